@@ -53,7 +53,7 @@ def quick_measuring() -> Iterator[None]:
 
     What is run in a process of its own, as users run it, is measured as theirs.
     """
-    from edgecv.analysis import bench
+    from edgecv.analysis.bench import rounds
     from edgecv.analysis.doctor import slow_files
     from edgecv.pipeline import measure, trial_export
 
@@ -65,7 +65,7 @@ def quick_measuring() -> Iterator[None]:
             "LOOK_S": 0.01,
         }.items():
             patch.setattr(measure, name, value)
-        patch.setattr(bench, "LOOK_S", 0.01)
+        patch.setattr(rounds, "LOOK_S", 0.01)
         patch.setattr(slow_files, "TIMING", slow_files.TIMING.model_copy(update={"budget": 0.3}))
         patch.setattr(trial_export, "SECONDS_A_TRIAL", 0.05)
         measure_quickly()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from edgecv.core.events import Event
-from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths, Text
+from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths, Text, WholeNumbers
 from edgecv.core.plugins import Data
 from edgecv.core.report import Report
 from edgecv.datasets.placement import Resize
@@ -158,12 +158,20 @@ class InspectOptions(InputOptions):
 class BenchOptions(OnOptions, InputOptions):
     """Options of ``edgecv bench`` and ``edgecv.bench``: how to time."""
 
-    threads: int = Field(default=1, ge=1)
-    """Threads of a runtime, and cores it is kept on."""
-    batch: int = Field(default=1, ge=1, le=4096)
-    """Images a call, where a file can take several."""
+    threads: WholeNumbers[Annotated[int, Field(ge=1)]] = (1,)
+    """Threads of a runtime, and cores it is kept on; several with commas."""
+    batch: WholeNumbers[Annotated[int, Field(ge=1, le=4096)]] = (1,)
+    """Images a call, where a file can take several; several with commas, as 1,8. Each is timed with
+    each number of threads, and so is the start of a file."""
     budget: float = Field(default=10.0, ge=1, le=3600)
     """Seconds for all files; three processes of each are timed even where that takes longer."""
+    markdown: OnePath | None = None
+    """Write the table as Markdown here."""
+
+    @property
+    def is_grid(self) -> bool:
+        """True if several numbers of threads or images a call are timed."""
+        return len(self.threads) * len(self.batch) > 1
 
 
 class DoctorOptions(InputOptions, TaskOptions):

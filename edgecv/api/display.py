@@ -2,8 +2,8 @@
 
 from edgecv.acceptance import text as gate_text
 from edgecv.acceptance.records import Judgement
-from edgecv.analysis import bench_text
 from edgecv.analysis.bench import BenchResult
+from edgecv.analysis.bench import text as bench_text
 from edgecv.analysis.doctor import text as doctor_text
 from edgecv.analysis.doctor.records import Diagnosis
 from edgecv.analysis.inspection import text as inspection_text

@@ -18,7 +18,7 @@ class BenchCommand(JsonOptions, BenchOptions):
 def run(options: BenchCommand, screen: Screen) -> int:
     """Time files and show how they compare."""
     from edgecv.analysis.bench import bench_files
-    from edgecv.analysis.bench_text import to_json, to_text
+    from edgecv.analysis.bench.text import to_json, to_text
 
     found = bench_files(options.paths, options, on_event=screen.on_event, log=screen.log)
     screen.answer(to_json(found) if options.as_json else to_text(found))

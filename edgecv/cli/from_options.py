@@ -95,5 +95,6 @@ def _kind(annotation: Any) -> Any:
         kinds = [_kind(each) for each in inner if each is not type(None)]
         return kinds[0] if len(kinds) == 1 else str
     if origin is tuple:
-        return list[_kind(inner[0])]  # type: ignore[misc]
+        # Several whole numbers may stand in one value, with commas.
+        return list[str if inner[0] is int else _kind(inner[0])]  # type: ignore[misc]
     return str if origin is Literal or annotation not in (bool, int, float, Path) else annotation

@@ -106,6 +106,17 @@ class FileEnds:
 
 
 @dataclass(frozen=True)
+class ModelStart:
+    """A file that was opened and run until its time was steady."""
+
+    median_s: float
+    """Median of a call, at the end of its warm-up."""
+    open_s: float
+    first_call_s: float
+    images_of_a_call: int
+
+
+@dataclass(frozen=True)
 class ExecutedOperator:
     """One operator as the runtime executes it, after the runtime's own rewriting."""
 

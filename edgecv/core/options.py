@@ -63,6 +63,7 @@ class OwnTraining(Options):
 
 O = TypeVar("O", bound=Options)  # noqa: E741
 C = TypeVar("C", bound=Callable[..., Any])
+N = TypeVar("N")
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,18 @@ def _as_tuple(value: Any) -> Any:
     return (as_text(value),) if isinstance(value, str | os.PathLike) else value
 
 
+def _as_numbers(value: Any) -> Any:
+    """Return whole numbers of texts with commas, each once; what is no number as it is.
+
+    >>> _as_numbers(("1, 2", "2,x")), _as_numbers(4)
+    ((1, 2, 'x'), (4,))
+    """
+    given = value if isinstance(value, tuple | list) else (value,)
+    parts = [part.strip() for each in given for part in str(each).split(",")]
+    numbers = [int(each) if each.removeprefix("-").isdecimal() else each for each in parts]
+    return tuple(dict.fromkeys(numbers))
+
+
 PLAIN_KINDS = {
     "a valid integer": "a whole number",
     "a valid number": "a number",
@@ -110,6 +123,12 @@ Several = Annotated[
 ]
 """Any number of texts; in Python also a single one."""
 OnePath = Annotated[Path, Field(strict=False)]
+WholeNumbers = Annotated[
+    tuple[N, ...],
+    Field(strict=False, min_length=1),
+    BeforeValidator(_as_numbers, json_schema_input_type=int | str | tuple[int, ...]),
+]
+"""Whole numbers, one or several with commas; in Python also a number or a list of them."""
 Paths = Annotated[tuple[OnePath, ...], Field(strict=False), BeforeValidator(_as_tuple)]
 """Any number of paths; in Python also a single one."""
 
@@ -195,6 +214,8 @@ def plain_type(annotation: Any) -> Any:
         return plain_type(inner[0])
     if origin in (Union, UnionType):
         return reduce(or_, map(plain_type, inner))
+    if origin is tuple:
+        return tuple[plain_type(inner[0]), ...]  # type: ignore[misc]
     return annotation
 
 

@@ -1,8 +1,10 @@
 """Files of any inputs and outputs: the shapes of their inputs, and random values for them."""
 
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,15 @@ class FileTensors(TensorSession, ABC):
         self._input_spec = input_spec
         self._batch = batch
 
+    @property
+    def images_of_a_call(self) -> int:  # type: ignore[override]
+        """Images of a call: those that were asked for, or those of a fixed batch."""
+        found = self._batch
+        for tensor in self.ends.inputs:
+            with suppress(UnsuitableFile):
+                found = max(found, image_axes(self._path, tensor, self._input_spec).batch)
+        return found
+
     def random_call(self) -> Callable[[], object]:
         """Return a function that runs it on random values, which are set beforehand.
 
@@ -116,7 +127,10 @@ class FileTensors(TensorSession, ABC):
             encoded(each, random_reals(each, 1, generator, self._input_spec)[0])
             for each in self.ends.inputs
         ]
-        found = {len(each) if each.ndim else 1 for each in self.run(values)}
+        began = time.perf_counter()
+        answers = self.run(values)
+        self.first_call_s = time.perf_counter() - began
+        found = {len(each) if each.ndim else 1 for each in answers}
         if self._batch > 1 and self._batch not in found:
             raise UnsuitableFile(
                 str(self._path),

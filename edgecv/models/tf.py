@@ -108,8 +108,13 @@ def set_seed(seed: int) -> None:
 
 
 def compile_function(function: Callable[..., Any], **options: Any) -> Any:
-    """Compile a Python function into a TensorFlow graph."""
-    return tensorflow.function(function, **options)
+    """Compile a Python function into a TensorFlow graph.
+
+    AutoGraph would first rewrite the code of every layer, for a second or more. Neither Keras's
+    code nor ours branches on the value of a tensor without TensorFlow's functions for that; code
+    of a plug-in that does so is refused by TensorFlow.
+    """
+    return tensorflow.function(function, autograph=False, **options)
 
 
 def compile_inference(model: Callable[..., Any], **options: Any) -> Callable[[Any], Any]:

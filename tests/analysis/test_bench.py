@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from paths import HOSTILE
 
-from edgecv.analysis import bench
-from edgecv.analysis.bench import BenchOptions, bench_files, compared
-from edgecv.analysis.bench_text import HEADINGS, how, to_json, to_lines, to_text
+from edgecv.analysis.bench import BenchOptions, bench_files, rounds
+from edgecv.analysis.bench.compare import compared
+from edgecv.analysis.bench.records import Combination
+from edgecv.analysis.bench.text import GRID_HEADINGS, HEADINGS, how, to_json, to_lines, to_text
 from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure
+from edgecv.core.options import parse_options
 from edgecv.system.cpu import Watch, least_busy, processor_seconds, usable
 
 # Forked children lie alike in memory: over them a speed varies less than over started ones.
@@ -61,12 +63,13 @@ def test_a_copy_is_the_same_and_eight_times_the_work_is_slower(tmp_path: Path) -
     assert to_text(found).splitlines()[0].split() == " ".join(HEADINGS).split()
     assert how(found).startswith("1 thread on core ")
     assert f"one image a run, {found.processes} processes of each file in turn" in how(found)
-    assert found.processes >= bench.FEWEST_PROCESSES
+    assert found.processes >= rounds.FEWEST_PROCESSES
 
 
 def test_the_first_may_be_the_slower_one() -> None:
     blocks = np.full((20, 5), 30_000, np.int64)
-    timings = compared({"a": [blocks] * 2, "b": [blocks // 3] * 2}, ONE_SECOND)
+    first, second = (Combination(Path(name), 1, 1) for name in "ab")
+    timings = compared({first: [blocks] * 2, second: [blocks // 3] * 2}, {})
     assert [(each.verdict, each.ratio) for each in timings] == [
         ("first", 1.0),
         ("faster", pytest.approx(1 / 3)),
@@ -83,6 +86,54 @@ def test_a_batch_where_the_file_can_take_it(tmp_path: Path) -> None:
     assert found.exit_code == 2, "a file that does not fit is wrong input"
 
 
+def test_threads_and_batches_are_rows_and_the_start_is_timed(tmp_path: Path) -> None:
+    paths = [onnx_file(tmp_path / "open.onnx", 2), onnx_file(tmp_path / "fixed.onnx", 2, batch=1)]
+    options = parse_options(
+        BenchOptions, {"budget": 1.0, "batch": "1, 4", "markdown": tmp_path / "table.md"}, "here"
+    )
+    found = bench_files(paths, options)
+    assert (found.threads, found.batch) == ((1,), (1, 4))
+    rows = [(Path(each.path).name, each.latency.threads, each.batch) for each in found.timings]
+    assert rows == [("open.onnx", 1, 1), ("open.onnx", 1, 4), ("fixed.onnx", 1, 1)]
+    assert found.failures == {
+        f"{paths[1]}, 1 thread, batch 4": "its batch is fixed at 1, and 4 images were given;"
+        " accepted: a batch of 1"
+    }
+    one, four, fixed = found.timings
+    assert four.us_an_image == four.latency.median_us / 4
+    assert four.own_ratio < 1, "four images cost less than four calls"
+    assert (one.verdict, four.verdict, fixed.verdict) == ("first", "first", "not distinguishable")
+    assert all(each.open_ms > 0 and each.first_call_ms > 0 for each in found.timings)
+    assert [line[:3] for line in to_lines(found)[1:]] == [
+        (str(p), "1", b) for p, b in zip([paths[0], *paths], "141", strict=True)
+    ]
+    assert how(found).startswith("core ")
+    table = json.loads(to_json(found))
+    assert table["batch"] == [1, 4]
+    assert table["timings"][1]["us_an_image"] == four.us_an_image
+    written = (tmp_path / "table.md").read_text()
+    assert written.startswith(f"| {' | '.join(GRID_HEADINGS)} |")
+    assert "batch is fixed at 1" in written
+
+
+def test_a_fixed_batch_of_images_is_not_timed_as_one_image(tmp_path: Path) -> None:
+    path = onnx_file(tmp_path / "fixed.onnx", 2, batch=8)
+    found = bench_files([path], BenchOptions(budget=1.0, batch=(1, 8)))
+    assert [each.batch for each in found.timings] == [8]
+    (reason,) = found.failures.values()
+    assert reason == "its batch is fixed at 8, and 1 image was given; accepted: a batch of 8"
+
+
+def test_a_file_that_never_opens_is_one_line_and_single_values_add_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bad.onnx").write_bytes(b"\x08\x07 not a model")
+    paths = [onnx_file(tmp_path / "a.onnx", 2), tmp_path / "bad.onnx"]
+    found = bench_files(paths, BenchOptions(budget=1.0, batch=(1, 2)))
+    assert list(found.failures) == [str(paths[1])]
+    plain = json.loads(to_json(bench_files(paths[:1], ONE_SECOND)))
+    assert (plain["threads"], plain["batch"]) == (1, 1)
+    assert list(plain["timings"][0]) == ["path", "latency", "ratio", "interval", "verdict"]
+
+
 @pytest.mark.parametrize(
     ("names", "settings", "message"),
     [
@@ -92,6 +143,12 @@ def test_a_batch_where_the_file_can_take_it(tmp_path: Path) -> None:
         (["a.keras"], ONE_SECOND, "not a file for a device; accepted: files in .tflite, .onnx"),
         (["a.txt"], ONE_SECOND, 'has the ending ".txt"'),
         (["a.onnx"], BenchOptions(threads=1000), "--threads: 1000; accepted: 1 to"),
+        (
+            ["a.onnx"],
+            BenchOptions(batch=tuple(range(1, 80))),
+            "79 combinations of files, threads and",
+        ),
+        (["a.onnx"], BenchOptions(markdown="no/a.md"), "--markdown: there is no folder no"),
     ],
 )
 def test_wrong_input_is_refused_before_anything_is_opened(
@@ -113,13 +170,18 @@ def test_where_no_file_can_be_timed_the_reasons_are_the_error(tmp_path: Path) ->
 def test_files_that_all_fail_while_they_are_timed_end_the_bench(tmp_path: Path) -> None:
     """Nothing is left to time: the rest of the budget is not waited for."""
     path = onnx_file(tmp_path / "a.onnx", 1)
+    alone = Combination(path, 1, 1)
     failing = SimpleNamespace(
-        path=path, median_s=0.001, runs=0, blocks=[], worker=SimpleNamespace(time_block=refuse)
+        combination=alone,
+        start=SimpleNamespace(median_s=0.001),
+        runs=0,
+        blocks=[],
+        worker=SimpleNamespace(time_block=refuse),
     )
-    timed = bench.Bench([path], ONE_SECOND, SimpleNamespace())  # type: ignore[arg-type]
+    timed = rounds.Bench([path], ONE_SECOND, SimpleNamespace())  # type: ignore[arg-type]
     began = time.monotonic()
     timed._time([failing], 60.0)  # type: ignore[list-item]
-    assert timed.failures == {str(path): "it died"}
+    assert timed.failures == {alone: "it died"}
     assert time.monotonic() - began < 30
 
 
@@ -180,8 +242,6 @@ def test_a_watch_sees_that_this_process_was_busy() -> None:
 
 
 def test_settings_have_limits() -> None:
-    from edgecv.core.options import parse_options
-
     for options, name in (({"threads": 0}, "threads"), ({"budget": 0.5}, "budget")):
         with pytest.raises(EdgecvError, match=name):
             parse_options(BenchOptions, options, "command line")

@@ -8,7 +8,7 @@ import pytest
 
 import edgecv.api  # noqa: F401 - registers what a notebook shows
 from edgecv.acceptance.records import Judgement, Since
-from edgecv.analysis.bench import BenchResult, Timing
+from edgecv.analysis.bench.records import BenchResult, Timing
 from edgecv.analysis.doctor.records import Diagnosis, Finding
 from edgecv.core.artifact import Artifact, TensorFacts
 from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Latency, Report, SplitFacts

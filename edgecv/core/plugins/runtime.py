@@ -1,5 +1,6 @@
 """The contract of a runtime."""
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -46,6 +47,10 @@ class TensorSession(Protocol):
 
     ends: FileEnds
     """Inputs of known shape, for a batch of the size that was asked for, and outputs."""
+    images_of_a_call: int
+    """Images of a call: those that were asked for, or those of a fixed batch."""
+    first_call_s: float = 0.0
+    """Seconds of the first run on random values, once ``random_call`` was called."""
 
     def random_call(self) -> Callable[[], object]:
         """Return a function that runs it on random values, which are set beforehand."""
@@ -61,14 +66,18 @@ class ImageTensors(TensorSession):
         self._runtime, self._path = runtime, path
         self._session, self._batch = session, batch
         self.ends = FileEnds((session.facts.input,), session.facts.outputs)
+        self.images_of_a_call = max(batch, session.facts.batch)
 
     def random_call(self) -> Callable[[], object]:
         """Return a function that runs random images, which are set beforehand."""
         shape = (self._batch, *self._session.facts.image)
         images: Images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        if self._batch == 1:
-            return self._session.single_call(images)
-        return self._session.batch_call(images)
+        one = self._batch == 1
+        call = self._session.single_call(images) if one else self._session.batch_call(images)
+        began = time.perf_counter()
+        call()
+        self.first_call_s = time.perf_counter() - began
+        return call
 
     def answer(self, sample: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Raise RuntimeFailure: it takes images, not arrays."""

@@ -114,7 +114,7 @@ def frozen_graph_layer() -> Any:
             self._text, self._entering, self._shapes = graph, entering, dict(variables)
             self._leaving = leaving if isinstance(leaving, str) else dict(leaving)
             self._graph = graph_of(graph, self.name)
-            self._run = compile_function(self._imported, autograph=False)
+            self._run = compile_function(self._imported)
             self._values: list[Any] = []
 
         def build(self, input_shape: Any) -> None:
@@ -148,7 +148,7 @@ def frozen_graph_layer() -> Any:
             return GraphProbe(self._graph, self._entering, self._values_of)
 
         def _values_of(self, images: Any, names: Sequence[str]) -> list[Any]:
-            run = compile_function(lambda taken: self._elements(taken, names), autograph=False)
+            run = compile_function(lambda taken: self._elements(taken, names))
             return [each.numpy() for each in run(images)]
 
         def _imported(self, images: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.artifact import Activation, ExecutedOperator, FileEnds, SessionFacts
+from edgecv.core.artifact import Activation, ExecutedOperator, FileEnds, ModelStart, SessionFacts
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_evidence import InputEvidence
@@ -175,15 +175,20 @@ class ModelClient(ProcessClient[ChildProcess]):
         input_spec: InputSpec = DEFAULT_INPUT,
         cores: Sequence[int] = (),
         longest_s: float = 1.0,
-    ) -> float:
-        """Run random values of a file's inputs until the time is steady: seconds of a run."""
+        is_start_timed: bool = False,
+    ) -> ModelStart:
+        """Run random values of a file's inputs until the time of a call is steady.
+
+        ``is_start_timed``: the file is opened twice, so that the second time is that of the file.
+        """
         arguments = {
             **_one(path, input_spec),
             "batch": batch,
             "cores": list(cores),
             "longest_s": longest_s,
+            "is_start_timed": is_start_timed,
         }
-        return self._request("warm_up_random", [path], arguments, _read_median)
+        return self._request("warm_up_random", [path], arguments, _read_start)
 
     def ends(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> FileEnds:
         """Return all inputs and outputs of a file, of any kind."""
@@ -357,6 +362,16 @@ def _read_median(frame: Frame) -> float:
     if not isinstance(median_s, float) or not 0 < median_s < math.inf:
         raise MalformedFrame(f"a run of {median_s!r} seconds")
     return median_s
+
+
+def _read_start(frame: Frame) -> ModelStart:
+    found = decode_printable(ModelStart, frame)
+    times = (found.median_s, found.open_s, found.first_call_s)
+    if not all(0 <= each < math.inf for each in times) or not found.median_s:
+        raise MalformedFrame(f"a start of {times} seconds")
+    if found.images_of_a_call < 1:
+        raise MalformedFrame(f"a call of {found.images_of_a_call} images")
+    return found
 
 
 def _reader(kind: Callable[..., T]) -> Callable[[Frame], T]:

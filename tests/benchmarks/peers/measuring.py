@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.analysis.bench import Bench
+from edgecv.analysis.bench.rounds import Bench
 from edgecv.analysis.options import BenchOptions, ValidateOptions
 from edgecv.analysis.validate import validate as edgecv_validate
 from edgecv.analysis.validate_request import request_of
@@ -125,14 +125,13 @@ def bench(paths: Sequence[str], budget_s: float) -> dict[str, Any]:
         timing = Bench(places, BenchOptions(budget=budget_s), context)
         timing.run()
     return {
-        str(first): {
-            str(each): timing.failures[str(each)]
-            if str(each) in timing.failures
+        str(first.path): {
+            str(each.path): timing.failures[each]
+            if each in timing.failures
             else _ratio(timing.blocks[first], timing.blocks[each])
-            for each in places
+            for each in timing.combinations
         }
-        for first in places
-        if str(first) not in timing.failures
+        for first in timing.alive()
     }
 
 

@@ -1,12 +1,14 @@
 """Latency of files on a device: rounds of fresh processes there, as on this machine."""
 
+from pathlib import Path
+
 import numpy as np
 
-from edgecv.analysis.bench import Bench
+from edgecv.analysis.bench.records import Combination
+from edgecv.analysis.bench.rounds import Bench
 from edgecv.analysis.described_files import report_in, single_file
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.plugins import DeployedFile
-from edgecv.core.text import counted
 from edgecv.pipeline.deployed_file import deployed_file
 from edgecv.pipeline.device import DeviceSession
 
@@ -18,8 +20,12 @@ class DeviceBench(Bench):
         """Time the files in rounds until the budget is used."""
         pool, settings = self.context.measurements, self.settings
         assert pool.device is not None
-        if settings.batch > 1:
+        if max(settings.batch) > 1:
             raise InputError("--batch", "a device runs one image at a time", remedy="leave it out")
+        if settings.is_grid:
+            raise InputError(
+                "--threads", "a device is timed with one number of threads", remedy="give one"
+            )
         files = [
             single_file(path, settings.input_spec, report_in(path.parent)) for path in self.paths
         ]
@@ -30,22 +36,25 @@ class DeviceBench(Bench):
                 try:
                     self._add(deployed_file(file, pool))
                 except RuntimeFailure as failure:
-                    self.drop(file.path, failure)
+                    self.drop(self._combination(file.path), failure)
             super().run()
 
     def round(self, number: int, most_s: float) -> None:
         """Time all files in turn, each in a fresh process."""
-        files = [file for file in self._files if str(file.path) not in self.failures]
-        self.context.emit("latency", f"timing {counted(len(files), 'file')} in turn", number + 1)
+        files = [file for file in self._files if self._combination(file.path) not in self.failures]
+        self.announce(len(files), number)
         images = [random_image(file) for file in files]
         try:
             found = self._session.round(files, images, number)
         except RuntimeFailure as failure:
             for file in files:
-                self.drop(file.path, failure)
+                self.drop(self._combination(file.path), failure)
             return
         for file, blocks in zip(files, found or (), strict=True):
-            self.blocks.setdefault(file.path, []).append(blocks)
+            self.blocks.setdefault(self._combination(file.path), []).append(blocks)
+
+    def _combination(self, path: Path) -> Combination:
+        return Combination(path, *self.settings.threads, *self.settings.batch)
 
     def _add(self, file: DeployedFile) -> None:
         """Build a file and time it once, so that one that fails there is left out by itself."""
