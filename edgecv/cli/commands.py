@@ -86,6 +86,11 @@ COMMANDS: dict[str, Command] = {
         "Show a finished run, and write its page: one HTML file to look at and to pass on.",
         "edgecv report exported/my-run --open",
     ),
+    "compare": Command(
+        SHOW,
+        "Show several finished runs side by side, and write one page of them.",
+        "edgecv compare exported/first exported/second --open",
+    ),
     "gate": Command(
         ACCEPT,
         "Measure a run again and hold it against the one that was accepted: edgecv.lock.",
