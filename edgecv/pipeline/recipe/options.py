@@ -129,8 +129,10 @@ class TrainingOptions(CommandOptions):
     from_model: Annotated[Text | None, Flag("--from", default="random weights")] = None
     """A trained .keras or .h5 that the training starts from: its last layers are replaced by those
     of the task, the others are frozen first, then trained slowly."""
+    weights: Annotated[Text | None, Flag(default="random weights")] = None
+    """A file of weights that all but the last layers of --architecture start from."""
     freeze: Annotated[Text | None, Flag(default="a third of the epochs")] = None
-    """Epochs that train the new layers of --from alone: a number, or all."""
+    """Epochs that train the new layers beside --from or --weights alone: a number, or all."""
     schedule: Annotated[Name | None, Flag(default="quick")] = None
     """The training schedule: quick, default (to convergence) or reference."""
     epochs: int | None = None
