@@ -85,12 +85,15 @@ def with_weights(
     chains = ends.values() if isinstance(ends, Mapping) else [ends]
     own = {layer.name for chain in chains for layer in chain}
     body = [layer for layer in model.layers if layer.weights and layer.name not in own]
+    names = {layer.name: layer.name for layer in model.layers}
     by_class = _names_by_class(model)
+    by_name = all(each.name in weights for each in body)
+    if not by_name and all(by_class[each.name] in weights for each in body):
+        names = by_class
     left = dict(weights)
     for layer in body:
         shapes = [tuple(each.shape) for each in layer.weights]
-        name = layer.name if layer.name in left else by_class[layer.name]
-        found = left.pop(name, None)
+        found = left.pop(names[layer.name], None)
         if found is None:
             raise InputError(
                 where,
@@ -106,7 +109,7 @@ def with_weights(
                 remedy="give the options and the --input-size that they were trained with",
             )
         layer.set_weights(found)
-    for name in left.keys() - own - {by_class[layer] for layer in own if layer in by_class}:
+    for name in left.keys() - {names.get(layer, layer) for layer in own}:
         text = _text([each.shape for each in left[name]])
         raise InputError(where, f"has weights of {name} ({text}) that fit no layer")
     return Backbone(
