@@ -50,7 +50,7 @@ from edgecv.pipeline.recipe.recipe import (
 from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags, trains
 from edgecv.targets.board import profile_named
 
-TRAINING = ("epochs", "learning_rate", "batch", "patience", "optimizer")
+TRAINING = ("epochs", "learning_rate", "batch", "patience", "optimizer", "augment")
 """Options that are keys of a schedule too."""
 OF_A_TRAINING = ("architecture", "from_model", "weights", "freeze", "schedule", "minutes")
 """Options of a baseline's training alone."""
@@ -231,7 +231,9 @@ class CompressOptions(
         A number of epochs is exact: no epochs are added for a small data set.
         """
         given = {name: getattr(self, name) for name in TRAINING}
-        found = {name: value for name, value in given.items() if value is not None}
+        found = {name: value for name, value in given.items() if value not in (None, ())}
+        if self.augment:
+            found["augment"] = names_in(self.augment)
         for name, value in found.items():
             parse_options(Schedule, {name: value}, _flag(name))
         return {**found, "minimum_steps": 0} if "epochs" in found else found

@@ -147,6 +147,9 @@ class TrainingOptions(CommandOptions):
     """Stop that training after so many epochs that were no better on the validation images."""
     optimizer: Annotated[Name | None, Flag(default="adam")] = None
     """The optimizer of that training: adam, adamw or sgd."""
+    augment: Annotated[Several, Flag(default="flip and shift, as the data allows")] = ()
+    """Variations of the images in that training, one or several with a comma, each with =STRENGTH
+    or its usual one: crop, rotate, colour, blur, choose, flip, shift, cutout, mixup."""
     class_weights: Annotated[Several, Flag(default="1 each")] = ()
     """Weights of the images of a class in that training: balanced, or CLASS=NUMBER, one or several
     with a comma."""
