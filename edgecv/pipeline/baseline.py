@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError
-from edgecv.core.events import score_name
+from edgecv.core.events import of_training, score_name
 from edgecv.core.files import read_regular
 from edgecv.core.plugins import Task
 from edgecv.core.registry import ARCHITECTURES, DATASETS
@@ -40,8 +40,13 @@ class BaselinePredictions:
     parameters: int
 
 
-def trained_baseline(recipe: Recipe, data: Dataset, context: RunContext) -> ModelFile:
-    """Return the trained baseline of a recipe: from the store, or trained now."""
+def trained_baseline(
+    recipe: Recipe, data: Dataset, context: RunContext, training: str = "baseline"
+) -> ModelFile:
+    """Return the trained baseline of a recipe: from the store, or trained now.
+
+    ``training``: its name in logs.
+    """
     store, key = context.store, _key(recipe, data)
     label = f"{Path(data.name).stem}-{recipe.architecture.name}"
     place = store.place("baselines", f"{label}-{key[:8]}")
@@ -56,12 +61,14 @@ def trained_baseline(recipe: Recipe, data: Dataset, context: RunContext) -> Mode
                     remedy="give images under train/, or a MODEL",
                 )
         context.emit("baseline", f"no stored baseline for {label}: training it")
-        store.stage("baselines", place.name, lambda folder: _train(recipe, data, context, folder))
+        store.stage(
+            "baselines", place.name, lambda folder: _train(recipe, data, context, folder, training)
+        )
     store.forget(key)  # Again, in case a run was killed in between.
     return ModelFile.at(place / MODEL)
 
 
-def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> None:
+def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path, training: str) -> None:
     """Train the recipe's architecture and write model, labels, history and curves."""
     from edgecv.models.tf import keras_bytes, set_seed
     from edgecv.models.training.loop import fit
@@ -76,7 +83,7 @@ def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> 
         schedule,
         seed=context.seed,
         checkpoint=context.store.checkpoint(_key(recipe, data)),
-        on_event=context.on_event,
+        on_event=of_training(context.on_event, training),
     )
     write_bytes(folder / MODEL, keras_bytes(model))
     write_bytes(folder / "labels.txt", labels_text(data.class_names))
@@ -136,7 +143,7 @@ class StoredTraining(BaseModel):
     seed: int
     schedule: dict[str, Any]
     parameters: int
-    history: tuple[dict[str, bool | int | float], ...] = Field(min_length=1, strict=False)
+    history: tuple[dict[str, bool | int | float | None], ...] = Field(min_length=1, strict=False)
 
     @field_validator("history")
     @classmethod
@@ -144,7 +151,7 @@ class StoredTraining(BaseModel):
         for epoch in found:
             if not {"epoch", "loss", "seconds"} <= set(epoch) or set(epoch) != set(found[0]):
                 raise ValueError("other figures than those of an epoch")
-        if not any(f"validation_{key}" in found[0] for key in found[0]):
+        if not any(f"validation_{key}" in found[0] for key in found[0] if key != "loss"):
             raise ValueError("no score")
         return found
 
@@ -154,14 +161,18 @@ def read_training(folder: Path, test: ModelScore) -> Training:
 
     Raises InputError where it is damaged.
     """
+    return Training(folder, **dict(stored_training(folder)), test=test)
+
+
+def stored_training(folder: Path) -> StoredTraining:
+    """Return the record of a training. Raises InputError where it is damaged."""
     path = folder / "training.json"
     try:
         content = read_regular(path, LARGEST_TRAINING_BYTES)
         json_value(content)
-        record = StoredTraining.model_validate_json(content)
+        return StoredTraining.model_validate_json(content)
     except ValueError:
         raise InputError(str(path), "is damaged", remedy=f"move {folder} away") from None
-    return Training(folder, **dict(record), test=test)
 
 
 def labels_text(class_names: tuple[str, ...]) -> bytes:

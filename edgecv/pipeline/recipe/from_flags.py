@@ -26,6 +26,7 @@ from edgecv.pipeline.recipe.flag_values import (
 from edgecv.pipeline.recipe.options import (
     DataOptions,
     InputOptions,
+    LogOptions,
     ModelOptions,
     OnOptions,
     RecipeOptions,
@@ -71,6 +72,7 @@ OF_A_NEW_RECIPE = (
 
 class CompressOptions(
     StoreOptions,
+    LogOptions,
     RecipeOptions,
     OnOptions,
     LimitOptions,
@@ -143,6 +145,7 @@ class CompressOptions(
             techniques=techniques,
             exports=exports,
             gates=self.changed(Limits(), on_device=self.on is not None),
+            logs=self.parsed_logs(),
         )
 
     def _settings(self, table: Mapping[str, Any]) -> RunSettings:
@@ -216,6 +219,7 @@ class CompressOptions(
         changes: dict[str, Any] = {
             "settings": self._settings({**dict(recipe.settings), "name": self.name or recipe.name}),
             "gates": self.changed(recipe.gates, on_device=self.on is not None),
+            "logs": self.parsed_logs() or recipe.logs,
         }
         if self.data is not None:
             changes["data"] = resolve(
@@ -297,7 +301,7 @@ class CompressOptions(
                 )
 
 
-class TrainOptions(StoreOptions, TrainingOptions, TaskOptions, DataOptions):
+class TrainOptions(StoreOptions, LogOptions, TrainingOptions, TaskOptions, DataOptions):
     """Options of ``edgecv train`` and ``edgecv.train``."""
 
     recipe: Text | None = None
