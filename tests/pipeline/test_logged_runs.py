@@ -73,7 +73,7 @@ def test_a_logged_run_is_the_run_without_logs(main_report: Report, output: Path)
         each.artifact.sha256 for each in main_report.comparisons
     ]
     assert report.trainings == main_report.trainings
-    assert "log" not in (output / "logged" / "recipe.toml").read_text()
+    assert "[[log]]" not in (output / "logged" / "recipe.toml").read_text()
     rows = rows_of(output / "logs" / "experiments.csv")
     names = {row["name"]: row["value"] for row in rows if row["run"] == "logged"}
     assert names["outcome"] == report.outcome

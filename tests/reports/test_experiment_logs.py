@@ -14,7 +14,7 @@ from edgecv.core.plugins import ExperimentLog, Figures, LoggedResults, LoggedRun
 from edgecv.core.registry import LOGS
 from edgecv.core.report import TrainingCurve
 from edgecv.pipeline.run_logs import RunLogs
-from edgecv.reports.logs.csv_table import CsvTable
+from edgecv.reports.logs.csv_log import CsvLog
 from edgecv.reports.logs.mlflow import MLflow
 from edgecv.reports.logs.tensorboard import TensorBoard
 
@@ -53,8 +53,8 @@ def write(log: ExperimentLog, run: LoggedRun, results: LoggedResults | None) -> 
 def test_a_csv_file_has_a_row_for_each_figure_of_all_runs(
     logged: LoggedRun, results: LoggedResults
 ) -> None:
-    write(CsvTable(), logged, results)
-    write(CsvTable(), replace(logged, name="other"), results)
+    write(CsvLog(), logged, results)
+    write(CsvLog(), replace(logged, name="other"), results)
     with (logged.folder / "experiments.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     found = {(row["run"], row["training"], row["epoch"], row["name"]): row["value"] for row in rows}
@@ -70,7 +70,7 @@ def test_a_file_that_is_no_log_is_refused_and_stays(logged: LoggedRun, tmp_path:
     path = tmp_path / "mine.csv"
     path.write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match=r"is no log of edgecv.*names another file"):
-        CsvTable(path=str(path)).check(logged)
+        CsvLog(path=str(path)).check(logged)
     assert path.read_text() == "a,b\n1,2\n"
     with pytest.raises(InputError, match="is not a folder"):
         TensorBoard(folder=str(path)).check(logged)
@@ -233,7 +233,7 @@ def test_a_log_that_fails_is_left_out_and_the_run_goes_on(
 
 
 def test_a_run_that_is_refused_opens_no_log(logged: LoggedRun, tmp_path: Path) -> None:
-    logs = [CsvTable(), TensorBoard()]
+    logs = [CsvLog(), TensorBoard()]
     with pytest.raises(InputError), RunLogs(logs, logged, lambda event: None):
         raise InputError("data", "is wrong")
     assert not logged.folder.exists()

@@ -36,7 +36,7 @@ def recipe_schema() -> dict[str, Any]:
         "export": {"type": "array", "minItems": 1, "items": EXPORTERS.schema()},
         "device": TARGETS.schema(),
         "gates": Limits.model_json_schema(),
-        "log": {"anyOf": [LOGS.schema(), {"type": "array", "items": LOGS.schema()}]},
+        "log": {"oneOf": [*LOGS.schema()["oneOf"], {"type": "array", "items": LOGS.schema()}]},
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -13,7 +13,7 @@ from edgecv.core.plugins import ExperimentLog, Figures, LoggedResults, LoggedRun
 HEADINGS = ("run", "started", "training", "epoch", "name", "value")
 
 
-class CsvTable(ExperimentLog):
+class CsvLog(ExperimentLog):
     """Appends to a CSV file: a row for each figure of each run, as tools for tables take it."""
 
     name: ClassVar[str] = "csv"
