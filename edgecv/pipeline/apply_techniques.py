@@ -1,6 +1,7 @@
 """The techniques of a recipe in their order; the key of a stored one covers all before it."""
 
 import json
+import math
 import os
 import tempfile
 import time
@@ -12,6 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from edgecv.core.data import Dataset
 from edgecv.core.events import of_training
 from edgecv.core.plugins import (
     Constraint,
@@ -22,6 +26,7 @@ from edgecv.core.plugins import (
 )
 from edgecv.core.registry import TECHNIQUES
 from edgecv.core.report import TrainingCurve
+from edgecv.core.sample import balanced_rows
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
 from edgecv.models.training.checkpoint import Epoch
@@ -164,6 +169,7 @@ class TechniqueRunner:
             os.cpu_count(),
             *task_key(recipe.task),
             *([self.teacher.file.sha256] if learns_from_another else []),
+            *([recipe.settings.train_fraction] if recipe.settings.train_fraction < 1 else []),
         )
 
 
@@ -195,7 +201,7 @@ class TechniqueStage:
             note=self.notes.append,
             progress=self.progress,
             trial=self.trial_exports.measure,
-            input_shape=self.model.data.train.images.shape[1:],
+            input_shape=self.model.data.image_shape,
             head=self.model.recipe.task.head(self.model.data),
             remember=self.stored_value,
             shared_kernels=self.shared_kernels,
@@ -242,11 +248,14 @@ class TechniqueStage:
         if distillation is not None:
             original = by_name(self.teacher.load())
             teacher = Teacher(recipe.task.separated(original), distillation)
+        data, fraction = self.model.data, recipe.settings.train_fraction
+        if fraction < 1:
+            data, schedule = fraction_of(data, fraction), schedule.shortened(fraction)
         epochs = fit(
             model,
-            self.model.data,
+            data,
             recipe.task,
-            schedule.for_data(self.model.data, mirrors=recipe.mirrors),
+            schedule.for_data(data, mirrors=recipe.mirrors),
             seed=self.run.seed,
             checkpoint=self.run.store.checkpoint(f"{self.key}-{self._trainings}"),
             on_event=of_training(self.run.on_event, self.technique.name, len(self.history)),
@@ -273,6 +282,13 @@ class TechniqueStage:
         except (FileNotFoundError, ValueError):  # A damaged one is made again.
             write_json(path, make())
         return json.loads(path.read_text("utf-8"))
+
+
+def fraction_of(data: Dataset, fraction: float) -> Dataset:
+    """Return the data with a fraction of its training images, drawn over all of them."""
+    train = data.train
+    rows = np.sort(balanced_rows(train.labels, math.ceil(len(train) * fraction)))
+    return replace(data, train=replace(train, images=train.images[rows], labels=train.labels[rows]))
 
 
 def bits_of(exports: Sequence[Exporter]) -> dict[str, int]:

@@ -29,6 +29,14 @@ def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> 
         context.emit("data", "reading images", done, total)
 
     data = source.load(shape, context.seed, progress)
+    if context.judged_on == "validation":
+        if not len(data.validation):
+            raise InputError(
+                data.name,
+                "has no validation images to judge on",
+                remedy="put images under train/: some of them are taken",
+            )
+        data = replace(data, test=data.validation)
     counts = ", ".join(f"{name} {len(data.split(name)):,}" for name in SPLITS)
     context.emit("data", f"{data.name}: {counts}")
     if data.has_labels:

@@ -30,6 +30,12 @@ class RunSettings(Options):
     control: Literal["on", "off"] = "on"
     """Training of a control beside techniques that train: the baseline is trained on with the same
     epochs, data and options, and limits on quality are held against the better of both."""
+    judged_on: Literal["test", "validation"] = "test"
+    """The images that files are judged on. A search judges its trials on validation images, so that
+    the test images choose nothing."""
+    train_fraction: float = Field(default=1.0, gt=0, le=1)
+    """Fraction of the training images that techniques train on, drawn over the whole split: for
+    trials that only show what is worth a whole training. A baseline is trained on all."""
     device: Target | None = None
     """The device that the files are measured on, as a target of ``edgecv deploy``; without it they
     are measured on this machine."""
@@ -45,8 +51,13 @@ class RunSettings(Options):
         kernels = {} if self.kernels == USUAL_KERNELS else {"kernels": self.kernels}
         device = {} if self.device is None else {"device": TARGETS.table(self.device)}
         control = {} if self.control == "on" else {"control": self.control}
+        trial = {
+            key: getattr(self, key)
+            for key in ("judged_on", "train_fraction")
+            if getattr(self, key) != RunSettings.model_fields[key].default
+        }
         own = {"name": self.name, "seed": self.seed, "threads": self.threads}
-        return {**own, **kernels, **device, **control}
+        return {**own, **kernels, **device, **control, **trial}
 
     @property
     def measured_with(self) -> dict[str, Any]:
@@ -55,18 +66,28 @@ class RunSettings(Options):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence for the report, unless this machine has measured with its usual kernels."""
-        if self.device is not None:
-            return (
-                f"answers and times of the files are those of {self.device.place}; the original,"
-                " and all checks of files, ran on this machine",
+        """Sentences for the report: other images, training, device or kernels than the usual."""
+        notes = []
+        if self.judged_on == "validation":
+            notes.append(
+                "judged on the validation images: what this report calls test images are these,"
+                " on which trainings choose their best epoch, so figures are a little too good"
             )
-        if self.kernels == USUAL_KERNELS:
-            return ()
-        return (
-            f"answers and times of .tflite files are those of LiteRT's {self.kernels} kernels,"
-            f" not of {USUAL_KERNELS}",
-        )
+        if self.train_fraction < 1:
+            notes.append(
+                f"techniques trained on {self.train_fraction:.0%} of the training images: a trial"
+            )
+        if self.device is not None:
+            notes.append(
+                f"answers and times of the files are those of {self.device.place}; the original,"
+                " and all checks of files, ran on this machine"
+            )
+        elif self.kernels != USUAL_KERNELS:
+            notes.append(
+                f"answers and times of .tflite files are those of LiteRT's {self.kernels} kernels,"
+                f" not of {USUAL_KERNELS}"
+            )
+        return tuple(notes)
 
 
 class TeacherNetwork(OwnTraining):
