@@ -31,8 +31,8 @@ def ignore_event(event: Event) -> None:
     """Ignore the event: for callers that only need the result."""
 
 
-def of_training(on_event: OnEvent, training: str, done: int = 0) -> OnEvent:
-    """Return a listener for one training, which says so of its epochs, and counts from ``done``."""
+def of_training(on_event: OnEvent, training: str = "", done: int = 0) -> OnEvent:
+    """Return a listener for one training, which names it in its epochs, and counts from ``done``."""
 
     def named(event: Event) -> None:
         if event.stage == "epoch":

@@ -167,7 +167,7 @@ class TechniqueRunner:
             data.validation.sha256,
             version("tensorflow"),
             os.cpu_count(),
-            *task_key(recipe.task),
+            *task_key(recipe.task.for_data(data)),
             *([self.teacher.file.sha256] if learns_from_another else []),
             *([recipe.settings.train_fraction] if recipe.settings.train_fraction < 1 else []),
         )
@@ -196,7 +196,7 @@ class TechniqueStage:
         return TechniqueContext(
             fit=self.fit,
             seed=self.run.seed,
-            task=self.model.recipe.task,
+            task=self.model.recipe.task.for_data(self.model.data),
             calibration=self.model.data.calibration,
             note=self.notes.append,
             progress=self.progress,

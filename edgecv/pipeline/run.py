@@ -1,5 +1,6 @@
 """A run: data, baseline, techniques, exports, measurements, report."""
 
+import math
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -14,10 +15,8 @@ from edgecv.pipeline.apply_techniques import TechniqueRunner
 from edgecv.pipeline.baseline import (
     ModelScore,
     Training,
-    baseline_predictions,
     read_training,
     stored_training,
-    trained_baseline,
 )
 from edgecv.pipeline.context import RunContext, open_run
 from edgecv.pipeline.control import ControlRunner
@@ -30,7 +29,6 @@ from edgecv.pipeline.export import (
     planned_exports,
 )
 from edgecv.pipeline.judge_again import judge_again
-from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.logged_results import results_of_run, results_of_training
 from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
@@ -73,12 +71,15 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
         open_run(store, recipe.settings, logs.on_event) as context,
     ):
         check_augmentation(recipe.schedule, recipe.task, "[baseline.training]")
-        data = recipe.task.of_task(load_data(recipe.data, recipe.baseline.input_shape, context))
-        model = trained_baseline(recipe, data, context)
-        outputs = baseline_predictions(model, data.test, recipe.task, context).outputs
-        value = recipe.task.metric(outputs, data.test.labels)
-        tested = ModelScore(recipe.task.headline.name, value, len(data.test))
-        training = read_training(model.path.parent, tested)
+        model = TrainedModel.open(recipe, context)
+        test = model.data.test
+        (name, value), *others = (
+            (each.name, each.of(model.reference.outputs, test.labels))
+            for each in recipe.task.metrics
+        )
+        further = {each: figure for each, figure in others if math.isfinite(figure)}
+        tested = ModelScore(name, value, len(test), further)
+        training = read_training(model.original.path.parent, tested)
         curve = TrainingCurve("baseline", training.history)
         later = "the same command with --log {} sends it, and trains nothing again"
         logs.finish(results_of_training(training), [curve], later)
