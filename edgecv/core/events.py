@@ -32,7 +32,7 @@ def ignore_event(event: Event) -> None:
 
 
 def of_training(on_event: OnEvent, training: str = "", done: int = 0) -> OnEvent:
-    """Return a listener for one training, which names it in its epochs, and counts from ``done``."""
+    """Return a listener for one training: it names it in epochs, and counts them from ``done``."""
 
     def named(event: Event) -> None:
         if event.stage == "epoch":
