@@ -10,10 +10,12 @@ from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import first_line, listed
 from edgecv.formats.export_checks import SHOWN
+from edgecv.formats.float_islands import Ends, between
 from edgecv.formats.kernel_layout import layer_kernels, names_of
 from edgecv.formats.tflite.check import ENDS, constant_kernels, kernels_in
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables
 
+FLOAT = "float32"
 _last: dict[str, bytes] = {}
 """The last calibrated file of this process: a search quantizes it many times."""
 
@@ -54,53 +56,34 @@ def with_precisions(
     from tensorflow.lite.python.convert import mlir_quantize
 
     tables = TFLiteTables(content, where)
-    named = list(zip(names, constant_kernels(tables), strict=True))
-    floats = [operator for name, (operator, _) in named if layers[name] == "float32"]
-    left = [*floats, *between(tables, floats)]
+    operators = list(tables.operators)
+    kernels = [operators.index(operator) for operator, _ in constant_kernels(tables)]
+    named = zip(names, kernels, strict=True)
+    floats = [number for name, number in named if layers[name] == FLOAT]
+    ends = [tensor.key for tensor in (*tables.inputs, *tables.outputs)]
+    left = [*floats, *between([_ends_of(each) for each in operators], kernels, floats, ends)]
     try:
         made = mlir_quantize(
             content,
             disable_per_channel=one_scale,
             input_data_type=tensorflow.int8,
             output_data_type=tensorflow.int8,
-            denylisted_nodes=[each.outputs[0].name for each in left],
+            denylisted_nodes=[operators[number].outputs[0].name for number in left],
         )
     except Exception as error:  # its errors have no other common base class
         raise StepError(
             where, f"TensorFlow cannot quantize this model in part: {first_line(error)}"
         ) from error
     _prove(made, names, layers, where)
-    stayed = [name for name in names if layers[name] == "float32"]
+    stayed = [name for name in names if layers[name] == FLOAT]
     return made, (f"in float32: {', '.join(stayed)}",) if stayed else ()
 
 
-def between(tables: TFLiteTables, floats: Sequence[TFLiteOperator]) -> list[TFLiteOperator]:
-    """Return the operators without a kernel that join these operators alone."""
-    kernels = {operator.outputs[0].number for operator, _ in constant_kernels(tables)}
-    own = {each.outputs[0].number for each in floats}
-    left = [each for each in tables.operators if each.outputs[0].number not in kernels]
-    ends = {each.number for each in (*tables.inputs, *tables.outputs)}
-    while True:
-        allowed = own | {tensor.number for each in left for tensor in each.outputs}
-        taken = {
-            tensor.number
-            for each in tables.operators
-            if each.outputs[0].number not in allowed
-            for tensor in each.inputs
-            if tensor is not None
-        }
-        kept = [
-            each
-            for each in left
-            if not any(tensor.number in taken | ends for tensor in each.outputs)
-            and all(
-                tensor is None or tensor.is_constant or tensor.number in allowed - ends
-                for tensor in each.inputs
-            )
-        ]
-        if len(kept) == len(left):
-            return kept
-        left = kept
+def _ends_of(operator: TFLiteOperator) -> Ends:
+    taken = [each for each in operator.inputs if each is not None and not each.is_constant]
+    return Ends(
+        frozenset(each.key for each in taken), frozenset(each.key for each in operator.outputs)
+    )
 
 
 def _prove(content: bytes, names: Sequence[str], layers: Mapping[str, str], where: str) -> None:
@@ -119,7 +102,7 @@ def _prove(content: bytes, names: Sequence[str], layers: Mapping[str, str], wher
     wrong = [
         f"{name} ({kind})"
         for name, kind in found.items()
-        if kind != ("float32" if layers[name] == "float32" else "int8")
+        if kind != (FLOAT if layers[name] == FLOAT else "int8")
     ]
     if wrong:
         raise StepError(
