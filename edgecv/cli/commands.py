@@ -17,10 +17,11 @@ class Command:
     """Module of edgecv.cli, where its name differs from that of the command."""
 
 
-MAKE, DEPLOY, EXAMINE, ACCEPT, LOOK_UP = (
+MAKE, DEPLOY, EXAMINE, SHOW, ACCEPT, LOOK_UP = (
     "Make small files",
     "Bring them to a device",
     "Examine files",
+    "Show what runs gave",
     "Compare with what was accepted",
     "Look up",
 )
@@ -74,6 +75,11 @@ COMMANDS: dict[str, Command] = {
         EXAMINE,
         "Say why a file is slow and why it is wrong, worst first, and what to do.",
         "edgecv doctor int8.tflite --baseline model.keras --data photos",
+    ),
+    "report": Command(
+        SHOW,
+        "Show a finished run, and write its page: one HTML file to look at and to pass on.",
+        "edgecv report exported/my-run --open",
     ),
     "gate": Command(
         ACCEPT,

@@ -15,7 +15,6 @@ from edgecv.acceptance.text import verdict_line as judgement_line
 from edgecv.cli.console import WIDE, Screen
 from edgecv.cli.progress import score_text
 from edgecv.core.events import score_name
-from edgecv.core.registry import TARGETS
 from edgecv.core.report import Report
 from edgecv.core.text import counted, printable
 from edgecv.evaluation.task_of import per_head, task_of
@@ -23,6 +22,7 @@ from edgecv.pipeline.baseline import Training
 from edgecv.reports.costs import costs_sentence
 from edgecv.reports.deployment import deployment_lines
 from edgecv.reports.json_file import to_table
+from edgecv.reports.next_step import next_step
 from edgecv.reports.paired_comparison import control_line, judged, pair_line
 from edgecv.reports.run_table import run_tables
 from edgecv.reports.verdict import verdict_line
@@ -52,21 +52,9 @@ def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json:
     text += screen.rendered(verdict_line(report), style=COLOURS[report.outcome])
     if folder is not None:
         text += f"Written to {printable(str(folder))}: report.md says more\n"
-        text += next_step(report, folder)
+        if step := next_step(report, quote(printable(str(folder)))):
+            text += f"{': '.join(step)}\n"
     screen.write(text)
-
-
-def next_step(report: Report, folder: Path) -> str:
-    """Return the line that brings a run onto a device; empty for one that did not pass."""
-    formats = TARGETS.get("bundle", "--to").formats
-    files = [each.artifact for each in report.comparisons if not each.is_twin]
-    files = files or [each.artifact for each in report.comparisons]
-    of_format = [[each for each in files if each.format == kind] for kind in formats]
-    fitting = next(filter(None, of_format), [])
-    if report.outcome != "passed" or not fitting:
-        return ""
-    which = f" --artifact {fitting[0].path}" if len(fitting) > 1 else ""
-    return f"On a device: edgecv deploy {quote(printable(str(folder)))} --to bundle{which}\n"
 
 
 def show_judgement(judgement: Judgement, screen: Screen, *, as_json: bool) -> None:

@@ -73,6 +73,7 @@ COMMAND_SYNONYMS = {
     "bench": "benchmark time latency profile speed",
     "inspect": "info show summary analyze analyse describe",
     "doctor": "debug diagnose explain why",
+    "report": "html page dashboard view open render",
     "gate": "accept approve ci",
     "verify": "hash integrity",
     "list": "ls datasets techniques formats architectures",

@@ -16,8 +16,8 @@ from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import data_facts, load_data
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
 from edgecv.pipeline.run_report import is_candidate, limit_gates
-from edgecv.reports.json_file import read_report, write_report
-from edgecv.reports.markdown import to_markdown
+from edgecv.reports.files import write_reports
+from edgecv.reports.json_file import read_report
 from edgecv.system.storage import MANIFEST, check_seal, copy_file, tree_sha256, write_bytes
 
 FOUND = ("preprocess",)
@@ -45,8 +45,7 @@ def judge_again(recipe: Recipe, context: RunContext) -> Report | None:
             if path != place / MANIFEST:
                 copy_file(path, folder / path.name)
         write_bytes(folder / "recipe.toml", _toml(judged.recipe))
-        write_report(judged, folder / "report.json")
-        write_bytes(folder / "report.md", to_markdown(judged).encode())
+        write_reports(judged, folder)
     return judged
 
 

@@ -32,8 +32,7 @@ from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
 from edgecv.pipeline.user_models import UserModel
 from edgecv.reports.changed_images import write_flips
 from edgecv.reports.costs import write_widths
-from edgecv.reports.json_file import write_report
-from edgecv.reports.markdown import to_markdown
+from edgecv.reports.files import write_reports
 from edgecv.system.environment import environment, machine
 from edgecv.system.storage import copy_file, tree_sha256, write_bytes
 from edgecv.targets.c.generate import planned_arena
@@ -249,5 +248,4 @@ def write_run(
         write_widths(costs, folder / "widths.png")
     write_bytes(folder / "labels.txt", labels_text(model.data.class_names))
     write_bytes(folder / "recipe.toml", model.recipe.to_toml().encode())
-    write_report(report, folder / "report.json")
-    write_bytes(folder / "report.md", to_markdown(report).encode())
+    write_reports(report, folder)

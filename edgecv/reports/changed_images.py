@@ -9,12 +9,12 @@ from edgecv.core.data import Dataset, Outputs
 from edgecv.core.paired_results import Flips
 from edgecv.core.plugins import Task
 from edgecv.core.report import Comparison, Measurement
-from edgecv.core.text import counted
+from edgecv.core.text import counted, name_at
 from edgecv.evaluation.changed_answers import most_confident
-from edgecv.reports.contact_sheet import Tile, write_contact_sheet
+from edgecv.reports.contact_sheet import Kind, Tile, write_contact_sheet
+from edgecv.reports.gallery import GalleryWriter
 
 MOST_IMAGES = 48
-COLOURS = {"win": "forestgreen", "loss": "firebrick", "both wrong": "darkorange", "": "grey"}
 
 
 def write_flips(
@@ -25,9 +25,12 @@ def write_flips(
     task: Task,
     folder: Path,
 ) -> tuple[Comparison, ...]:
-    """Write ``flips-ARTIFACT.png`` for each candidate; return the comparisons that name them."""
+    """Write ``flips-ARTIFACT.png`` for each candidate, and ``gallery.json`` of all.
+
+    Returns the comparisons, which name their pictures.
+    """
     outputs = {each.artifact.path: each.outputs for each in measurements}
-    named = []
+    named, gallery = [], GalleryWriter(len(comparisons))
     for each in comparisons:
         statistics = each.statistics
         if each.is_twin or statistics is None or not statistics.flips.count:
@@ -36,6 +39,7 @@ def write_flips(
         head = task.head_called(each.head)
         own, before = (head.of(found) for found in (outputs[each.artifact.path], baseline))
         tiles = _tiles(statistics.flips, own, before, head.data(data), head.task)
+        gallery.add(each.artifact.path, each.head, tiles)
         suffix = "-" + re.sub(r"[^A-Za-z0-9._-]", "_", each.head) if each.head else ""
         name = f"flips-{each.artifact.path}{suffix}.png"
         title = (
@@ -45,19 +49,26 @@ def write_flips(
         )
         write_contact_sheet(title, tiles, folder / name)
         named.append(replace(each, flips_picture=name))
+    gallery.write(folder)
     return tuple(named)
 
 
 def _tiles(
     flips: Flips, outputs: Outputs, baseline: Outputs, data: Dataset, task: Task
 ) -> list[Tile]:
-    kinds = dict.fromkeys(flips.wins, "win") | dict.fromkeys(flips.losses, "loss")
-    kinds |= dict.fromkeys(flips.both_wrong, "both wrong")
-    tiles = []
+    places: dict[Kind, tuple[int, ...]] = {
+        "win": flips.wins,
+        "loss": flips.losses,
+        "both wrong": flips.both_wrong,
+    }
+    kinds = {place: kind for kind, each in places.items() for place in each}
+    labels, tiles = data.test_labels, []
+    has_classes = labels is not None and labels.ndim == 1 and labels.dtype.kind in "iu"
     for place in most_confident(flips, outputs, task, MOST_IMAGES):
         kind = kinds.get(place, "")
-        truth = () if data.test_labels is None else (f"{kind}: {task.truth(data, place)}",)
+        truth = () if labels is None else (f"{kind}: {task.truth(data, place)}",)
         lines = (*truth, *task.captions(outputs, baseline, data, place))
         picture = task.picture(outputs, baseline, data, place)
-        tiles.append(Tile(picture, lines, COLOURS[kind]))
+        group = name_at(data.class_names, int(data.test.labels[place])) if has_classes else ""
+        tiles.append(Tile(place, picture, lines, kind, group))
     return tiles

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,26 @@ SIDE = 112
 LINE = 14
 GAP = 6
 FONT_SIZE = 11
+Kind = Literal["win", "loss", "both wrong", ""]
+COLOURS: dict[Kind, str] = {
+    "win": "forestgreen",
+    "loss": "firebrick",
+    "both wrong": "darkorange",
+    "": "grey",
+}
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One image of a contact sheet, uint8 (H, W, 1 or 3), with lines below and a border colour."""
+    """One image of the test split, uint8 (H, W, 1 or 3), with the lines below it."""
 
+    place: int
+    """Its place in the split."""
     image: NDArray[np.uint8]
     lines: tuple[str, ...]
-    colour: str
+    kind: Kind
+    group: str
+    """The name of its class; empty where it has none, or several."""
 
 
 def write_contact_sheet(title: str, tiles: Sequence[Tile], path: Path) -> None:
@@ -40,8 +51,8 @@ def write_contact_sheet(title: str, tiles: Sequence[Tile], path: Path) -> None:
     for number, tile in enumerate(tiles):
         x = GAP + (SIDE + GAP) * (number % COLUMNS)
         y = left + height * (number // COLUMNS)
-        draw.rectangle((x - 2, y - 2, x + SIDE + 1, y + SIDE + 1), fill=tile.colour)
-        picture = _fitted(tile.image)
+        draw.rectangle((x - 2, y - 2, x + SIDE + 1, y + SIDE + 1), fill=COLOURS[tile.kind])
+        picture = resized(tile.image, SIDE)
         sheet.paste(picture, (x + (SIDE - picture.width) // 2, y + (SIDE - picture.height) // 2))
         for line, text in enumerate(tile.lines):
             place = (x, y + SIDE + GAP // 2 + LINE * line)
@@ -49,12 +60,12 @@ def write_contact_sheet(title: str, tiles: Sequence[Tile], path: Path) -> None:
     sheet.save(path, "PNG", compress_level=3)  # Faster than the default level, and hardly larger.
 
 
-def _fitted(image: NDArray[np.uint8]) -> Any:
-    """Return an image resized to a tile: small ones with visible pixels."""
+def resized(image: NDArray[np.uint8], side: int) -> Any:
+    """Return an image whose longer side is ``side``: enlarged ones with visible pixels."""
     from PIL import Image
 
     pixels = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
-    scale = SIDE / max(pixels.shape[:2])
+    scale = side / max(pixels.shape[:2])
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
     how = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.BOX
     return Image.fromarray(pixels).resize(size, how)

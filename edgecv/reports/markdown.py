@@ -1,7 +1,6 @@
 """``report.md``: the report for people."""
 
 from edgecv.core.artifact import TensorFacts
-from edgecv.core.plugins import Task
 from edgecv.core.report import Baseline, Report
 from edgecv.core.text import counted, printable_lines
 from edgecv.evaluation.output_differences import difference_text
@@ -14,6 +13,18 @@ from edgecv.reports.paired_comparison import pair_section
 from edgecv.reports.run_table import run_tables
 from edgecv.reports.verdict import gate_sentence, verdict_line
 
+LAYER_HEADINGS = (
+    "artifact",
+    "layer",
+    "type",
+    "weights",
+    "zero",
+    "distinct",
+    "weight scale",
+    "output scale",
+    "output zero point (uint8)",
+)
+
 
 def to_markdown(report: Report) -> str:
     """Return the whole report as Markdown."""
@@ -25,21 +36,21 @@ def to_markdown(report: Report) -> str:
             verdict_line(report),
             "",
             *_tables(report),
-            _latency_note(report),
+            latency_note(report),
             "",
             *_section(
                 "Limits", [f"{each.outcome}: {gate_sentence(each, task)}" for each in report.gates]
             ),
             *_section("Device", deployment_lines(report)),
             *pair_section(report),
-            *_section("Outputs against the baseline's", _outputs(report)),
-            *_section("Inputs and outputs", _tensors(report)),
-            *_section("Notes on the artifacts", _artifact_notes(report)),
+            *_section("Outputs against the baseline's", output_lines(report)),
+            *_section("Inputs and outputs", tensor_lines(report)),
+            *_section("Notes on the artifacts", artifact_notes(report)),
             *_costs(report),
             *_layers(report),
             *_section("Notes", list(report.notes)),
-            *_section("Data", _data(report, task)),
-            *_section("Baseline", _baseline(report)),
+            *_section("Data", data_lines(report)),
+            *_section("Baseline", baseline_lines(report)),
             *_section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
         ]
     )
@@ -58,7 +69,8 @@ def _section(title: str, lines: list[str]) -> list[str]:
     return [f"## {title}", "", *(f"- {line}" for line in lines), ""] if lines else []
 
 
-def _latency_note(report: Report) -> str:
+def latency_note(report: Report) -> str:
+    """Return how latencies were measured."""
     threads = sorted({each.latency.threads for each in report.comparisons if each.latency})
     if not threads:
         return "Nothing was timed."
@@ -73,7 +85,8 @@ def _latency_note(report: Report) -> str:
     return f"{note} Its AMX tiles are left off: no device at the edge has them."
 
 
-def _outputs(report: Report) -> list[str]:
+def output_lines(report: Report) -> list[str]:
+    """Return the differences of the outputs of each file from the baseline's."""
     terms = {name: task_of(each).terms for name, each in per_head(report).items()}
     return [
         f"{each.label}: {terms[each.head].output} differs by "
@@ -89,7 +102,8 @@ def _outputs(report: Report) -> list[str]:
     ]
 
 
-def _tensors(report: Report) -> list[str]:
+def tensor_lines(report: Report) -> list[str]:
+    """Return the inputs and outputs of each file."""
     lines = []
     for each in report.files:
         lines += [
@@ -111,7 +125,8 @@ def tensor_text(tensor: TensorFacts) -> str:
     return text
 
 
-def _artifact_notes(report: Report) -> list[str]:
+def artifact_notes(report: Report) -> list[str]:
+    """Return the notes on each file."""
     return [
         f"{each.artifact.path}: {note}" for each in report.files for note in each.artifact.notes
     ]
@@ -135,7 +150,16 @@ def _costs(report: Report) -> list[str]:
 
 
 def _layers(report: Report) -> list[str]:
-    rows = [
+    rows = layer_rows(report)
+    if not rows:
+        return []
+    title = "## Weights, as read back from each file"
+    return [title, "", *markdown_table(LAYER_HEADINGS, rows), ""]
+
+
+def layer_rows(report: Report) -> list[tuple[str, ...]]:
+    """Return a row for each layer of each file, under ``LAYER_HEADINGS``."""
+    return [
         (
             each.artifact.path,
             layer.name,
@@ -150,20 +174,6 @@ def _layers(report: Report) -> list[str]:
         for each in report.files
         for layer in each.artifact.layers
     ]
-    if not rows:
-        return []
-    headings = (
-        "artifact",
-        "layer",
-        "type",
-        "weights",
-        "zero",
-        "distinct",
-        "weight scale",
-        "output scale",
-        "output zero point (uint8)",
-    )
-    return ["## Weights, as read back from each file", "", *markdown_table(headings, rows), ""]
 
 
 def _scales(scales: tuple[float, ...]) -> str:
@@ -174,12 +184,17 @@ def _scales(scales: tuple[float, ...]) -> str:
     return f"{min(scales):.6g} to {max(scales):.6g}, {counted(len(scales), 'channel')}"
 
 
-def _data(report: Report, task: Task) -> list[str]:
+def data_lines(report: Report) -> list[str]:
+    """Return the name of the data, its classes, its splits with their hashes, and notes on it."""
     splits = [
         f"{name}: {counted(facts.images, 'image')}, SHA-256 {facts.sha256}"
         for name, facts in report.data.splits.items()
     ]
-    known = f", {len(report.data.classes)} {task.terms.outputs}" if report.data.classes else ""
+    known = (
+        f", {len(report.data.classes)} {task_of(report).terms.outputs}"
+        if report.data.classes
+        else ""
+    )
     heads = [
         f"{name}: {counted(len(classes), 'class')}"
         for name, classes in report.data.head_classes.items()
@@ -192,7 +207,8 @@ def _parameters(baseline: Baseline) -> str:
     return "" if baseline.parameters is None else f", {counted(baseline.parameters, 'parameter')}"
 
 
-def _baseline(report: Report) -> list[str]:
+def baseline_lines(report: Report) -> list[str]:
+    """Return the path, the size and the metrics of the baseline; nothing without one."""
     if report.baseline is None:
         return []
     lines = [f"{report.baseline.path}{_parameters(report.baseline)}"]

@@ -109,6 +109,11 @@ def pair_section(report: Report) -> list[str]:
     return [line for name, each in per_head(report).items() for line in _section(each, name)]
 
 
+def method_text(task: Task) -> str:
+    """Return how the figures of the comparison are computed."""
+    return f"{BINARY if task.has_binary_scores else REAL} {task.method}".strip()
+
+
 def _section(report: Report, head: str) -> list[str]:
     compared = judged(report)
     if not compared:
@@ -118,9 +123,8 @@ def _section(report: Report, head: str) -> list[str]:
     for each in compared:
         found = (pair_line(each, task, names), control_line(each, task))
         lines += [f"- {line}" for line in found if line]
-    method = f"{BINARY if task.has_binary_scores else REAL} {task.method}".strip()
     if report.data.has_labels:
-        lines += ["", method]
+        lines += ["", method_text(task)]
     for each in compared:
         lines += _details(each, task, names)
     return [*lines, ""]

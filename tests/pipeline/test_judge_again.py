@@ -43,7 +43,8 @@ def test_one_more_limit_judges_the_stored_run(main_report: Report, store: Store)
     assert to_table(read_report(folder)) == to_table(report)
     assert tomllib.loads((folder / "recipe.toml").read_text())["gates"]["max_bytes"] == 1000
     assert (folder / "report.md").read_text().splitlines()[2].startswith("FAILED")
-    changed = {"recipe.toml", "report.json", "report.md", "manifest.json"}
+    assert "✗ FAILED" in (folder / "report.html").read_text()
+    changed = {"recipe.toml", "report.json", "report.md", "report.html", "manifest.json"}
     after = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert {name for name in after if after[name] != before.get(name)} == changed
     assert set(after) == set(before)

@@ -27,6 +27,7 @@ RUN_FILES = {
     "labels.txt",
     "manifest.json",
     "recipe.toml",
+    "report.html",
     "report.json",
     "report.md",
 }
@@ -58,7 +59,8 @@ def noise(path: Path, *, test: int = 30) -> Path:
 def test_a_run_directory_holds_all_that_was_promised(report: Report, output: Path) -> None:
     folder = output / "main"
     pictures = {each.flips_picture for each in report.comparisons if each.flips_picture}
-    assert {path.name for path in folder.iterdir()} == RUN_FILES | pictures
+    gallery = {"gallery.json"} if pictures else set()
+    assert {path.name for path in folder.iterdir()} == RUN_FILES | pictures | gallery
     check_seal(folder)
     assert (folder / "labels.txt").read_text().split() == list("0123456789")
     assert edgecv.load_report(folder) == report

@@ -280,7 +280,8 @@ def test_deploy_proves_a_file_on_a_host(
     assert report.comparisons[-1].artifact.path == "int8.tflite on ssh"
     assert report.comparisons[-1].latency is not None
     assert sorted(os.listdir(tmp_path / "there")) == [
-        "manifest.json", "model.tflite", "program.pyz", "report.json", "report.md",
+        "manifest.json", "model.tflite", "program.pyz", "report.html", "report.json",
+        "report.md",
     ]  # fmt: skip
     assert server.left() == []
 

@@ -14,9 +14,7 @@ from edgecv.core.events import OnEvent
 from edgecv.core.plugins import DeployContext
 from edgecv.core.report import Report
 from edgecv.pipeline.context import open_analysis
-from edgecv.reports.json_file import write_report
-from edgecv.reports.markdown import to_markdown
-from edgecv.system.storage import write_bytes
+from edgecv.reports.files import write_reports
 from edgecv.targets.board import profile_named
 
 
@@ -57,6 +55,5 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
                         report.deployment, folder=str(place.path), profile=options.profile or ""
                     ),
                 )
-            write_report(report, folder / "report.json")
-            write_bytes(folder / "report.md", to_markdown(report).encode())
+            write_reports(report, folder)
     return report

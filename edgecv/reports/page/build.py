@@ -1,0 +1,176 @@
+"""``report.html`` of one run: its figures are those of ``report.json``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from edgecv.core.report import Comparison, Gate, Outcome, Report
+from edgecv.evaluation.task_of import per_head, task_of
+from edgecv.reports.costs import HEADINGS as COST_HEADINGS
+from edgecv.reports.costs import costs_rows, costs_sentence
+from edgecv.reports.deployment import deployment_lines
+from edgecv.reports.gallery import Gallery, read_gallery
+from edgecv.reports.markdown import (
+    LAYER_HEADINGS,
+    artifact_notes,
+    baseline_lines,
+    data_lines,
+    latency_note,
+    layer_rows,
+    output_lines,
+    tensor_lines,
+)
+from edgecv.reports.next_step import next_step
+from edgecv.reports.page.heads import head_part
+from edgecv.reports.page.images import contact_sheets, gallery_filters, gallery_tiles
+from edgecv.reports.page.render import render
+from edgecv.reports.page.snippet import snippets
+from edgecv.reports.paired_comparison import judged
+from edgecv.reports.verdict import gate_sentence, size_text, speed_text, verdict_line
+
+MEANINGS: dict[Outcome, str] = {
+    "passed": "every limit holds, the files may be shipped",
+    "failed": "a limit does not hold, not to be shipped as it is",
+    "inconclusive": "it cannot be told whether every limit holds",
+}
+WORST: tuple[Outcome, ...] = ("failed", "inconclusive", "passed")
+
+
+@dataclass(frozen=True)
+class Card:
+    """The main figures of one candidate."""
+
+    label: str
+    outcome: Outcome | None
+    figures: tuple[tuple[str, str, str], ...]
+    """Name, value and note of each."""
+
+
+def to_page(report: Report, folder: Path | None = None) -> str:
+    """Return the page of a report.
+
+    ``folder`` of the run: its pictures become part of the page.
+    """
+    gallery = Gallery() if folder is None else read_gallery(folder)
+    tiles = list(gallery_tiles(report, gallery))
+    sheets = [] if folder is None or tiles else list(contact_sheets(report, folder))
+    heads = [head_part(report, name, own) for name, own in per_head(report).items()]
+    gates = [(gate.outcome, gate_sentence(gate, task_of(report))) for gate in report.gates]
+    texts = [each for each in _texts(report) if each[2]]
+    content = {
+        "heads": heads,
+        "gates": gates,
+        "open_gates": [each for each in gates if each[0] != "passed"],
+        "held_gates": [each for each in gates if each[0] == "passed"],
+        "device": deployment_lines(report),
+        "has_changes": any(head.changes for head in heads),
+        "tiles": tiles,
+        "sheets": sheets,
+        "filters": gallery_filters(tiles),
+        "costs": _costs(report),
+        "layers": _layers(report),
+        "snippets": snippets(report),
+        "texts": texts,
+    }
+    word = f"{report.outcome.upper()}: "
+    return render(
+        "report.html",
+        report=report,
+        meaning=_meaning(report),
+        verdict=verdict_line(report).removeprefix(word),
+        next_step=next_step(report, quote(report.name)),
+        cards=[_card(each, report) for each in judged(report) if not each.is_twin],
+        latency_note=latency_note(report),
+        recipe=_recipe(report),
+        sections=_sections(content),
+        **content,
+    )
+
+
+def _meaning(report: Report) -> str:
+    if report.outcome == "passed" and report.baseline is None:
+        return "the files run, and nothing was compared"
+    return MEANINGS[report.outcome]
+
+
+def _card(comparison: Comparison, report: Report) -> Card:
+    task = task_of(report).head_called(comparison.head).task
+    statistics, latency = comparison.statistics, comparison.latency
+    difference = None if statistics is None else statistics.difference
+    note = ""
+    if difference is not None:
+        low, high = difference.interval_points
+        note = f"{comparison.difference_points:+.2f} points ({low:+.2f} to {high:+.2f})"
+    figures = []
+    if comparison.value is not None:
+        figures.append((comparison.metric, task.headline.text(comparison.value), note))
+    if comparison.agreement is not None:
+        figures.append(("same answers", f"{comparison.agreement:.2%}", ""))
+    ratio = "" if comparison.size_ratio is None else size_text(comparison.size_ratio)
+    figures.append(("size", f"{comparison.artifact.bytes:,} bytes", ratio))
+    if latency is not None:
+        factor = "" if comparison.speedup is None else speed_text(comparison.speedup)
+        figures.append(("time, one image", f"{latency.median_us:,.1f} us", factor))
+    return Card(comparison.label, _outcome_of(comparison, report.gates), tuple(figures))
+
+
+def _outcome_of(comparison: Comparison, gates: Sequence[Gate]) -> Outcome | None:
+    """Return the worst outcome of a file's gates; None where it has none."""
+    found = {gate.outcome for gate in gates if gate.artifact == comparison.artifact.path}
+    return next((each for each in WORST if each in found), None)
+
+
+def _costs(report: Report) -> Mapping[str, Any]:
+    if report.costs is None:
+        return {}
+    rows = costs_rows(report.costs)
+    return {"sentence": costs_sentence(report.costs), "headings": COST_HEADINGS, "rows": rows}
+
+
+def _layers(report: Report) -> Mapping[str, Any]:
+    rows = layer_rows(report)
+    return {"headings": LAYER_HEADINGS, "rows": rows} if rows else {}
+
+
+def _texts(report: Report) -> list[tuple[str, str, list[str]]]:
+    """Return name, title and lines of the sections that are lists."""
+    return [
+        ("outputs", "Outputs against the baseline's", output_lines(report)),
+        ("tensors", "Inputs and outputs of each file", tensor_lines(report)),
+        ("notes", "Notes", [*report.notes, *artifact_notes(report)]),
+        ("data", "Data", data_lines(report)),
+        ("baseline", "Baseline", baseline_lines(report)),
+    ]
+
+
+def _recipe(report: Report) -> str:
+    import tomli_w
+
+    return tomli_w.dumps(_without_none(dict(report.recipe)))
+
+
+def _without_none(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table of a recipe as TOML can hold it."""
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in table.items()
+        if value is not None
+    }
+
+
+def _sections(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return name and title of the sections that the page has, for its list of contents."""
+    found = [
+        ("files", "Files", True),
+        ("limits", "Limits", content["gates"]),
+        ("device", "Device", content["device"]),
+        ("changes", "What changed", content["has_changes"]),
+        ("gallery", "Images", content["tiles"] or content["sheets"]),
+        ("layers", "Layers", content["costs"] or content["layers"]),
+        ("use", "Run a file", content["snippets"]),
+        *((name, title, True) for name, title, _ in content["texts"]),
+        ("origin", "How it was made", True),
+    ]
+    return [(name, title) for name, title, is_there in found if is_there]

@@ -1,0 +1,75 @@
+"""The part of a page for one head of a model: its table, its plots, what changed."""
+
+from dataclasses import dataclass
+
+from edgecv.core.report import Comparison, Report
+from edgecv.core.text import TextTable, counted
+from edgecv.evaluation.task_of import task_of
+from edgecv.reports.page.plot import Plot, plots
+from edgecv.reports.paired_comparison import control_line, judged, method_text, pair_line
+from edgecv.reports.run_table import RunTable, run_tables
+
+MOST_BARS = 20
+
+
+@dataclass(frozen=True)
+class ChangePart:
+    """One candidate against the baseline, image by image."""
+
+    label: str
+    lines: tuple[str, ...]
+    details: tuple[str, ...]
+    table: TextTable | None
+    bars: tuple[tuple[str, float], ...]
+    bars_most: float
+    bars_title: str
+
+
+@dataclass(frozen=True)
+class HeadPart:
+    """One head of the model; of most models, all."""
+
+    name: str
+    caption: str
+    table: RunTable
+    originals: tuple[bool, ...]
+    plots: tuple[Plot, ...]
+    changes: tuple[ChangePart, ...]
+    method: str
+
+
+def head_part(report: Report, name: str, own: Report) -> HeadPart:
+    """Return the part of a head; ``own``: the report of the head alone."""
+    table = next(each for each in run_tables(report) if each.head == name)
+    test = report.data.splits.get("test")
+    images = "" if test is None else f", {counted(test.images, 'test image')}"
+    changes = tuple(_change(each, own) for each in judged(own))
+    return HeadPart(
+        name=name,
+        caption=f"{name}: {report.data.name}{images}" if name else f"{report.data.name}{images}",
+        table=table,
+        originals=tuple(not each for each in table.is_candidate),
+        plots=tuple(plots([own])),
+        changes=changes,
+        method=method_text(task_of(own)) if changes and report.data.has_labels else "",
+    )
+
+
+def _change(comparison: Comparison, own: Report) -> ChangePart:
+    task, names = task_of(own), own.data.classes
+    statistics = comparison.statistics
+    assert statistics is not None
+    groups = statistics.classes[:MOST_BARS]
+    lines = (pair_line(comparison, task, names), control_line(comparison, task))
+    has_flips = bool(statistics.flips.count)
+    return ChangePart(
+        label=comparison.label,
+        lines=tuple(filter(None, lines)),
+        details=tuple(task.details(statistics, names)) if has_flips else (),
+        table=task.table(statistics, names) if has_flips else None,
+        bars=tuple((names[each.label], each.difference_points) for each in groups)
+        if has_flips
+        else (),
+        bars_most=max((abs(each.difference_points) for each in groups), default=0) or 1.0,
+        bars_title=f"{comparison.label}: points of each class against the baseline",
+    )

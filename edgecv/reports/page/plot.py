@@ -1,0 +1,210 @@
+"""Scatter plots of quality against bytes and time, as the places that a template draws."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from edgecv.core.report import Comparison, Report
+from edgecv.evaluation.task_of import task_of
+from edgecv.reports.verdict import size_text, speed_text
+
+WIDTH, HEIGHT = 460, 320
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 46
+TICKS = 5
+LINE = 15
+"""Pixels between two labels."""
+LETTER = 7.2
+"""Approximate width of a letter of a label."""
+LONGEST_LABEL = 22
+
+
+@dataclass(frozen=True)
+class PlotAxis:
+    """One axis: its text, its range, and the pixels of both ends."""
+
+    title: str
+    low: float
+    high: float
+    start: float
+    end: float
+    ticks: tuple[float, ...]
+
+    def at(self, value: float) -> float:
+        """Return the pixel of a value."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One file in a plot."""
+
+    label: str
+    text: str
+    """All that is known of it: shown when it is pointed at."""
+    x: float
+    y: float
+    interval: tuple[float, float] | None
+    is_twin: bool
+    series: int
+    """The number of its colour: of its run, or of its file where there is one run."""
+    label_x: float = 0
+    label_y: float = 0
+    is_left: bool = False
+    """True where the label stands left of the mark."""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A scatter plot of files."""
+
+    title: str
+    x: PlotAxis
+    y: PlotAxis
+    marks: tuple[Mark, ...]
+    has_reference: bool
+    """True where 0 is the baseline."""
+    limit: float | None
+    """The least that a limit allows, where all files have one."""
+
+
+def plots(reports: Sequence[Report]) -> list[Plot]:
+    """Return quality against bytes and against time of the files of runs, of one head each."""
+    found = [_marks(report, series) for series, report in enumerate(reports)]
+    every = [pair for each in found for pair in each]
+    has_points = all(each.difference_points is not None for each, _ in every)
+    limit = _limit(reports) if has_points else None
+    kinds: tuple[tuple[str, str, Callable[[Comparison], float | None]], ...] = (
+        ("Quality and size", "bytes", lambda each: each.artifact.bytes),
+        (
+            "Quality and time",
+            "microseconds for one image, median",
+            lambda each: None if each.latency is None else each.latency.median_us,
+        ),
+    )
+    made = []
+    for title, unit, value in kinds:
+        marks = [
+            _mark(each, text, number if len(found) == 1 else series, float(x), has_points)
+            for series, pairs in enumerate(found)
+            for number, (each, text) in enumerate(pairs)
+            if (x := value(each)) is not None and _quality(each, has_points) is not None
+        ]
+        if marks:
+            metric = task_of(reports[0]).headline.name
+            quality = f"{metric}, points against the baseline" if has_points else "agreement, %"
+            made.append(_plot(title, (unit, quality), marks, has_points, limit))
+    return made
+
+
+def _marks(report: Report, series: int) -> list[tuple[Comparison, str]]:
+    return [(each, mark_text(each, report)) for each in report.comparisons]
+
+
+def mark_text(comparison: Comparison, report: Report) -> str:
+    """Return a file, its figures and its recipe as one text."""
+    task = task_of(report)
+    parts = [f"{comparison.metric} {task.headline.text(comparison.value)}"]
+    statistics = comparison.statistics
+    if comparison.difference_points is not None:
+        text = f"{comparison.difference_points:+.2f} points"
+        if statistics is not None and statistics.difference is not None:
+            low, high = statistics.difference.interval_points
+            text += f" ({low:+.2f} to {high:+.2f})"
+        parts.append(text)
+    parts.append(f"{comparison.artifact.bytes:,} bytes")
+    if comparison.size_ratio is not None:
+        parts[-1] += f", {size_text(comparison.size_ratio)}"
+    if comparison.latency is not None:
+        parts.append(f"{comparison.latency.median_us:,.1f} us")
+        if comparison.speedup is not None:
+            parts[-1] += f", {speed_text(comparison.speedup)}"
+    made_by = "float32 twin" if comparison.is_twin else recipe_text(comparison, report)
+    return f"{report.name}, {comparison.label}: {'; '.join(parts)}. {made_by}"
+
+
+def recipe_text(comparison: Comparison, report: Report) -> str:
+    """Return the techniques and the export that made a file."""
+    names = [str(each["technique"]) for each in report.recipe.get("technique", ())]
+    return " + ".join([*names, f"{comparison.artifact.precision} {comparison.artifact.format}"])
+
+
+def _quality(comparison: Comparison, has_points: bool) -> float | None:
+    if has_points:
+        return comparison.difference_points
+    return None if comparison.agreement is None else comparison.agreement * 100
+
+
+def _mark(comparison: Comparison, text: str, series: int, x: float, has_points: bool) -> Mark:
+    statistics = comparison.statistics
+    difference = None if statistics is None else statistics.difference
+    return Mark(
+        label=comparison.artifact.path,
+        text=text,
+        x=x,
+        y=_quality(comparison, has_points) or 0.0,
+        interval=difference.interval_points if has_points and difference is not None else None,
+        is_twin=comparison.is_twin,
+        series=series,
+    )
+
+
+def _limit(reports: Sequence[Report]) -> float | None:
+    """Return the points that the files may lose, below 0; None where they differ in that."""
+    found = {
+        gate.limit
+        for report in reports
+        for gate in report.gates
+        if gate.name == "max_drop_points" and not gate.against
+    }
+    return -found.pop() if len(found) == 1 else None
+
+
+def _plot(
+    title: str, axes: tuple[str, str], marks: Sequence[Mark], has_points: bool, limit: float | None
+) -> Plot:
+    heights = [each.y for each in marks]
+    heights += [end for each in marks for end in each.interval or ()]
+    heights += [0.0 if has_points else 100.0, *([] if limit is None else [limit])]
+    x = _axis(axes[0], [0.0, *(each.x * 1.04 for each in marks)], LEFT, WIDTH - RIGHT)
+    y = _axis(axes[1], heights, HEIGHT - BOTTOM, TOP)
+    return Plot(title, x, y, tuple(_labelled(marks, x, y)), has_points, limit)
+
+
+def _axis(title: str, values: Iterable[float], start: float, end: float) -> PlotAxis:
+    """Return an axis that holds values, with round numbers at its ticks."""
+    known = list(values)
+    low, high = min(known), max(known)
+    step = _round_step((high - low or abs(high) or 1.0) / TICKS)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    last = max(last, first + 1)
+    ticks = tuple(number * step for number in range(first, last + 1))
+    return PlotAxis(title, ticks[0], ticks[-1], start, end, ticks)
+
+
+def _round_step(least: float) -> float:
+    """Return 1, 2 or 5 times a power of ten that is no smaller.
+
+    >>> _round_step(0.03), _round_step(70_000)
+    (0.05, 100000.0)
+    """
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(times * power for times in (1, 2, 5, 10) if times * power >= least * 0.999)
+
+
+def _labelled(marks: Sequence[Mark], x: PlotAxis, y: PlotAxis) -> list[Mark]:
+    """Return marks with the places of their labels, which do not cover each other."""
+    made: list[Mark] = []
+    lowest = {False: -math.inf, True: -math.inf}
+    for each in sorted(marks, key=lambda mark: (-mark.y, mark.x)):
+        label = each.label
+        if len(label) > LONGEST_LABEL:
+            label = f"{label[: LONGEST_LABEL - 2]}.."
+        place = x.at(each.x)
+        is_left = place + 10 + LETTER * len(label) > WIDTH - RIGHT
+        height = max(y.at(each.y) - 6, lowest[is_left] + LINE)
+        lowest[is_left] = height
+        place += -9 if is_left else 9
+        named = replace(each, label=label, label_x=place, label_y=height, is_left=is_left)
+        made.append(named)
+    return made
