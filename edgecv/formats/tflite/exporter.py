@@ -108,7 +108,8 @@ class TFLite(FileExporter):
             content = with_one_scale(content, model, names, where)
         notes = (*proven, *self._pixel_notes(pixels), *one_scale_note(names, self.precision))
         if bits:
-            content, rounded = with_four_bits(content, model, bits, where)
+            is_mixed = self.precision == MIXED
+            content, rounded = with_four_bits(content, model, bits, where, is_mixed=is_mixed)
             notes += rounded
         return self.finish(model, content, kernels_in(content, where), notes, path)
 

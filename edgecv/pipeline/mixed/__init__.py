@@ -93,8 +93,7 @@ def _chosen(
 
     def make(folder: Path) -> None:
         with TemporaryDirectory(prefix="edgecv-mixed-") as temporary:
-            trials = Trials(model, context, planned.exporter, source, key, Path(temporary))
-            trials.open(limits, control)
+            trials = Trials(model, planned.exporter, source, limits, control, key, Path(temporary))
             choice = LayerSearch(trials, limits, planned.exporter.layer_choices).choice()
             write_bytes(folder / "choice.json", choice.model_dump_json(indent=2).encode())
 

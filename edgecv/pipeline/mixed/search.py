@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edgecv.core.errors import StepError
 from edgecv.core.text import counted
-from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.limits import Limits, gate_texts
 from edgecv.pipeline.mixed.limits import has_limit
 from edgecv.pipeline.mixed.trials import Trial
 
@@ -117,7 +117,9 @@ class LayerSearch:
             notes.append("the choice is by measured time too: it may differ on another machine")
         if missed := [*found.broken, *found.over]:
             tried = counted(len(self._runs), "trial")
-            notes.append(f"none of {tried} keeps {', '.join(missed)}: this is the nearest")
+            texts = gate_texts()
+            kept = "; ".join(f"the limit on {texts.get(name, name)}" for name in missed)
+            notes.append(f"none of {tried} keeps {kept}: this is the nearest")
         return notes
 
 
@@ -132,6 +134,5 @@ def _losses(trial: Trial) -> str:
     speed = "" if trial.speedup is None else f", is {trial.speedup:.2f} times faster"
     if trial.lost_points is None or trial.worst_points is None:
         return f"{size}{speed} and an error of {trial.error:.2g} of the outputs' variance"
-    return (
-        f"{size}{speed} and loses {trial.lost_points:.2f} points, {trial.worst_points:.2f} at worst"
-    )
+    worst = f"{-trial.worst_points:+.2f} at the worse end of the 95% interval"
+    return f"{size}{speed} and {-trial.lost_points:+.2f} points ({worst})"

@@ -63,22 +63,23 @@ class Trials:
     """The trials of one file. Each is stored until the choice is made, so that a run resumes."""
 
     model: UserModel
-    context: RunContext
     exporter: Exporter
     source: ModelFile
+    """The model that is exported."""
+    limits: Limits
+    control: TrainedControl | None
     key: str
     folder: Path
 
-    def open(self, limits: Limits, control: TrainedControl | None) -> None:
-        """Run the float model and its baseline, which trials are compared with."""
-        self._limits = limits
-        self._control = control
+    @property
+    def _context(self) -> RunContext:
+        return self.model.context
 
     def run(self, layers: Mapping[str, str]) -> Trial:
         """Return the trial of some precisions, by layer: a stored one, or made now."""
         chosen = dict(sorted(layers.items()))
         name = f"{self.key}-{content_key('trial', chosen)[:16]}"
-        path = self.context.store.checkpoint(name, ".json")
+        path = self._context.store.checkpoint(name, ".json")
         try:
             return Trial.model_validate_json(path.read_bytes())
         except (FileNotFoundError, ValidationError):  # A damaged one is made again.
@@ -88,21 +89,21 @@ class Trials:
 
     def _made(self, layers: dict[str, str]) -> Trial:
         shown = ", ".join(f"{name} {each}" for name, each in layers.items())
-        self.context.emit("export", f"trying {shown or 'int8 for all layers'}")
+        self._context.emit("export", f"trying {shown or 'int8 for all layers'}")
         file = self._exported(self.exporter.with_layers(layers), self.source, "trial")
-        is_timed = has_limit(self._limits, "time")
+        is_timed = has_limit(self.limits, "time")
         twin, *_ = self._twin_and_float
         measured = self._measured([twin, file] if is_timed else [file], is_timed=is_timed)
         candidate = measured[-1]
         task, targets = self.model.recipe.task, self._targets
         beside = [measured[0], candidate] if is_timed else [candidate]
         baseline, reference = self._outputs
-        margin = self._limits.margin_points
-        compared = compare_all(beside, baseline, targets, task, self.context.threads, margin)
+        margin = self.limits.margin_points
+        compared = compare_all(beside, baseline, targets, task, self._context.threads, margin)
         compared = with_control(compared, beside, self._control_outputs, targets, task, margin)
         compared = [each for each in compared if not each.is_twin]
         facts = data_facts(self.model.data, task)
-        gates = limit_gates(compared, self._limits, task, facts, machine())
+        gates = limit_gates(compared, self.limits, task, facts, machine())
         failed = [
             gate.name
             for gate in gates
@@ -129,12 +130,12 @@ class Trials:
     def _exported(self, exporter: Exporter, source: ModelFile, stem: str) -> MeasuredFile:
         path = self.folder / f"{stem}.{exporter.format}"
         images = calibration_of(exporter, self.model.data)
-        artifact = self.context.converter.export(source, exporter, images, path)
+        artifact = self._context.converter.export(source, exporter, images, path)
         return MeasuredFile(replace(artifact, path=path.name), path)
 
     def _measured(self, files: list[MeasuredFile], *, is_timed: bool = False) -> list[Measurement]:
         images = self.model.data.validation.images
-        found, failures = self.context.measurements.measure(files, images, timed=is_timed)
+        found, failures = self._context.measurements.measure(files, images, timed=is_timed)
         for name, reason in failures.items():
             raise RuntimeFailure(name, reason)
         return found
@@ -162,11 +163,11 @@ class Trials:
 
     @cached_property
     def _control_outputs(self) -> ControlOutputs | None:
-        control = self._control
+        control = self.control
         if control is None or control.file is None or control.outputs is None:
             return None
         split, task = self.model.data.validation, self.model.recipe.task
-        outputs = baseline_predictions(control.file, split, task, self.context).outputs
+        outputs = baseline_predictions(control.file, split, task, self._context).outputs
         return replace(control.outputs, outputs=outputs)
 
 
