@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Ends:
+class OperatorTensors:
     """The tensors of one operator that change with the image, by any unique keys."""
 
     taken: frozenset[str]
@@ -13,7 +13,7 @@ class Ends:
 
 
 def between(
-    operators: Sequence[Ends],
+    operators: Sequence[OperatorTensors],
     kernels: Collection[int],
     floats: Collection[int],
     ends: Collection[str],
@@ -23,7 +23,7 @@ def between(
     ``kernels``, ``floats``: numbers of the operators with a kernel, and of those that stay float;
     ``ends``: the inputs and outputs of the network, which stay integers.
 
-    >>> chain = [Ends(frozenset(x), frozenset(y)) for x, y in ("ab", "bc", "cd", "de")]
+    >>> chain = [OperatorTensors(frozenset(x), frozenset(y)) for x, y in ("ab", "bc", "cd", "de")]
     >>> between(chain, kernels=[0, 2], floats=[0, 2], ends="ae")
     [1]
     >>> between(chain, kernels=[0, 2], floats=[0], ends="ae")

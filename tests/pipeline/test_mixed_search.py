@@ -14,7 +14,7 @@ from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.mixed import check_mixed
 from edgecv.pipeline.mixed.limits import limits_of_choice
 from edgecv.pipeline.mixed.search import LayerSearch
-from edgecv.pipeline.mixed.trials import Trial
+from edgecv.pipeline.mixed.trial_runner import MixedTrial
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.system.storage import Store
@@ -25,13 +25,13 @@ DAMAGE = {"conv_1": 6.0, "conv_2": 1.0, "dense_1": 3.0, "logits": 0.2}
 
 
 class Network:
-    """Trials of a network whose errors add up: a unit of error is a tenth of a point."""
+    """TrialRunner of a network whose errors add up: a unit of error is a tenth of a point."""
 
     def __init__(self, most_points: float | None, most_bytes: int = 100_000) -> None:
         self.most_points, self.most_bytes = most_points, most_bytes
         self.tried: list[dict[str, str]] = []
 
-    def run(self, layers: dict[str, str]) -> Trial:
+    def run(self, layers: dict[str, str]) -> MixedTrial:
         self.tried.append(dict(layers))
         error = 10.0
         size = sum(WEIGHTS.values())
@@ -40,7 +40,7 @@ class Network:
             size += {"float32": 3.0, "int4": -0.5}[precision] * WEIGHTS[name]
         lost = error / 10
         is_broken = self.most_points is not None and lost > self.most_points
-        return Trial(
+        return MixedTrial(
             layers=layers,
             weights=WEIGHTS,
             dense=["dense_1", "logits"],

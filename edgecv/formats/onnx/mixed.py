@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import counted
-from edgecv.formats.float_islands import Ends, between
+from edgecv.formats.float_islands import OperatorTensors, between
 from edgecv.formats.kernel_layout import layer_kernels, names_of
 from edgecv.formats.onnx.check import check_valid, count_kernels, kernels_in
 from edgecv.formats.onnx.graph import KERNELS, stored_constant
@@ -74,9 +74,9 @@ class FloatLayers:
         return (f"in float32: {', '.join(self.names)}",) if self.names else ()
 
 
-def _ends_of(node: Node) -> Ends:
+def _ends_of(node: Node) -> OperatorTensors:
     taken = [each for each in node.inputs if each is not None and each.const_value is None]
-    return Ends(
+    return OperatorTensors(
         frozenset(str(each.name) for each in taken),
         frozenset(str(each.name) for each in node.outputs),
     )

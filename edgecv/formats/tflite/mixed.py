@@ -10,7 +10,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import first_line, listed
 from edgecv.formats.export_checks import SHOWN
-from edgecv.formats.float_islands import Ends, between
+from edgecv.formats.float_islands import OperatorTensors, between
 from edgecv.formats.kernel_layout import layer_kernels, names_of
 from edgecv.formats.tflite.check import ENDS, constant_kernels, kernels_in
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables
@@ -79,9 +79,9 @@ def with_precisions(
     return made, (f"in float32: {', '.join(stayed)}",) if stayed else ()
 
 
-def _ends_of(operator: TFLiteOperator) -> Ends:
+def _ends_of(operator: TFLiteOperator) -> OperatorTensors:
     taken = [each for each in operator.inputs if each is not None and not each.is_constant]
-    return Ends(
+    return OperatorTensors(
         frozenset(each.key for each in taken), frozenset(each.key for each in operator.outputs)
     )
 

@@ -14,8 +14,8 @@ from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.control import TrainedControl
 from edgecv.pipeline.export import PlannedExport
 from edgecv.pipeline.mixed.limits import has_limit, limits_of_choice
-from edgecv.pipeline.mixed.search import Choice, LayerSearch
-from edgecv.pipeline.mixed.trials import Trials
+from edgecv.pipeline.mixed.search import LayerChoice, LayerSearch
+from edgecv.pipeline.mixed.trial_runner import TrialRunner
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models import UserModel
 from edgecv.system.environment import environment
@@ -72,7 +72,7 @@ def _chosen(
     source: ModelFile,
     control: TrainedControl | None,
     context: RunContext,
-) -> Choice:
+) -> LayerChoice:
     """Return the choice for one file: a stored one, or that of a search, made now."""
     data, recipe, facts = model.data, model.recipe, environment()
     beside = None if control is None else control.file
@@ -93,8 +93,10 @@ def _chosen(
 
     def make(folder: Path) -> None:
         with TemporaryDirectory(prefix="edgecv-mixed-") as temporary:
-            trials = Trials(model, planned.exporter, source, limits, control, key, Path(temporary))
-            choice = LayerSearch(trials, limits, planned.exporter.layer_choices).choice()
+            runner = TrialRunner(
+                model, planned.exporter, source, limits, control, key, Path(temporary)
+            )
+            choice = LayerSearch(runner, limits, planned.exporter.layer_choices).choice()
             write_bytes(folder / "choice.json", choice.model_dump_json(indent=2).encode())
 
     is_stored = context.store.find("mixed", key) is not None
@@ -102,4 +104,4 @@ def _chosen(
     context.emit("export", f"{planned.name}: the precisions of its layers {state}")
     place = context.store.stage("mixed", key, make)
     context.store.forget(key)  # Again, in case a run was killed in between.
-    return Choice.model_validate_json((place / "choice.json").read_bytes())
+    return LayerChoice.model_validate_json((place / "choice.json").read_bytes())

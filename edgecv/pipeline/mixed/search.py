@@ -9,12 +9,12 @@ from edgecv.core.errors import StepError
 from edgecv.core.text import counted
 from edgecv.evaluation.limits import Limits, gate_texts
 from edgecv.pipeline.mixed.limits import has_limit
-from edgecv.pipeline.mixed.trials import Trial
+from edgecv.pipeline.mixed.trial_runner import MixedTrial
 
 FLOAT, FOUR_BITS, USUAL = "float32", "int4", "int8"
 
 
-class Choice(BaseModel):
+class LayerChoice(BaseModel):
     """The precisions of the layers of one file, and sentences on how they were chosen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -26,7 +26,7 @@ class Choice(BaseModel):
 class Runner(Protocol):
     """Runs trials."""
 
-    def run(self, layers: dict[str, str]) -> Trial:
+    def run(self, layers: dict[str, str]) -> MixedTrial:
         """Return the trial of some precisions, by layer; other layers are int8."""
 
 
@@ -37,13 +37,13 @@ class LayerSearch:
     the same model and images give the same choice. Only a limit on time is measured.
     """
 
-    def __init__(self, trials: Runner, limits: Limits, choices: Sequence[str]) -> None:
-        self._trials = trials
+    def __init__(self, runner: Runner, limits: Limits, choices: Sequence[str]) -> None:
+        self._runner = runner
         self._choices = choices
         self._is_limited = has_limit(limits, "answers")
-        self._runs: list[Trial] = []
+        self._runs: list[MixedTrial] = []
 
-    def choice(self) -> Choice:
+    def choice(self) -> LayerChoice:
         """Return the precisions, those of the nearest trial where no one keeps all limits."""
         start = self._run({})
         gains = {name: start.error - self._run({name: FLOAT}).error for name in start.weights}
@@ -53,15 +53,17 @@ class LayerSearch:
             found = each(found, start, gains)
         if found.broken or found.over:
             found = min(self._runs, key=_distance)
-        return Choice(layers=found.layers, notes=[*self._notes(start, found, gains)])
+        return LayerChoice(layers=found.layers, notes=[*self._notes(start, found, gains)])
 
-    def _run(self, layers: dict[str, str]) -> Trial:
-        trial = self._trials.run(layers)
+    def _run(self, layers: dict[str, str]) -> MixedTrial:
+        trial = self._runner.run(layers)
         if trial not in self._runs:
             self._runs.append(trial)
         return trial
 
-    def _give_back(self, found: Trial, start: Trial, gains: dict[str, float]) -> Trial:
+    def _give_back(
+        self, found: MixedTrial, start: MixedTrial, gains: dict[str, float]
+    ) -> MixedTrial:
         """Return a trial with layers in float: those whose rounding costs most, first.
 
         Until the limits on answers hold; without any, as many as size and time allow.
@@ -76,7 +78,7 @@ class LayerSearch:
                 found = tried
         return found
 
-    def _lower(self, found: Trial, start: Trial, gains: dict[str, float]) -> Trial:
+    def _lower(self, found: MixedTrial, start: MixedTrial, gains: dict[str, float]) -> MixedTrial:
         """Return a trial with dense layers of 4 bits: those that cost least for a weight, first.
 
         While the limits on answers hold; without any, until the file is small enough.
@@ -91,7 +93,7 @@ class LayerSearch:
                 found = tried
         return found
 
-    def _dense(self, start: Trial) -> list[str]:
+    def _dense(self, start: MixedTrial) -> list[str]:
         """Return the layers that may have 4 bits, by what that costs for each weight."""
         costs: dict[str, float] = {}
         for name in start.dense if FOUR_BITS in self._choices else ():
@@ -102,7 +104,7 @@ class LayerSearch:
             costs[name] = (lowered.error - start.error) / start.weights[name]
         return sorted(costs, key=lambda name: costs[name])
 
-    def _notes(self, start: Trial, found: Trial, gains: dict[str, float]) -> list[str]:
+    def _notes(self, start: MixedTrial, found: MixedTrial, gains: dict[str, float]) -> list[str]:
         chosen = ", ".join(f"{name} {found.layers.get(name, USUAL)}" for name in start.weights)
         shares = ", ".join(
             f"{name} {gain / start.error if start.error else 0:.0%}"
@@ -123,13 +125,13 @@ class LayerSearch:
         return notes
 
 
-def _distance(trial: Trial) -> tuple[float, ...]:
+def _distance(trial: MixedTrial) -> tuple[float, ...]:
     """Return the order of trials that keep not all limits: the nearest first."""
     worst = trial.worst_points if trial.worst_points is not None else trial.error
     return (len(trial.over), len(trial.broken), worst, trial.error, trial.bytes)
 
 
-def _losses(trial: Trial) -> str:
+def _losses(trial: MixedTrial) -> str:
     size = f"has {trial.bytes:,} bytes"
     speed = "" if trial.speedup is None else f", is {trial.speedup:.2f} times faster"
     if trial.lost_points is None or trial.worst_points is None:

@@ -1,4 +1,4 @@
-"""Trials of a mixed file: exported with some precisions, run on validation images and judged."""
+"""Trials of a mixed file: exported with some precisions, run on validation images, judged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ from edgecv.system.storage import content_key, write_bytes
 DROP = "max_drop_points_bound"
 
 
-class Trial(BaseModel):
+class MixedTrial(BaseModel):
     """One file with some precisions of its layers, judged on validation images."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,7 +59,7 @@ class Trial(BaseModel):
 
 
 @dataclass
-class Trials:
+class TrialRunner:
     """The trials of one file. Each is stored until the choice is made, so that a run resumes."""
 
     model: UserModel
@@ -75,19 +75,19 @@ class Trials:
     def _context(self) -> RunContext:
         return self.model.context
 
-    def run(self, layers: Mapping[str, str]) -> Trial:
+    def run(self, layers: Mapping[str, str]) -> MixedTrial:
         """Return the trial of some precisions, by layer: a stored one, or made now."""
         chosen = dict(sorted(layers.items()))
         name = f"{self.key}-{content_key('trial', chosen)[:16]}"
         path = self._context.store.checkpoint(name, ".json")
         try:
-            return Trial.model_validate_json(path.read_bytes())
+            return MixedTrial.model_validate_json(path.read_bytes())
         except (FileNotFoundError, ValidationError):  # A damaged one is made again.
             trial = self._made(chosen)
             write_bytes(path, trial.model_dump_json().encode())
             return trial
 
-    def _made(self, layers: dict[str, str]) -> Trial:
+    def _made(self, layers: dict[str, str]) -> MixedTrial:
         shown = ", ".join(f"{name} {each}" for name, each in layers.items())
         self._context.emit("export", f"trying {shown or 'int8 for all layers'}")
         file = self._exported(self.exporter.with_layers(layers), self.source, "trial")
@@ -114,7 +114,7 @@ class Trials:
         lows = [each.interval_points[0] for each in differences if each is not None]
         lost = [each.difference_points for each in drops if each.difference_points is not None]
         layers_of_file = file.artifact.layers
-        return Trial(
+        return MixedTrial(
             layers=layers,
             weights={each.name: each.weights for each in layers_of_file},
             dense=[each.name for each in layers_of_file if len(each.shape) == 2],
