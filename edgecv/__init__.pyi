@@ -1,11 +1,23 @@
 from .acceptance.records import Judgement
 from .analysis.bench import BenchResult
 from .analysis.doctor.records import Diagnosis
-from .api import bench, compress, deploy, doctor, gate, inspect, load_report, train, validate
+from .api import (
+    bench,
+    compress,
+    deploy,
+    doctor,
+    gate,
+    inspect,
+    load_report,
+    search,
+    train,
+    validate,
+)
 from .core.errors import EdgecvError, InputError, RuntimeFailure, StepError
 from .core.report import Report
 from .formats.contents import Inspection
 from .pipeline.baseline import Training
+from .pipeline.search.front import SearchResult
 
 __version__: str
 __all__ = [
@@ -17,6 +29,7 @@ __all__ = [
     "Judgement",
     "Report",
     "RuntimeFailure",
+    "SearchResult",
     "StepError",
     "Training",
     "__version__",
@@ -27,6 +40,7 @@ __all__ = [
     "gate",
     "inspect",
     "load_report",
+    "search",
     "train",
     "validate",
 ]

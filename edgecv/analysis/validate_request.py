@@ -110,7 +110,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         else resolve(data, skip_bad_images=options.skip_bad_images, resize=options.resize)
     )
     input_spec = read_as(input_spec, source)
-    seed, test_sha256, parameters = 0, None, None
+    seed, judged_on, test_sha256, parameters = 0, "test", None, None
     control = None if report is None or baseline is not None else report.control
     kernels = options.kernels or USUAL_KERNELS
     if report is not None:
@@ -121,6 +121,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         if source is None and inputs is None:
             source = DATASETS.parse(report.recipe.get("data"), f"{runs[0]}/report.json, data")
             seed = report.recipe.get("seed", 0)
+            judged_on = report.recipe.get("judged_on", "test")
             test_sha256 = report.data.splits["test"].sha256
         names = report.recipe.get("baseline", {}).get("labels")
         if labels is None and names is not None:
@@ -156,6 +157,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             "threads": options.threads,
             "kernels": kernels,
             "device": options.device(),
+            "judged_on": judged_on,
         },
         "--kernels",
     )

@@ -33,6 +33,8 @@ from edgecv.core.report import Report
 from edgecv.formats.contents import Inspection
 from edgecv.pipeline.baseline import Training
 from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
+from edgecv.pipeline.search.front import SearchResult
+from edgecv.pipeline.search.options import SearchOptions
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store, check_seal
 
@@ -111,6 +113,40 @@ def compress(
         if in_memory is not None:
             in_memory.keep(store)
         return pipeline.run(plan, store, force=asked.force, on_event=this.on_event)
+
+
+@parameters_of(SearchOptions)
+def search(
+    model: Model | None = None,
+    *,
+    data: str | Path | None = None,
+    progress: bool | None = None,
+    on_event: OnEvent | None = None,
+    **options: Any,
+) -> SearchResult:
+    """Search the recipes that hold limits within a budget, and prove the best on test images.
+
+    Each point of ``front`` is a run of its own; a search that was stopped goes on.
+
+    Raises InputError where a parameter is wrong or a limit cannot hold, StepError where trials keep
+    failing.
+
+    Example: ``edgecv.search("model.keras", data="photos", max_drop=1, trials=40).front``
+
+    Args:
+        model: As for compress.
+        data: The name or path of a data set: trials run in processes of their own.
+    """
+    from edgecv.pipeline.search.search import search as search_recipes
+
+    with call(progress, on_event, MODEL="model") as this:
+        store = Store.at(str(options.get("output", "exported")))
+        in_memory = GivenModel(model, "model=") if is_keras_model(model) else None
+        path = model if in_memory is None else in_memory.path_in(store)
+        asked = options_of(SearchOptions, {"model": path, "data": data, **options})
+        if in_memory is not None:
+            in_memory.keep(store)
+        return search_recipes(asked, this.on_event)
 
 
 @parameters_of(ValidateOptions)
@@ -282,6 +318,6 @@ def load_report(path: str | Path) -> Report:
 
 
 FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    train, compress, deploy, validate, gate, bench, doctor, inspect
+    train, compress, search, deploy, validate, gate, bench, doctor, inspect
 )  # fmt: skip
 """The functions that are commands too."""

@@ -26,6 +26,7 @@ from edgecv.core.preprocessing import NAMED
 from edgecv.core.registry import EXPORTERS
 from edgecv.datasets.resolve import named_data
 from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
+from edgecv.pipeline.search.options import SearchOptions
 
 FLAG = re.compile(r"(?<![\w/.-])(--[a-z]+(?:-[a-z]+)*)(?: (?!--)([^\s,;()]*[^\s,;()\".:]))?")
 """A flag and the following word, which may be its value."""
@@ -34,7 +35,7 @@ ARGUMENT = re.compile(r"(?<![\w/.-])(?:an? )?([A-Z]+)(?![\w/.=-])")
 PLACEHOLDER = re.compile(r"[A-Z]{3,}[A-Za-z]*")
 OPTIONS = (
     TrainOptions, CompressOptions, ValidateOptions, GateOptions, BenchOptions, DoctorOptions,
-    InspectOptions, DeployOptions,
+    InspectOptions, DeployOptions, SearchOptions,
 )  # fmt: skip
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 

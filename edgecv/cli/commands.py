@@ -36,6 +36,11 @@ COMMANDS: dict[str, Command] = {
         "Train a baseline and keep it, its history and its learning curves.",
         "edgecv train --data digits",
     ),
+    "search": Command(
+        MAKE,
+        "Search the recipes that hold limits, within a budget, and prove the best of them.",
+        "edgecv search model.keras --data photos --max-drop 1 --trials 40",
+    ),
     "table": Command(
         MAKE,
         "Run recipes that were not run yet, and print what all of them gave, as Markdown.",
@@ -80,6 +85,11 @@ COMMANDS: dict[str, Command] = {
         SHOW,
         "Show a finished run, and write its page: one HTML file to look at and to pass on.",
         "edgecv report exported/my-run --open",
+    ),
+    "compare": Command(
+        SHOW,
+        "Show several finished runs side by side, and write one page of them.",
+        "edgecv compare exported/first exported/second --open",
     ),
     "gate": Command(
         ACCEPT,

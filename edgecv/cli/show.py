@@ -1,6 +1,6 @@
 """Reports, judgements and trainings on the terminal: a table, the verdict and the next steps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
@@ -23,10 +23,13 @@ from edgecv.reports.costs import costs_sentence
 from edgecv.reports.deployment import deployment_lines
 from edgecv.reports.json_file import to_table
 from edgecv.reports.next_step import next_step
+from edgecv.reports.page.compare import compared_files, remarks
 from edgecv.reports.paired_comparison import control_line, judged, pair_line
 from edgecv.reports.run_table import run_tables
 from edgecv.reports.verdict import verdict_line
 
+LEFT_OUT = ("runtime", "gzip -9", "p95 us")
+"""Columns that a table of several runs has on its page alone."""
 COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow"}
 
 
@@ -57,6 +60,24 @@ def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json:
     screen.write(text)
 
 
+def show_comparison(reports: Sequence[Report], page: Path, screen: Screen) -> None:
+    """Show the verdicts and the files of several runs."""
+    text = ""
+    for report in reports:
+        style = COLOURS[report.outcome]
+        text += screen.rendered(f"{report.name}: {verdict_line(report)}", style=style)
+    for found in compared_files(reports):
+        shown = [place for place, name in enumerate(found.headings) if name not in LEFT_OUT]
+        headings = tuple(found.headings[place] for place in shown)
+        table = _table(printable(found.title), headings, left=3)
+        for line in found.rows:
+            table.add_row(*(printable(line[place]) for place in shown))
+        text += screen.rendered(table)
+    for sentence in remarks(reports):
+        text += screen.rendered(sentence)
+    screen.write(f"{text}Written: {printable(str(page))}\n")
+
+
 def show_judgement(judgement: Judgement, screen: Screen, *, as_json: bool) -> None:
     """Show a run compared with the accepted one: table, verdict and advice, or JSON."""
     if as_json:
@@ -83,12 +104,13 @@ def show_training(training: Training, screen: Screen, *, as_json: bool) -> None:
     name = f"validation_{score_name(best)}"
     seconds = sum(epoch["seconds"] for epoch in history)
     test = training.test
+    further = "".join(f", {key} {score_text(each)}" for key, each in test.further.items())
     screen.answer(
         f"{counted(training.parameters, 'parameter')}, {counted(len(history), 'epoch')} in"
         f" {seconds:.0f} s, "
         f"best is epoch {best['epoch']}: {name.replace('_', ' ')} "
         f"{score_text(best[name])}\n"
-        f"On the {test.images:,} test images: {test.metric} {score_text(test.value)}\n"
+        f"On the {test.images:,} test images: {test.metric} {score_text(test.value)}{further}\n"
         f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
     )
 

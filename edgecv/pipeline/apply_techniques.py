@@ -1,6 +1,7 @@
 """The techniques of a recipe in their order; the key of a stored one covers all before it."""
 
 import json
+import math
 import os
 import tempfile
 import time
@@ -12,6 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from edgecv.core.data import Dataset
 from edgecv.core.plugins import (
     Constraint,
     Exporter,
@@ -20,6 +24,7 @@ from edgecv.core.plugins import (
     TechniqueContext,
 )
 from edgecv.core.registry import TECHNIQUES
+from edgecv.core.sample import balanced_rows
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
 from edgecv.models.training.checkpoint import Epoch
@@ -159,8 +164,9 @@ class TechniqueRunner:
             data.validation.sha256,
             version("tensorflow"),
             os.cpu_count(),
-            *task_key(recipe.task),
+            *task_key(recipe.task.for_data(data)),
             *([self.teacher.file.sha256] if learns_from_another else []),
+            *([recipe.settings.train_fraction] if recipe.settings.train_fraction < 1 else []),
         )
 
 
@@ -187,12 +193,12 @@ class TechniqueStage:
         return TechniqueContext(
             fit=self.fit,
             seed=self.run.seed,
-            task=self.model.recipe.task,
+            task=self.model.recipe.task.for_data(self.model.data),
             calibration=self.model.data.calibration,
             note=self.notes.append,
             progress=self.progress,
             trial=self.trial_exports.measure,
-            input_shape=self.model.data.train.images.shape[1:],
+            input_shape=self.model.data.image_shape,
             head=self.model.recipe.task.head(self.model.data),
             remember=self.stored_value,
             shared_kernels=self.shared_kernels,
@@ -239,11 +245,14 @@ class TechniqueStage:
         if distillation is not None:
             original = by_name(self.teacher.load())
             teacher = Teacher(recipe.task.separated(original), distillation)
+        data, fraction = self.model.data, recipe.settings.train_fraction
+        if fraction < 1:
+            data, schedule = fraction_of(data, fraction), schedule.shortened(fraction)
         epochs = fit(
             model,
-            self.model.data,
+            data,
             recipe.task,
-            schedule.for_data(self.model.data, mirrors=recipe.mirrors),
+            schedule.for_data(data, mirrors=recipe.mirrors),
             seed=self.run.seed,
             checkpoint=self.run.store.checkpoint(f"{self.key}-{self._trainings}"),
             on_event=self.run.on_event,
@@ -270,6 +279,13 @@ class TechniqueStage:
         except (FileNotFoundError, ValueError):  # A damaged one is made again.
             write_json(path, make())
         return json.loads(path.read_text("utf-8"))
+
+
+def fraction_of(data: Dataset, fraction: float) -> Dataset:
+    """Return the data with a fraction of its training images, drawn over all of them."""
+    train = data.train
+    rows = np.sort(balanced_rows(train.labels, math.ceil(len(train) * fraction)))
+    return replace(data, train=replace(train, images=train.images[rows], labels=train.labels[rows]))
 
 
 def bits_of(exports: Sequence[Exporter]) -> dict[str, int]:

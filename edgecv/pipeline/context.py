@@ -5,7 +5,7 @@ Everything below takes the context instead of its parts.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecv.core.events import Event, OnEvent, ignore_event
@@ -29,6 +29,8 @@ class AnalysisContext:
     seed: int
     threads: int
     """Threads of a runtime while its latency is measured."""
+    judged_on: str = "test"
+    """The split that files are judged on."""
 
     def emit(
         self, stage: str, message: str, step: int | None = None, total: int | None = None
@@ -41,7 +43,7 @@ class AnalysisContext:
 class RunContext(AnalysisContext):
     """The context of a run, shared by its steps."""
 
-    store: Store
+    store: Store = field(kw_only=True)
 
 
 @contextmanager
@@ -67,7 +69,15 @@ def open_analysis(
         settings.device,
     )
     with open_converter(log) as converter, pool:
-        yield AnalysisContext(on_event, log, converter, pool, settings.seed, settings.threads)
+        yield AnalysisContext(
+            on_event,
+            log,
+            converter,
+            pool,
+            settings.seed,
+            settings.threads,
+            settings.judged_on,
+        )
 
 
 @contextmanager

@@ -58,8 +58,9 @@ def test_the_command_line_itself_loads_almost_nothing() -> None:
 
 def test_the_public_face() -> None:
     errors = ["EdgecvError", "InputError", "RuntimeFailure", "StepError"]
-    records = ["BenchResult", "Diagnosis", "Inspection", "Judgement", "Report", "Training"]
-    functions = "bench compress deploy doctor gate inspect load_report train validate"
+    records = ["BenchResult", "Diagnosis", "Inspection", "Judgement", "Report", "SearchResult"]
+    records += ["Training"]
+    functions = "bench compress deploy doctor gate inspect load_report search train validate"
     assert edgecv.__all__ == [*sorted(errors + records), "__version__", *functions.split()]
     for name in edgecv.__all__:
         assert getattr(edgecv, name) is not None

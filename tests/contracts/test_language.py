@@ -31,6 +31,8 @@ PRIVATE_WORDS = {
     "workshop",
 }
 """Words that a reader of this field would not search for."""
+OF_A_SEARCH = {"trials"}
+"""A word of Optuna, and so of this field in the rooms of a search."""
 VAGUE = re.compile(r"(What|Whatever|Of|Whether|Who|Whose|How|Which|Where|When|Why)\b")
 """A first word that says nothing of the thing: the noun of the field stands there instead."""
 COUNTED = re.compile(r" (inputs|outputs|layers|operators|arrays|classes|epochs|files|gates)\b")
@@ -64,7 +66,8 @@ def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_name_is_of_the_field(path: Path) -> None:
     names = [path.stem, *defined_names(ast.parse(path.read_text("utf-8")))]
-    assert sorted({name for name in names if words_in(name) & PRIVATE_WORDS}) == []
+    private = PRIVATE_WORDS - (OF_A_SEARCH if "search" in path.parts else set())
+    assert sorted({name for name in names if words_in(name) & private}) == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -81,6 +81,8 @@ verify signed --key {}.pem | --key
 sign sealed --key {}.pem | --key
 sign run-{} --key good.pem | run-{}/manifest.json
 table {}.toml | {}.toml
+search --recipe {}.toml | {}.toml
+search {}.keras --data digits | MODEL
 """
 ROWS = [line.split(" | ") for line in COMMANDS.strip().splitlines()]
 ENDINGS = sorted({word[2:] for row in ROWS for word in row[0].split() if word.startswith("{}")})

@@ -262,6 +262,11 @@ sign exported/changed | Missing option '--key'
 sign nothing --key none.pem | nothing: holds no manifest.json | a run
 sign exported/changed --key none.pem | exported/changed | SHA-256 differs
 
+search D --trials 0 | --trials | greater than or equal to 1
+search D --sampler grid | --sampler | 'tpe' or 'nsga2'
+search D --minutes -1 | --minutes | greater than 0
+search --data nowhere | --data: "nowhere"
+search missing.keras D | MODEL: there is no file missing.keras
 table | Missing argument
 table missing.toml | missing.toml: cannot be read
 table nothing | nothing: is a folder | a file of TOML

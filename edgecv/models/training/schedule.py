@@ -78,6 +78,13 @@ class Schedule(Options):
             return self.model_copy(update=open_ones)
         return self if self.mirror is not None else self.model_copy(update={"mirror": mirrors})
 
+    def shortened(self, fraction: float) -> "Schedule":
+        """Return the schedule for a fraction of the images: with as much fewer steps."""
+        bounds = {key: getattr(self, key) for key in ("minimum_steps", "maximum_steps")}
+        return self.model_copy(
+            update={k: math.ceil(v * fraction) for k, v in bounds.items() if v is not None}
+        )
+
     def total_epochs(self, images: int) -> int:
         """Return the epochs for so many training images."""
         steps = self.steps_per_epoch(images)

@@ -126,6 +126,11 @@ class TrainingOptions(CommandOptions):
 
     architecture: Annotated[Name | None, Flag(default="cifar_cnn")] = None
     """The network to train: see edgecv list."""
+    from_model: Annotated[Text | None, Flag("--from", default="random weights")] = None
+    """A trained .keras or .h5 that the training starts from: its last layers are replaced by those
+    of the task, the others are frozen first, then trained slowly."""
+    freeze: Annotated[Text | None, Flag(default="a third of the epochs")] = None
+    """Epochs that train the new layers of --from alone: a number, or all."""
     schedule: Annotated[Name | None, Flag(default="quick")] = None
     """The training schedule: quick, default (to convergence) or reference."""
     epochs: int | None = None
@@ -138,6 +143,11 @@ class TrainingOptions(CommandOptions):
     """Images a step of that training."""
     patience: int | None = None
     """Stop that training after so many epochs that were no better on the validation images."""
+    optimizer: Annotated[Name | None, Flag(default="adam")] = None
+    """The optimizer of that training: adam, adamw or sgd."""
+    class_weights: Annotated[Several, Flag(default="1 each")] = ()
+    """Weights of the images of a class in that training: balanced, or CLASS=NUMBER, one or several
+    with a comma."""
     seed: Annotated[int | None, Flag(default="0")] = None
     """The number that decides splits, first weights and the order of images."""
 

@@ -25,6 +25,7 @@ from edgecv.reports.markdown import (
 from edgecv.reports.next_step import next_step
 from edgecv.reports.page.heads import head_part
 from edgecv.reports.page.images import contact_sheets, gallery_filters, gallery_tiles
+from edgecv.reports.page.recipe import recipe_text
 from edgecv.reports.page.render import render
 from edgecv.reports.page.snippet import snippets
 from edgecv.reports.paired_comparison import judged
@@ -83,7 +84,7 @@ def to_page(report: Report, folder: Path | None = None) -> str:
         next_step=next_step(report, quote(report.name)),
         cards=[_card(each, report) for each in judged(report) if not each.is_twin],
         latency_note=latency_note(report),
-        recipe=_recipe(report),
+        recipe=recipe_text(report),
         sections=_sections(content),
         **content,
     )
@@ -143,21 +144,6 @@ def _texts(report: Report) -> list[tuple[str, str, list[str]]]:
         ("data", "Data", data_lines(report)),
         ("baseline", "Baseline", baseline_lines(report)),
     ]
-
-
-def _recipe(report: Report) -> str:
-    import tomli_w
-
-    return tomli_w.dumps(_without_none(dict(report.recipe)))
-
-
-def _without_none(table: dict[str, Any]) -> dict[str, Any]:
-    """Return a table of a recipe as TOML can hold it."""
-    return {
-        key: _without_none(value) if isinstance(value, dict) else value
-        for key, value in table.items()
-        if value is not None
-    }
 
 
 def _sections(content: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -70,7 +70,7 @@ class Plot:
 
 def plots(reports: Sequence[Report]) -> list[Plot]:
     """Return quality against bytes and against time of the files of runs, of one head each."""
-    found = [_marks(report, series) for series, report in enumerate(reports)]
+    found = [_marks(report, with_twins=len(reports) == 1) for report in reports]
     every = [pair for each in found for pair in each]
     has_points = all(each.difference_points is not None for each, _ in every)
     limit = _limit(reports) if has_points else None
@@ -97,8 +97,10 @@ def plots(reports: Sequence[Report]) -> list[Plot]:
     return made
 
 
-def _marks(report: Report, series: int) -> list[tuple[Comparison, str]]:
-    return [(each, mark_text(each, report)) for each in report.comparisons]
+def _marks(report: Report, *, with_twins: bool) -> list[tuple[Comparison, str]]:
+    """Return files and their texts; the twins of several runs would hide each other."""
+    files = [each for each in report.comparisons if with_twins or not each.is_twin]
+    return [(each, mark_text(each, report)) for each in files or report.comparisons]
 
 
 def mark_text(comparison: Comparison, report: Report) -> str:
@@ -119,11 +121,11 @@ def mark_text(comparison: Comparison, report: Report) -> str:
         parts.append(f"{comparison.latency.median_us:,.1f} us")
         if comparison.speedup is not None:
             parts[-1] += f", {speed_text(comparison.speedup)}"
-    made_by = "float32 twin" if comparison.is_twin else recipe_text(comparison, report)
-    return f"{report.name}, {comparison.label}: {'; '.join(parts)}. {made_by}"
+    source = "float32 twin" if comparison.is_twin else made_by(comparison, report)
+    return f"{report.name}, {comparison.label}: {'; '.join(parts)}. {source}"
 
 
-def recipe_text(comparison: Comparison, report: Report) -> str:
+def made_by(comparison: Comparison, report: Report) -> str:
     """Return the techniques and the export that made a file."""
     names = [str(each["technique"]) for each in report.recipe.get("technique", ())]
     return " + ".join([*names, f"{comparison.artifact.precision} {comparison.artifact.format}"])

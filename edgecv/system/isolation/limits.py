@@ -17,6 +17,7 @@ SIGNS_OF_NO_MEMORY = (
     "Failed to allocate memory",
     "OOM when allocating",
     "MemoryError: ",
+    "Unable to allocate ",  # NumPy's, in an error of Keras that has another type.
 )
 
 

@@ -22,10 +22,14 @@ SPACE_BYTES = 64_000_000
 
 
 class Store:
-    """The output folder: runs and baselines for users, ``.store`` for resuming."""
+    """The output folder: runs and baselines for users, ``.store`` for resuming.
 
-    def __init__(self, root: Path) -> None:
+    ``group``: the folder in it that new runs are written to, where they are those of a search.
+    """
+
+    def __init__(self, root: Path, group: str = "") -> None:
         self.root = root
+        self.group = group
 
     @classmethod
     def at(cls, output: str) -> Self:
@@ -41,7 +45,7 @@ class Store:
 
     def run_folder(self, name: str) -> Path:
         """Return the folder of the run called ``name``."""
-        return self.root / name
+        return self.root / self.group / name
 
     def find(self, kind: str, name: str) -> Path | None:
         """Return a finished stage, or None. A damaged one is removed, to be made again."""

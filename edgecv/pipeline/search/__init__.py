@@ -1,0 +1,1 @@
+"""RecipeSearch: recipes that hold limits, found by trials judged on validation images."""

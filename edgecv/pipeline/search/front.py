@@ -1,0 +1,215 @@
+"""The Pareto front of a search: the recipes that no other one beats in all figures."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgecv.core.report import Outcome
+from edgecv.core.text import counted
+from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.search.trial import SearchTrial, TrialFigures
+from edgecv.reports.markdown_table import markdown_table
+
+INDISTINCT = 1.03
+"""Ratio of two speeds within which they count as the same."""
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """A recipe of the front: its trial, and its run on the test images."""
+
+    trial: SearchTrial
+    folder: str
+    """The folder of the run."""
+    figures: TrialFigures
+    """Figures on the test images."""
+    outcome: Outcome
+    """Verdict on the test images."""
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The result of a search."""
+
+    name: str
+    folder: str
+    limits: dict[str, Any]
+    trials: tuple[SearchTrial, ...]
+    front: tuple[FrontPoint, ...]
+    nearest: SearchTrial | None
+    """The trial that came nearest, where none holds all limits on validation images."""
+    notes: tuple[str, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """The best verdict of the front; failed without one."""
+        outcomes = {point.outcome for point in self.front}
+        order: tuple[Outcome, ...] = ("passed", "inconclusive")
+        return next((each for each in order if each in outcomes), "failed")
+
+
+def front_of(trials: Sequence[SearchTrial]) -> list[SearchTrial]:
+    """Return the finished trials that hold all limits and are not dominated, fewest bytes first."""
+    held = [each for each in trials if each.state == "finished" and each.outcome == "passed"]
+    kept = [
+        each
+        for each in held
+        if each.figures and not any(dominates(other.figures, each.figures) for other in held)
+    ]
+    return sorted(kept, key=lambda each: (each.figures.bytes if each.figures else 0, each.number))
+
+
+def dominates(one: TrialFigures | None, other: TrialFigures) -> bool:
+    """Return True if a file is no worse in quality, bytes and speed, and better in one of them."""
+    if one is None or one.lost_points > other.lost_points or one.bytes > other.bytes:
+        return False
+    ratio = 1.0 if not one.median_us or not other.median_us else other.median_us / one.median_us
+    if ratio < 1 / INDISTINCT:
+        return False
+    is_better = one.lost_points < other.lost_points or one.bytes < other.bytes
+    return is_better or ratio > INDISTINCT
+
+
+def violations(figures: TrialFigures, limits: Limits) -> dict[str, float]:
+    """Return how far each limit is exceeded, as a fraction of it; not above 0 where it holds.
+
+    Times are left out: they differ from one measurement to the next.
+    """
+    found = {}
+    if isinstance(limits.max_drop_points, int | float):
+        found["max_drop_points"] = (figures.lost_points - limits.max_drop_points) / 100
+    if limits.max_bytes is not None:
+        found["max_bytes"] = figures.bytes / limits.max_bytes - 1
+    if limits.max_gzip_bytes is not None:
+        found["max_gzip_bytes"] = figures.gzip_bytes / limits.max_gzip_bytes - 1
+    return found
+
+
+def exceeded(figures: TrialFigures, limits: Limits) -> float:
+    """Return the sum of the fractions by which limits do not hold, without those on times."""
+    return sum(max(0.0, each) for each in violations(figures, limits).values())
+
+
+def missing(figures: TrialFigures, limits: Limits) -> float:
+    """Return the sum of the fractions by which limits do not hold, that on the speed included."""
+    found = exceeded(figures, limits)
+    if limits.min_speedup is not None and figures.speedup:
+        found += max(0.0, limits.min_speedup / figures.speedup - 1)
+    return found
+
+
+def ranked(trials: Sequence[SearchTrial], limits: Limits) -> list[SearchTrial]:
+    """Return screened trials, the most promising first: by limits, then by how many beat them."""
+
+    def rank(trial: SearchTrial) -> tuple[float, int, int]:
+        own = trial.screened
+        assert own is not None
+        beaten = sum(
+            all(a <= b for a, b in zip(other.screened.objectives, own.objectives, strict=True))
+            for other in trials
+            if other is not trial and other.screened
+        )
+        return exceeded(own, limits), beaten, trial.number
+
+    return sorted(trials, key=rank)
+
+
+def to_markdown(result: SearchResult) -> str:
+    """Return the front as a page."""
+    tried = [each for each in result.trials if each.state != "proposed"]
+    finished = [each for each in tried if each.state == "finished"]
+    failed = [each for each in tried if each.state == "failed"]
+    lines = [
+        f"# {result.name}",
+        "",
+        f"{counted(len(tried), 'recipe')} tried on validation images:"
+        f" {len(finished)} in full, {len(failed)} failed.",
+        "",
+    ]
+    if result.front:
+        rows = [_row(point) for point in result.front]
+        lines += [*markdown_table(HEADINGS, rows), ""]
+    elif result.nearest is not None and result.nearest.figures is not None:
+        lines += [f"No recipe holds all limits. {nearest_text(result.nearest)}", ""]
+    else:
+        lines += ["No recipe was run in full.", ""]
+    lines += [f"- {note}" for note in result.notes]
+    lines += [f"- trial {each.number} failed: {each.steps}: {each.reason}" for each in failed]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def nearest_text(trial: SearchTrial) -> str:
+    """Return a sentence on the trial that came nearest to the limits."""
+    figures = trial.figures
+    assert figures is not None
+    speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
+    return (
+        f"The nearest, trial {trial.number} ({trial.steps}), may lose {figures.lost_points:.2f}"
+        f" points, has {figures.bytes:,} bytes{speed}, on {figures.images:,} validation images"
+    )
+
+
+HEADINGS = (
+    "trial",
+    "recipe",
+    "bytes",
+    "points",
+    "may lose",
+    "median us",
+    "speed-up",
+    "verdict",
+    "points on validation",
+)
+
+
+def to_json(result: SearchResult) -> dict[str, Any]:
+    """Return the result as plain values."""
+    return {**asdict(result), "outcome": result.outcome}
+
+
+def exit_code(result: SearchResult) -> int:
+    """Return 0 where a recipe of the front has passed, 4 where none is certain, else 1."""
+    return {"passed": 0, "failed": 1, "inconclusive": 4}[result.outcome]
+
+
+def _row(point: FrontPoint) -> tuple[str, ...]:
+    own, before = point.figures, point.trial.figures
+    return (
+        str(point.trial.number),
+        point.trial.steps,
+        f"{own.bytes:,}",
+        f"{own.points:+.2f}",
+        f"{own.lost_points:.2f}",
+        "-" if own.median_us is None else f"{own.median_us:.1f}",
+        "-" if own.speedup is None else f"{own.speedup:.2f}",
+        point.outcome,
+        "-" if before is None else f"{before.points:+.2f}",
+    )
+
+
+def significance_notes(trials: Sequence[SearchTrial], front: Sequence[FrontPoint]) -> list[str]:
+    """Return what choosing among many trials costs."""
+    judged = [each for each in trials if each.figures is not None]
+    if not judged or judged[0].figures is None:
+        return []
+    images = judged[0].figures.images
+    notes = [
+        f"{counted(len(judged), 'recipe')} were compared on the same {images:,} validation images:"
+        " the best of many looks better there than it is, so its figures there prove nothing"
+    ]
+    if front:
+        tested, count = front[0].figures.images, len(front)
+        notes.append(
+            f"the table is of {tested:,} test images, which chose nothing: each interval is one of"
+            f" 95% by itself; that all {count} hold at once is certain to"
+            f" {max(0, 100 - 5 * count)}% or more"
+            if count > 1
+            else f"the table is of {tested:,} test images, which chose nothing: the interval of 95%"
+            " needs no correction for the number of trials"
+        )
+        if count > 1:
+            notes.append(
+                "who takes one of them by the figures of this table has chosen on the test images:"
+                f" hold it to 1 in {20 * count} instead of 1 in 20"
+            )
+    return notes

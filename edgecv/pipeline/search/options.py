@@ -1,0 +1,130 @@
+"""Options of ``edgecv search`` and ``edgecv.search``."""
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from edgecv.core.errors import InputError
+from edgecv.core.options import CommandOptions, Flag
+from edgecv.evaluation.limit_options import LimitOptions
+from edgecv.evaluation.limits import NONE
+from edgecv.pipeline.recipe.from_flags import TRAINING, CompressOptions
+from edgecv.pipeline.recipe.options import (
+    DataOptions,
+    InputOptions,
+    ModelOptions,
+    OnOptions,
+    RecipeOptions,
+    StoreOptions,
+    TaskOptions,
+    TrainingOptions,
+    TrustOptions,
+)
+from edgecv.pipeline.recipe.recipe import Recipe, check_name
+
+USUAL_TRIALS, MOST_TRIALS = 40, 100_000
+LONGEST_NAME = 80
+"""Names of trials are longer by a number and a word."""
+
+
+class BudgetOptions(CommandOptions):
+    """The budget of a search, and how it is spent."""
+
+    section: ClassVar[str] = "Search"
+
+    trials: Annotated[int | None, Flag(default="40")] = Field(default=None, ge=1, le=MOST_TRIALS)
+    """Recipes to try."""
+    minutes: Annotated[float | None, Flag(default="no limit")] = Field(
+        default=None, gt=0, le=100_000
+    )
+    """Begin no trial after so many minutes; those that began are finished."""
+    sampler: Literal["tpe", "nsga2"] = "tpe"
+    """Optuna's way to propose recipes: tpe learns from all trials, nsga2 breeds from the best."""
+    generation: int = Field(default=8, ge=1, le=10_000)
+    """Recipes that are proposed at a time: the next ones know the results of all of them."""
+    screening: float = Field(default=0.25, gt=0, le=1)
+    """Fraction of images and steps with which recipes that train are tried first; the better half
+    of a generation is then trained in full. 1 trains all in full."""
+    workers: Annotated[int | None, Flag(default="as cores and memory allow")] = Field(
+        default=None, ge=1, le=1024
+    )
+    """Trials at a time on this machine."""
+
+
+class SearchOptions(
+    StoreOptions,
+    BudgetOptions,
+    RecipeOptions,
+    OnOptions,
+    LimitOptions,
+    TrainingOptions,
+    TaskOptions,
+    DataOptions,
+    TrustOptions,
+    InputOptions,
+    ModelOptions,
+):
+    """Options of ``edgecv search`` and ``edgecv.search``. None means not given."""
+
+    def to_recipe(self) -> Recipe:
+        """Return the recipe without techniques that trials start from. Raises InputError."""
+        own = {"minutes", *(TRAINING if self.model is not None else ())}
+        given: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in self.model_fields_set - own
+            if name in CompressOptions.model_fields
+        }
+        found = CompressOptions(**given).to_recipe()
+        if found.techniques:
+            raise InputError(
+                str(self.recipe),
+                "has techniques of its own, and a search chooses them",
+                remedy="leave [[technique]] out, or use edgecv compress",
+            )
+        name = self.name or f"{found.name[:70]}-search"
+        check_name(name, "--name")
+        if len(name) > LONGEST_NAME:
+            raise InputError("--name", f"{len(name)} letters", accepted=f"up to {LONGEST_NAME}")
+        settings = found.settings.model_copy(update={"name": name})
+        return found.replace(settings=settings, exports=found.exports[:1])
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """The options of each training of a technique: those that are given beside a MODEL."""
+        if self.model is None:
+            return {}
+        given = {name: getattr(self, name) for name in TRAINING}
+        found = {name: value for name, value in given.items() if value is not None}
+        return found | ({"minimum_steps": 0} if "epochs" in found else {})
+
+    @property
+    def most_trials(self) -> int:
+        """The number of recipes to try."""
+        if self.trials is not None:
+            return self.trials
+        return USUAL_TRIALS if self.minutes is None else MOST_TRIALS
+
+
+def judged_on_validation(base: Recipe, recipe: Recipe, name: str, fraction: float) -> Recipe:
+    """Return the recipe of a trial: judged on validation images, by the worse end of an interval.
+
+    ``fraction``: of the training images and steps; a trial on a part has no control.
+    """
+    changes: dict[str, Any] = {"name": name, "judged_on": "validation", "train_fraction": fraction}
+    if fraction < 1:
+        changes["control"] = "off"
+    gates = base.gates
+    if gates.max_drop_points not in (None, NONE):
+        gates = gates.model_copy(update={"drop_on": "bound"})
+    return recipe.replace(settings=base.settings.model_copy(update=changes), gates=gates)
+
+
+def confirmed_on_test(base: Recipe, recipe: Recipe, name: str) -> Recipe:
+    """Return the recipe that a point of the front is proven by, on test images."""
+    return recipe.replace(settings=base.settings.model_copy(update={"name": name}))
+
+
+def folder_of(output: str, name: str) -> Path:
+    """Return the folder of a search."""
+    return Path(output) / name

@@ -1,0 +1,149 @@
+"""Proposals: the recipes of the next generation, and the memory of all trials on disk.
+
+Optuna proposes them (ask and tell). Its journal is the memory: each trial with its choices, its
+record and its values, so that a search that was stopped goes on as if it had not been.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgecv.core.errors import InputError
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.search.space import FixedDraw, SearchSpace, Steps
+from edgecv.pipeline.search.trial import SearchTrial, trial_of
+from edgecv.system.storage import content_key
+
+JOURNAL = "journal.log"
+OBJECTIVES = ("points lost", "bytes", "multiply-accumulates")
+"""Figures that are the same each time: what is proposed does not depend on the noise of a time."""
+DUPLICATES_IN_A_ROW = 50
+"""Proposals that were tried before, after which the space counts as tried out."""
+FIRST_AT_RANDOM = 10
+
+
+def optuna() -> Any:
+    """Return the module. Raises InputError that says how it is installed."""
+    try:
+        import optuna
+    except ImportError:
+        raise InputError(
+            "edgecv search", "needs Optuna", remedy='pip install "edgecv[search]"'
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+@dataclass(frozen=True)
+class OptunaDraw:
+    """Draws the parts of a recipe as Optuna suggests them."""
+
+    suggesting: Any
+
+    def __call__(self, name: str, values: Sequence[Any]) -> Any:
+        """Return the value at the suggested place; numbers keep their order."""
+        if len(values) == 1:
+            return values[0]
+        if all(type(each) in (int, float) for each in values):
+            return values[self.suggesting.suggest_int(name, 0, len(values) - 1)]
+        return values[self.suggesting.suggest_categorical(name, [*range(len(values))])]
+
+
+class Proposals:
+    """The study of one search, in its folder."""
+
+    def __init__(self, folder: Path, space: SearchSpace, base: Recipe, sampler: str) -> None:
+        library = optuna()
+        backend = library.storages.journal.JournalFileBackend(str(folder / JOURNAL))
+        self._library = library
+        self._space, self._base, self._sampler = space, base, sampler
+        self._study = library.create_study(
+            storage=library.storages.JournalStorage(backend),
+            study_name=base.name,
+            directions=["minimize"] * len(OBJECTIVES),
+            load_if_exists=True,
+        )
+
+    def first(self, ladder: Sequence[Steps], training: Mapping[str, Any]) -> None:
+        """Propose some recipes before all others; those that are not in the space are left out."""
+        recorded = {each.proposal for each in self.trials}
+        for each in self._study.get_trials(deepcopy=False):
+            if each.state == self._library.trial.TrialState.RUNNING and each.number not in recorded:
+                # A kill came between the proposal and its record: it is proposed again.
+                self._study.tell(each.number, state=self._library.trial.TrialState.FAIL)
+                if fixed := each.system_attrs.get("fixed_params"):
+                    self._study.enqueue_trial(fixed)
+        if self._study.get_trials(deepcopy=False):
+            return
+        for steps in ladder:
+            draw = FixedDraw(steps)
+            try:
+                self._space.recipe(self._base, draw, training)
+            except InputError:
+                continue
+            self._study.enqueue_trial(draw.places)
+
+    @property
+    def trials(self) -> list[SearchTrial]:
+        """All trials, in the order of their proposal."""
+        return [trial_of(each) for each in self._study.user_attrs.values()]
+
+    def generation(self, number: int, size: int, training: Mapping[str, Any]) -> list[SearchTrial]:
+        """Return the trials of a generation: those that were proposed before, then new ones.
+
+        Fewer than ``size`` where the space has no more.
+        """
+        self._study.sampler = self._sampler_of(number, size)
+        before = self.trials
+        known = {each.key for each in before}
+        found = [each for each in before if each.generation == number]
+        duplicates = 0
+        while len(found) < size and duplicates < DUPLICATES_IN_A_ROW:
+            asked = self._study.ask()
+            recipe = self._space.recipe(self._base, OptunaDraw(asked), training)
+            trial = SearchTrial.proposed(
+                recipe, len(known), generation=number, proposal=asked.number
+            )
+            if trial.key in known:
+                duplicates += 1
+                self._study.tell(asked, state=self._library.trial.TrialState.FAIL)
+                continue
+            duplicates = 0
+            known.add(trial.key)
+            found.append(trial)
+            self.keep(trial)
+        return found
+
+    def keep(self, trial: SearchTrial) -> None:
+        """Keep what is known of a trial."""
+        self._study.set_user_attr(f"trial-{trial.number}", trial.record())
+
+    def tell(self, trial: SearchTrial, violations: Mapping[str, float]) -> None:
+        """Tell what came of a trial. ``violations``: above 0 where a limit does not hold."""
+        if trial.figures is None:
+            self._study.tell(trial.proposal, state=self._library.trial.TrialState.FAIL)
+            return
+        asked = self._study.get_trials(deepcopy=False)[trial.proposal]
+        open_trial = self._library.trial.Trial(self._study, asked._trial_id)
+        for limit, value in violations.items():
+            open_trial.set_constraint(limit, value)
+        self._study.tell(trial.proposal, trial.figures.objectives)
+
+    def has_values(self, trial: SearchTrial) -> bool:
+        """Return True if the study knows what came of a trial."""
+        found = self._study.get_trials(deepcopy=False)[trial.proposal]
+        return bool(found.state.is_finished())
+
+    def _sampler_of(self, generation: int, size: int) -> Any:
+        """Return a sampler whose state is the study and the number of the generation alone."""
+        key = content_key(self._base.settings.seed, generation)
+        seed, samplers = int(key[:8], 16), self._library.samplers
+        if self._sampler == "nsga2":
+            return samplers.NSGAIISampler(seed=seed, population_size=size)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", self._library.exceptions.ExperimentalWarning)
+            return samplers.TPESampler(
+                seed=seed, n_startup_trials=FIRST_AT_RANDOM, multivariate=True, group=True
+            )

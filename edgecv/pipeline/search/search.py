@@ -1,0 +1,268 @@
+"""A search: generations of trials on validation images, then the front on test images."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.events import Event, OnEvent, ignore_event
+from edgecv.core.report import Report
+from edgecv.core.text import counted
+from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
+from edgecv.pipeline.search.checks import check_identity, check_reachable, kind_of_failure
+from edgecv.pipeline.search.engine import (
+    Engine,
+    LocalEngine,
+    ModelAndData,
+    Result,
+    usual_workers,
+)
+from edgecv.pipeline.search.front import (
+    FrontPoint,
+    SearchResult,
+    front_of,
+    missing,
+    ranked,
+    significance_notes,
+    to_markdown,
+    violations,
+)
+from edgecv.pipeline.search.options import (
+    SearchOptions,
+    confirmed_on_test,
+    judged_on_validation,
+)
+from edgecv.pipeline.search.proposals import Proposals, optuna
+from edgecv.pipeline.search.space import LADDER, SearchSpace, default_space, techniques_of
+from edgecv.pipeline.search.trial import SearchTrial, figures_of, unmeasured
+from edgecv.pipeline.user_models import check_user_model
+from edgecv.system.storage import Store, write_bytes
+
+MOST_OF_A_KIND = 3
+"""Trials that fail alike before the search stops."""
+PROMOTED = 0.5
+"""Fraction of the screened trials of a generation that are trained in full."""
+
+
+def search(options: SearchOptions, on_event: OnEvent = ignore_event) -> SearchResult:
+    """Search recipes that hold the limits, and prove the front on test images.
+
+    A search that was stopped goes on. Raises InputError for limits and options that cannot be,
+    StepError where trials keep failing.
+    """
+    base = options.to_recipe()
+    check_user_model(base)
+    optuna()
+    store = Store(Path(options.output), base.name)
+    store.check_writable()
+    with closing(LocalEngine(store, options.workers or usual_workers())) as engine:
+        opened = RecipeSearch(options, base, store, engine, on_event)
+        space, facts = opened.look()
+        with store.lock(f"search-{base.name}", label=base.name):
+            return opened.run(space, facts)
+
+
+@dataclass
+class RecipeSearch:
+    """One search while it goes on."""
+
+    options: SearchOptions
+    base: Recipe
+    store: Store
+    engine: Engine
+    on_event: OnEvent
+    notes: list[str] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+    began: float = field(default_factory=time.monotonic)
+
+    def run(self, space: SearchSpace, facts: ModelAndData) -> SearchResult:
+        """Run all trials, prove the front, and write its pages."""
+        folder = self.store.root / self.store.group
+        folder.mkdir(parents=True, exist_ok=True)
+        check_identity(folder, self._identity(space, facts))
+        self.proposals = Proposals(folder, space, self.base, self.options.sampler)
+        self.proposals.first(LADDER, self.options.training)
+        number = 0
+        while self._goes_on():
+            size = min(self.options.generation, self.options.most_trials - self._before(number))
+            batch = self.proposals.generation(number, size, self.options.training)
+            if not batch:
+                self.notes.append("the whole space was tried")
+                break
+            if not self._generation(batch):
+                break
+            number += 1
+        result = self._result()
+        write_bytes(folder / "front.md", to_markdown(result).encode())
+        return result
+
+    def look(self) -> tuple[SearchSpace, ModelAndData]:
+        """Look at model and data; return the techniques that fit them."""
+        space = default_space(self.base)
+        self._say("opening model and data")
+        every = techniques_of({name: {} for name in space.classes()}, self.options.training)
+        facts = self.engine.look(self.base, every)
+        check_reachable(self.base.gates, facts, self.base.task, self.base.data.name)
+        for name, reason in facts.unfit.items():
+            self._say(f"{name} is left out: {reason}")
+        return space.without([*facts.unfit]), facts
+
+    def _identity(self, space: SearchSpace, facts: ModelAndData) -> dict[str, Any]:
+        """Return what must be the same for a search to go on."""
+        return {
+            "data": facts.sha256,
+            "recipe": self.base.table(),
+            "space": space.model_dump(mode="json"),
+            "sampler": self.options.sampler,
+            "generation": self.options.generation,
+            "screening": self.options.screening,
+            "training": self.options.training,
+        }
+
+    def _before(self, generation: int) -> int:
+        return sum(each.generation < generation for each in self.proposals.trials)
+
+    def _goes_on(self) -> bool:
+        done = sum(each.state != "proposed" for each in self.proposals.trials)
+        return done < self.options.most_trials and not self._is_over()
+
+    def _is_over(self) -> bool:
+        minutes = self.options.minutes
+        return minutes is not None and time.monotonic() - self.began > 60 * minutes
+
+    def _generation(self, batch: Sequence[SearchTrial]) -> bool:
+        """Run the trials of a generation; False where the time was over before its end."""
+        known = {each.number: each for each in batch}
+        part = self.options.screening
+        if part < 1:
+            self._run([each for each in batch if _is_screened(each)], part, known)
+            screened = [each for each in known.values() if each.screened is not None]
+            if any(_is_screened(each) for each in known.values()):
+                return False
+            best = ranked(screened, self.base.gates)[: math.ceil(len(screened) * PROMOTED)]
+            for each in screened:
+                if each not in best and each.state == "proposed":
+                    known[each.number] = replace(each, state="screened", figures=each.screened)
+                    self.proposals.keep(known[each.number])
+        self._run([each for each in known.values() if each.state == "proposed"], 1.0, known)
+        if any(each.state == "proposed" for each in known.values()):
+            return False
+        for each in sorted(known.values(), key=lambda each: each.number):
+            if not self.proposals.has_values(each):
+                figures = each.figures
+                over = {} if figures is None else violations(figures, self.base.gates)
+                self.proposals.tell(each, over)
+        return True
+
+    def _run(
+        self, trials: Sequence[SearchTrial], fraction: float, known: dict[int, SearchTrial]
+    ) -> None:
+        """Run the recipes of trials on validation images, and keep what came of each."""
+        recipes = {each.number: self._recipe(each, fraction) for each in trials}
+        numbers = {recipe.name: number for number, recipe in recipes.items()}
+
+        def done(recipe: Recipe, result: Result) -> None:
+            trial = known[numbers[recipe.name]]
+            error = result if isinstance(result, EdgecvError) else unmeasured(result)
+            if error is None and isinstance(result, Report):
+                trial = trial.with_report(result, recipe)
+            else:
+                trial = trial.with_failure(str(error))
+            known[trial.number] = trial
+            self.proposals.keep(trial)
+            self._say(_line(trial))
+            if error is not None:
+                self._count(error)
+
+        self.engine.run_all(list(recipes.values()), done, lambda: not self._is_over())
+
+    def _recipe(self, trial: SearchTrial, fraction: float) -> Recipe:
+        """Return the recipe of a trial for validation images."""
+        kind = "validation" if fraction == 1 else "screening"
+        name = f"{self.base.name}-{trial.number:03d}-{kind}"
+        parsed = parse_recipe(trial.recipe, f"trial {trial.number}")
+        return judged_on_validation(self.base, parsed, name, fraction)
+
+    def _count(self, error: EdgecvError) -> None:
+        """Raise StepError where trials keep failing in the same way."""
+        kind = kind_of_failure(error)
+        self.failures[kind] += 1
+        if self.failures[kind] >= MOST_OF_A_KIND:
+            raise StepError(
+                self.base.name,
+                f"{MOST_OF_A_KIND} trials failed alike: {error}",
+                remedy="the same command goes on once the cause is gone",
+            ) from error
+
+    def _result(self) -> SearchResult:
+        trials = self.proposals.trials
+        front = front_of(trials)
+        points = self._points(front)
+        finished = [each for each in trials if each.state == "finished" and each.figures]
+        nearest = None
+        if not front and finished:
+            nearest = min(
+                finished,
+                key=lambda each: missing(each.figures, self.base.gates),  # type: ignore[arg-type]
+            )
+        return SearchResult(
+            name=self.base.name,
+            folder=str(self.store.root / self.store.group),
+            limits=self.base.gates.model_dump(exclude_none=True),
+            trials=tuple(trials),
+            front=tuple(points),
+            nearest=nearest,
+            notes=(*self.notes, *significance_notes(trials, points)),
+        )
+
+    def _points(self, front: Sequence[SearchTrial]) -> list[FrontPoint]:
+        """Run the recipes of the front on the test images."""
+        if front:
+            self._say(f"proving {counted(len(front), 'recipe')} on the test images")
+        points: dict[str, FrontPoint] = {}
+        trials = {f"{self.base.name}-{each.number:03d}": each for each in front}
+
+        def done(recipe: Recipe, result: Result) -> None:
+            if isinstance(result, EdgecvError):
+                raise result
+            points[recipe.name] = FrontPoint(
+                trials[recipe.name],
+                str(self.store.run_folder(recipe.name)),
+                figures_of(result, recipe),
+                result.outcome,
+            )
+
+        recipes = [
+            confirmed_on_test(self.base, parse_recipe(each.recipe, name), name)
+            for name, each in trials.items()
+        ]
+        self.engine.run_all(recipes, done)
+        return [points[name] for name in trials]
+
+    def _say(self, message: str) -> None:
+        self.on_event(Event("search", message))
+
+
+def _is_screened(trial: SearchTrial) -> bool:
+    """Return True for a trial whose recipe trains, and which was not tried on a part yet."""
+    return trial.trains and trial.state == "proposed" and trial.screened is None
+
+
+def _line(trial: SearchTrial) -> str:
+    """Return a line on a trial that has ended."""
+    if trial.state == "failed":
+        return f"trial {trial.number}, {trial.steps}: failed: {trial.reason}"
+    figures = trial.figures or trial.screened
+    assert figures is not None
+    kind = "" if trial.figures else ", on a part of the images"
+    speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
+    verdict = f": {trial.outcome}" if trial.outcome else ""
+    return (
+        f"trial {trial.number}{kind}, {trial.steps}: {figures.points:+.2f} points, may lose"
+        f" {figures.lost_points:.2f}, {figures.bytes:,} bytes{speed}{verdict}"
+    )

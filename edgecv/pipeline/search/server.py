@@ -1,0 +1,80 @@
+"""The child's side of the local engine: a process that runs recipes, one after the other."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from edgecv.core.errors import InputError
+from edgecv.core.events import Event
+from edgecv.core.registry import TECHNIQUES
+from edgecv.pipeline.context import open_run
+from edgecv.pipeline.export import check_calibration
+from edgecv.pipeline.recipe.recipe import parse_recipe
+from edgecv.pipeline.run import compress
+from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
+from edgecv.system.isolation.server import ActionServer, Response
+from edgecv.system.storage import Store, bytes_of, check_seal
+
+
+def main() -> None:
+    """Serve requests from standard input until it ends."""
+    server = ActionServer("edgecv")
+    trials = TrialServer(server)
+    server.serve({"run": trials.run, "look": trials.look})
+
+
+class TrialServer:
+    """The actions of an engine's child."""
+
+    def __init__(self, server: ActionServer) -> None:
+        self._server = server
+        self._log = Path(tempfile.mkstemp(suffix=".log")[1])
+
+    def run(self, recipe: dict[str, Any], root: str, group: str) -> Response:
+        """Run a recipe, unless its run is there already, and check its files."""
+        parsed, store = parse_recipe(recipe, str(recipe["name"])), Store(Path(root), group)
+        place = store.run_folder(parsed.name)
+        if not place.exists():
+            with open_run(store, parsed.settings, self._on_event, self._log) as context:
+                compress(parsed, context)
+        check_seal(place)
+        return {}, []
+
+    def look(self, recipe: dict[str, Any], root: str, candidates: list[Any]) -> Response:
+        """Return facts about model and data, and the techniques that do not fit the model."""
+        parsed, store = parse_recipe(recipe, str(recipe["name"])), Store(Path(root))
+        check_user_model(parsed)
+        with open_run(store, parsed.settings, self._on_event, self._log) as context:
+            model = open_user_model(parsed, context)
+            check_calibration(parsed, model.data)
+            with parsed.baseline.trusted.scope():
+                unfit = unfit_techniques(model, candidates)
+            data, splits = model.data, ("train", "validation", "test")
+            return {
+                "images": {name: len(data.split(name)) for name in splits},
+                "sha256": {name: data.split(name).sha256 for name in splits},
+                "has_labels": data.has_labels,
+                "model_bytes": bytes_of(Path(parsed.baseline.model))
+                if parsed.baseline.model
+                else 0,
+                "unfit": unfit,
+            }, []
+
+    def _on_event(self, event: Event) -> None:
+        self._server.heartbeat()
+
+
+def unfit_techniques(model: UserModel, tables: list[Any]) -> dict[str, str]:
+    """Return the reason of each technique that cannot be applied to a model."""
+    techniques = [TECHNIQUES.parse(table, "search") for table in tables]
+    try:
+        separate = model.recipe.task.separated(model.untrained) if techniques else None
+    except InputError as error:
+        return {technique.name: error.reason for technique in techniques}
+    unfit = {}
+    for technique in techniques:
+        try:
+            technique.check_model(separate)
+        except InputError as error:
+            unfit[technique.name] = error.reason
+    return unfit

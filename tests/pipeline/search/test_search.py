@@ -1,0 +1,234 @@
+"""The loop of a search, with an engine that knows what comes of each recipe without running it."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_report import COMPARISON, REPORT, STATISTICS, TWIN
+
+from edgecv.core.errors import EdgecvError, InputError, StepError
+from edgecv.core.paired_results import NoWorse, PairedAccuracy
+from edgecv.core.plugins import Technique
+from edgecv.core.report import Report, SplitFacts
+from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.search.checks import check_reachable
+from edgecv.pipeline.search.engine import ModelAndData
+from edgecv.pipeline.search.front import SearchResult, dominates, front_of, to_markdown
+from edgecv.pipeline.search.options import SearchOptions
+from edgecv.pipeline.search.search import RecipeSearch
+from edgecv.pipeline.search.trial import TrialFigures
+from edgecv.system.storage import Store
+
+pytest.importorskip("optuna", reason='needs Optuna: pip install "edgecv[search]"')
+pytestmark = pytest.mark.quick
+
+LOOKED = ModelAndData(
+    images={"train": 4000, "validation": 1000, "test": 2000},
+    sha256={"train": "a", "validation": "b", "test": "c"},
+    has_labels=True,
+    model_bytes=0,
+    unfit={},
+)
+Fails = Callable[[Recipe], EdgecvError | None]
+
+
+def report_of(recipe: Recipe) -> Report:
+    """Return what a run would give: smaller networks have lost more."""
+    names = [each.name for each in recipe.techniques]
+    keep = next(
+        (each.model_dump()["keep"] for each in recipe.techniques if each.name == "shrink"), 1
+    )
+    points = -4 * (1 - keep) ** 2 - 0.4 + 0.3 * ("qat" in names) + 0.2 * ("adaround" in names)
+    points += 0.2 * ("distil" in names) - 1.5 * ("student" in names)
+    points -= recipe.settings.train_fraction < 1
+    difference = PairedAccuracy(
+        1000, 900, 10, 20, 70, 0.1, points, (points - 0.5, points + 0.5), NoWorse(1, "yes")
+    )
+    size = int(100_000 * keep * (0.4 if "student" in names else 1))
+    lost = 0.5 - points if recipe.gates.drop_on == "bound" else -points
+    most, limit = recipe.gates.max_bytes or size, recipe.gates.max_drop_points
+    file = replace(
+        COMPARISON,
+        statistics=replace(STATISTICS, accuracy=difference, scores=None),
+        artifact=replace(COMPARISON.artifact, bytes=size),
+        latency=replace(COMPARISON.latency, median_us=50 * keep),
+        speedup=2 / keep,
+    )
+    holds = size <= most and (not isinstance(limit, int | float) or lost <= limit)
+    return replace(
+        REPORT,
+        data=replace(REPORT.data, splits={"test": SplitFacts(1000, "0")}),
+        comparisons=(replace(TWIN, artifact=replace(TWIN.artifact, precision="float32")), file),
+        outcome="passed" if holds else "failed",
+    )
+
+
+class KnowingEngine:
+    """Gives the report of a recipe at once, and counts what it was asked for."""
+
+    def __init__(self, fails: Fails = lambda recipe: None, stop_after: int = 10**9) -> None:
+        self.names: list[str] = []
+        self.fails, self.stop_after = fails, stop_after
+
+    def look(self, recipe: Recipe, candidates: Sequence[Technique]) -> ModelAndData:
+        return LOOKED
+
+    def run_all(
+        self, recipes: Sequence[Recipe], done: Any, may_begin: Callable[[], bool] = lambda: True
+    ) -> None:
+        for recipe in recipes:
+            if len(self.names) == self.stop_after:
+                raise KeyboardInterrupt
+            if may_begin():
+                self.names.append(recipe.name)
+                done(recipe, self.fails(recipe) or report_of(recipe))
+
+
+def searched(folder: Path, engine: KnowingEngine | None = None, **options: Any) -> SearchResult:
+    given = {"data": "digits", "formats": "tflite", "max_drop": 3, "trials": 16, "name": "s"}
+    asked = SearchOptions(output=folder, **{**given, **options})
+    base, store = asked.to_recipe(), Store(folder, "s")
+    search = RecipeSearch(asked, base, store, engine or KnowingEngine(), lambda event: None)
+    return search.run(*search.look())
+
+
+def steps(result: SearchResult) -> list[str]:
+    return [each.steps for each in result.trials]
+
+
+def test_no_recipe_is_tried_twice_and_the_front_holds_its_limits(tmp_path: Path) -> None:
+    engine = KnowingEngine()
+    result = searched(tmp_path, engine, max_size=60_000)
+    assert len(set(steps(result))) == len(result.trials) == 16
+    assert len(set(engine.names)) == len(engine.names)
+    assert result.outcome == "passed"
+    for point in result.front:
+        assert point.figures.bytes <= 60_000
+        assert point.trial.figures is not None
+        assert point.trial.figures.lost_points <= 3
+        assert point.outcome == "passed"
+    assert [each.figures.bytes for each in result.front] == sorted(
+        each.figures.bytes for each in result.front
+    )
+    page = (tmp_path / "s/front.md").read_text()
+    assert "16 recipes tried on validation images" in page
+    assert "the best of many looks better there than it is" in page
+
+
+def test_the_first_trial_is_the_cheapest_and_the_rest_learn(tmp_path: Path) -> None:
+    result = searched(tmp_path, max_size=60_000)
+    assert steps(result)[0] == "int8"
+    late = [each for each in result.trials[8:] if each.figures]
+    early = [each for each in result.trials[:8] if each.figures]
+    fits = [
+        sum(each.figures.bytes <= 60_000 for each in part) / len(part) for part in (early, late)
+    ]  # type: ignore[union-attr]
+    assert fits[1] > fits[0]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+def test_the_same_seed_gives_the_same_search_also_after_a_stop(
+    sampler: str, tmp_path: Path
+) -> None:
+    first = searched(tmp_path / "a", sampler=sampler)
+    engine = KnowingEngine(stop_after=15)
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path / "b", engine, sampler=sampler)
+    rest = KnowingEngine()
+    again = searched(tmp_path / "b", rest, sampler=sampler)
+    assert replace(again, folder=first.folder).trials == first.trials
+    assert [each.trial for each in again.front] == [each.trial for each in first.front]
+    assert not set(engine.names) & set(rest.names)
+    other = searched(tmp_path / "c", sampler=sampler, seed=1)
+    assert steps(other) != steps(first)
+
+
+def test_half_of_what_trains_is_trained_in_full(tmp_path: Path) -> None:
+    engine = KnowingEngine()
+    result = searched(tmp_path, engine, generation=8, trials=8)
+    screened = [each for each in engine.names if each.endswith("-screening")]
+    states = [each.state for each in result.trials]
+    assert len(screened) == sum(each.trains for each in result.trials)
+    assert states.count("screened") == len(screened) // 2
+    assert all(each.screened is None for each in result.trials if not each.trains)
+    whole = KnowingEngine()
+    searched(tmp_path / "whole", whole, generation=8, trials=8, screening=1.0)
+    assert not [each for each in whole.names if each.endswith("-screening")]
+
+
+def test_a_trial_that_fails_is_kept_with_its_reason(tmp_path: Path) -> None:
+    def fails(recipe: Recipe) -> EdgecvError | None:
+        has_qat = any(each.name == "qat" for each in recipe.techniques)
+        number = len(recipe.name)
+        return StepError("qat", f"came to NaN in step {number}") if has_qat else None
+
+    engine = KnowingEngine(fails)
+    with pytest.raises(StepError, match=r"s: 3 trials failed alike: qat: came to NaN in step"):
+        searched(tmp_path, engine)
+    failed = [each for each in searched(tmp_path).trials if each.state == "failed"]
+    assert len(failed) == 3
+    assert failed[0].reason.startswith("qat: came to NaN in step")
+
+
+def test_the_nearest_is_said_where_nothing_holds(tmp_path: Path) -> None:
+    result = searched(tmp_path, max_size=3000, trials=8)
+    assert (result.front, result.outcome) == ((), "failed")
+    assert result.nearest is not None
+    page = to_markdown(result)
+    assert "No recipe holds all limits. The nearest, trial" in page
+    assert "bytes" in page
+
+
+def test_another_search_does_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
+    searched(tmp_path, trials=8)
+    with pytest.raises(InputError, match=r"s: holds a search of another recipe; use another"):
+        searched(tmp_path, trials=8, max_drop=2)
+    path = tmp_path / "s/search.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "data": {}}))
+    with pytest.raises(InputError, match=r"holds a search of another data; use another --name"):
+        searched(tmp_path, trials=8)
+    (tmp_path / "other/s").mkdir(parents=True)
+    (tmp_path / "other/s/photo.png").touch()
+    with pytest.raises(InputError, match="exists already, and is no search"):
+        searched(tmp_path / "other", trials=8)
+
+
+def test_a_space_that_is_tried_out_ends_the_search(tmp_path: Path) -> None:
+    unfit = ["student", "shrink", "distil", "equalize", "bias_correction", "adaround"]
+    engine = KnowingEngine()
+    engine.look = lambda *asked: replace(LOOKED, unfit=dict.fromkeys(unfit, "no"))  # type: ignore[method-assign]
+    result = searched(tmp_path, engine)
+    assert steps(result) == ["int8", "qat, int8"]
+    assert "the whole space was tried" in result.notes
+
+
+def test_time_that_is_over_begins_no_trial(tmp_path: Path) -> None:
+    result = searched(tmp_path, minutes=1e-9, trials=None)
+    assert result.trials == ()
+    assert searched(tmp_path, minutes=0.05, trials=8).trials != ()
+
+
+def test_a_drop_that_no_file_could_be_shown_to_hold_is_refused() -> None:
+    task = SearchOptions(data="digits").to_recipe().task
+    few = replace(LOOKED, images={**LOOKED.images, "validation": 135})
+    with pytest.raises(InputError, match=r"--max-drop 1: cannot be shown on 135 validation images"):
+        check_reachable(Limits(max_drop_points=1.0), few, task, "digits")
+    check_reachable(Limits(max_drop_points=1.0), LOOKED, task, "digits")
+    check_reachable(Limits(), few, task, "digits")
+    with pytest.raises(InputError, match=r"has no labels, and trials are compared by their"):
+        check_reachable(Limits(), replace(LOOKED, has_labels=False), task, "pile")
+
+
+def test_a_point_of_the_front_is_beaten_by_none() -> None:
+    one = TrialFigures(1000, 0.0, 0.5, 100, 90, 0, 10.0, 2.0)
+    assert dominates(one, replace(one, bytes=101))
+    assert dominates(one, replace(one, median_us=10.4))
+    assert not dominates(one, replace(one, bytes=101, median_us=9.0))
+    # A slower one within the noise of a time loses by its bytes alone.
+    assert dominates(replace(one, median_us=10.2), replace(one, bytes=101))
+    assert not dominates(one, one)
+    assert front_of([]) == []

@@ -1,0 +1,67 @@
+"""The page of several runs: verdicts first, what they share, every file of every run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pages import Page
+from small_report import REPORT
+
+from edgecv.cli import app
+from edgecv.core.errors import InputError
+from edgecv.core.report import Report, SplitFacts
+from edgecv.reports.page.compare import remarks, to_comparison
+
+pytestmark = pytest.mark.quick
+
+OTHER = replace(REPORT, name="other", outcome="passed", gates=())
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def test_verdicts_stand_first_and_every_file_is_there() -> None:
+    page = Page(to_comparison([REPORT, OTHER]))
+    shown = [text.strip() for text in page.texts if text.strip()]
+    assert shown[0] == "1 of 2 runs passed"
+    assert shown.index("✗ failed") < shown.index("Files of all runs")
+    marks = [each for each in page.all_of("g") if each["class"].startswith("mark")]
+    assert {each["class"].split()[1] for each in marks} == {"series-0", "series-1"}
+    assert {each["aria-label"].split(",")[0] for each in marks} == {"run", "other"}
+
+
+def test_names_are_text() -> None:
+    page = Page(to_comparison([REPORT, replace(OTHER, name=HOSTILE, notes=(HOSTILE,))]))
+    assert page.text.count(HOSTILE) >= 5
+    assert page.all_of("img") == []
+
+
+def test_what_runs_share() -> None:
+    assert [text[:8] for text in remarks([REPORT, OTHER])] == ["All runs"] * 3
+    data = replace(REPORT.data, splits={"test": SplitFacts(10, "1" * 64)})
+    elsewhere = replace(OTHER, data=data, environment={"machine": "xyz", "cores": 2})
+    found = remarks([REPORT, elsewhere, OTHER])
+    assert found[0].startswith("Not all runs have the same test images: run, other; other.")
+    assert [text[:3] for text in found] == ["Not"] * 3
+    assert REPORT.baseline is not None
+    given = replace(OTHER, baseline=replace(REPORT.baseline, sha256="2" * 64))
+    assert [text[:3] for text in remarks([REPORT, given])] == ["All", "Not", "All"]
+
+
+def test_runs_of_several_metrics_have_a_table_each() -> None:
+    recipe = {**REPORT.recipe, "task": {"task": "multilabel"}}
+    page = Page(to_comparison([REPORT, replace(OTHER, recipe=recipe)]))
+    assert page.text.count("Files of all runs") == 2
+
+
+def test_the_command_writes_a_page(
+    main_report: Report, output: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run, page = str(output / "main"), tmp_path / "both.html"
+    assert command("compare", run, run, "--to", str(page)) == 0
+    assert "main: PASSED" in capfd.readouterr().out
+    assert "2 of 2 runs passed" in page.read_text("utf-8")
+    with pytest.raises(InputError, match="RUNS: one; accepted: two or more"):
+        command("compare", run)
+
+
+def command(*arguments: str) -> int:
+    return int(app(list(arguments), standalone_mode=False) or 0)
