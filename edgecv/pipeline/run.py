@@ -26,6 +26,7 @@ from edgecv.pipeline.export import (
     planned_exports,
 )
 from edgecv.pipeline.judge_again import judge_again
+from edgecv.pipeline.mixed import check_mixed, with_chosen_layers
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
 from edgecv.pipeline.run_report import RunResults, make_report, write_run
 from edgecv.pipeline.teacher import RunTeacher
@@ -83,6 +84,7 @@ def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Rep
     model = open_user_model(recipe, context)
     check_limits(model.data, recipe.gates, "[gates]")
     check_calibration(recipe, model.data)
+    check_mixed(recipe, model.data)
     check_schedules(model.recipe)
     with _custom_objects(recipe):
         check_techniques(model)
@@ -106,7 +108,9 @@ def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunCont
         context.emit("note", note)
     costs, unknown_costs = model.costs(applied.plain)
     exports = RunExports(data, folder, context)
-    planned = planned_exports(recipe, applied.shared_kernels)
+    planned, chosen = with_chosen_layers(
+        planned_exports(recipe, applied.shared_kernels), model, applied.file, trained_on, context
+    )
     # What techniques trained has weights of its own: ranges of before do not fit them.
     quantized = None if recipe.techniques else model.quantized
     files, unwritten = exports.export_all(planned, model.source, applied.file, quantized)
@@ -117,6 +121,7 @@ def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunCont
         *warnings,
         *unknown_costs,
         *applied.notes,
+        *chosen,
         *checked,
         *calibration_notes(recipe, data),
         *unwritable,
