@@ -293,8 +293,4 @@ def fraction_of(data: Dataset, fraction: float) -> Dataset:
 
 def bits_of(exports: Sequence[Exporter]) -> dict[str, int]:
     """Return the bits of weights that exports ask for, by the name pattern of layers."""
-    return {
-        pattern: bits
-        for exporter in exports
-        for pattern, bits in getattr(exporter, "bits", {}).items()
-    }
+    return {key: bits for exporter in exports for key, bits in exporter.weight_bits.items()}

@@ -30,6 +30,7 @@ from edgecv.pipeline.export import (
 )
 from edgecv.pipeline.judge_again import judge_again
 from edgecv.pipeline.logged_results import results_of_run, results_of_training
+from edgecv.pipeline.mixed import check_mixed, with_chosen_layers
 from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
 from edgecv.pipeline.run_logs import RunLogs, logged_run
@@ -108,6 +109,7 @@ def _compress(recipe: Recipe, context: RunContext, *, force: bool) -> Report:
     model = open_user_model(recipe, context)
     check_limits(model.data, recipe.gates, "[gates]")
     check_calibration(recipe, model.data)
+    check_mixed(recipe, model.data)
     check_schedules(model.recipe)
     with _custom_objects(recipe):
         check_techniques(model)
@@ -131,7 +133,9 @@ def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunCont
         context.emit("note", note)
     costs, unknown_costs = model.costs(applied.plain)
     exports = RunExports(data, folder, context)
-    planned = planned_exports(recipe, applied.shared_kernels)
+    planned, chosen = with_chosen_layers(
+        planned_exports(recipe, applied.shared_kernels), model, applied.file, trained_on, context
+    )
     # What techniques trained has weights of its own: ranges of before do not fit them.
     quantized = None if recipe.techniques else model.quantized
     files, unwritten = exports.export_all(planned, model.source, applied.file, quantized)
@@ -142,6 +146,7 @@ def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunCont
         *warnings,
         *unknown_costs,
         *applied.notes,
+        *chosen,
         *checked,
         *calibration_notes(recipe, data),
         *unwritable,

@@ -213,7 +213,7 @@ class RecipeOptions(CommandOptions):
     name: Text | None = None
     """Name of the run: a folder in --output."""
     calibration_images: Annotated[int | None, Flag(default="200")] = None
-    """Images that find the ranges of int8 and int16x8."""
+    """Images that find the ranges of int8, int16x8 and mixed."""
     pack: Annotated[Name | None, Flag(default="full")] = None
     """Lossless packing of the files: full, keep-names (those of the converter, for Netron), off."""
     threads: Annotated[int | None, Flag(default="1")] = None
@@ -254,7 +254,8 @@ class ModelOptions(CommandOptions):
     trained."""
     quantize: Annotated[Several | None, Flag(default="int8")] = None
     """The precision: none, float16, dynamic, int8 (static: weights, activations, input and
-    output), int16x8; or several with a comma, each as files of its own."""
+    output), int16x8, mixed (chosen by layer); or several with a comma, each as files of its
+    own."""
     formats: Annotated[Several, Flag("--format", default="both")] = ()
     """The files to write: tflite or onnx, or both with a comma."""
     io: Annotated[Name | None, Flag(default="int8 for TFLite, uint8 for ONNX")] = None
