@@ -14,6 +14,7 @@ from edgecv.pipeline.run import compress
 from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
 from edgecv.system.isolation.server import ActionServer, Response
 from edgecv.system.storage import Store, bytes_of, check_seal
+from edgecv.system.timing_slot import SLOT
 
 
 def main() -> None:
@@ -35,8 +36,12 @@ class TrialServer:
         parsed, store = parse_recipe(recipe, str(recipe["name"])), Store(Path(root), group)
         place = store.run_folder(parsed.name)
         if not place.exists():
-            with open_run(store, parsed.settings, self._on_event, self._log) as context:
-                compress(parsed, context)
+            SLOT.join()
+            try:
+                with open_run(store, parsed.settings, self._on_event, self._log) as context:
+                    compress(parsed, context)
+            finally:
+                SLOT.leave()
         check_seal(place)
         return {}, []
 
@@ -62,6 +67,7 @@ class TrialServer:
 
     def _on_event(self, event: Event) -> None:
         self._server.heartbeat()
+        SLOT.give_way(event)
 
 
 def unfit_techniques(model: UserModel, tables: list[Any]) -> dict[str, str]:
