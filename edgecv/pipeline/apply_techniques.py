@@ -198,7 +198,7 @@ class TechniqueStage:
             note=self.notes.append,
             progress=self.progress,
             trial=self.trial_exports.measure,
-            input_shape=self.model.data.train.images.shape[1:],
+            input_shape=self.model.data.image_shape,
             head=self.model.recipe.task.head(self.model.data),
             remember=self.stored_value,
             shared_kernels=self.shared_kernels,

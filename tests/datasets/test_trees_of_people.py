@@ -76,7 +76,7 @@ def test_validation_images_are_known(
     tree = make_tree({**files, **chosen}, "photos.zip" if packed else "photos")
     data = load(resolve(str(tree)))
     assert len(data.validation) == 6
-    assert set(data.validation.images[:, 0, 0, 2].tolist()) == {7}
+    assert set(data.validation.images[:][:, 0, 0, 2].tolist()) == {7}
     assert len(data.train) + len(data.calibration) == 16
     assert f"{name}/ was taken for the validation split" in data.notes
     again = load(resolve(str(tree)))  # From the cache.
@@ -121,7 +121,7 @@ def test_the_aspect_of_photographs_is_a_choice(
                 picture[0, 0] = number, label, split == "test"
                 files[f"{split}/{name}/{number}.png"] = encode(picture)
     data = load(resolve(str(make_tree(files)), resize=resize))
-    image = data.test.images[0, :, :, 0].astype(int)
+    image = data.test.images[0][:, :, 0].astype(int)
     assert abs(image[4, 4] - middle) < 60
     assert abs(image[4, 0] - left) < 40
     assert (image[0, 4] == 0) == (resize == "pad")

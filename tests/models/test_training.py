@@ -352,7 +352,7 @@ def test_a_short_training_finds_batch_normalization_anew(
             checkpoint=folder / "epoch.npz",
             on_event=lambda event: notes.append(event.message) if event.stage == "note" else None,
         )
-        predictions = model(data.test.images.astype(np.float32), training=False).numpy()
+        predictions = model(data.test.images[:].astype(np.float32), training=False).numpy()
         return model, Classification().metric(Outputs.one(predictions), data.test.labels)
 
     model, settled = trained(tmp_path / "settled")
