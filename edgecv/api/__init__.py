@@ -102,6 +102,7 @@ def compress(
             Images: uint8 (N, height, width, channels), 0..255; labels: integers (N,).
     """
     from edgecv.pipeline import run as pipeline
+    from edgecv.pipeline.search.auto import compress_auto
 
     with call(progress, on_event, MODEL="model") as this:
         store = Store.at(str(options.get("output", "exported")))
@@ -112,6 +113,8 @@ def compress(
         plan = asked.to_recipe()
         if in_memory is not None:
             in_memory.keep(store)
+        if asked.auto:
+            return compress_auto(asked, this.on_event)
         return pipeline.run(plan, store, force=asked.force, on_event=this.on_event)
 
 

@@ -90,7 +90,7 @@ def exceeded(figures: TrialFigures, limits: Limits) -> float:
     return sum(max(0.0, each) for each in violations(figures, limits).values())
 
 
-def missing(figures: TrialFigures, limits: Limits) -> float:
+def exceeded_with_speed(figures: TrialFigures, limits: Limits) -> float:
     """Return the sum of the fractions by which limits do not hold, that on the speed included."""
     found = exceeded(figures, limits)
     if limits.min_speedup is not None and figures.speedup:

@@ -25,8 +25,8 @@ from edgecv.pipeline.search.engine import (
 from edgecv.pipeline.search.front import (
     FrontPoint,
     SearchResult,
+    exceeded_with_speed,
     front_of,
-    missing,
     ranked,
     significance_notes,
     to_markdown,
@@ -107,7 +107,13 @@ class RecipeSearch:
         self._say("opening model and data")
         every = techniques_of({name: {} for name in space.classes()}, self.options.training)
         facts = self.engine.look(self.base, every)
-        check_reachable(self.base.gates, facts, self.base.task, self.base.data.name)
+        check_reachable(
+            self.base.gates,
+            facts.images["validation"],
+            facts.has_labels,
+            self.base.task,
+            self.base.data.name,
+        )
         for name, reason in facts.unfit.items():
             self._say(f"{name} is left out: {reason}")
         return space.without([*facts.unfit]), facts
@@ -208,7 +214,7 @@ class RecipeSearch:
         if not front and finished:
             nearest = min(
                 finished,
-                key=lambda each: missing(each.figures, self.base.gates),  # type: ignore[arg-type]
+                key=lambda each: exceeded_with_speed(each.figures, self.base.gates),  # type: ignore[arg-type]
             )
         return SearchResult(
             name=self.base.name,
@@ -224,6 +230,11 @@ class RecipeSearch:
         """Run the recipes of the front on the test images."""
         if front:
             self._say(f"proving {counted(len(front), 'recipe')} on the test images")
+        tried = sum(each.state != "proposed" for each in self.proposals.trials)
+        remark = (
+            f"found by a search, on validation images, among {counted(tried, 'recipe')}: the test"
+            " images chose nothing"
+        )
         points: dict[str, FrontPoint] = {}
         trials = {f"{self.base.name}-{each.number:03d}": each for each in front}
 
@@ -238,7 +249,7 @@ class RecipeSearch:
             )
 
         recipes = [
-            confirmed_on_test(self.base, parse_recipe(each.recipe, name), name)
+            confirmed_on_test(self.base, parse_recipe(each.recipe, name), name, remark)
             for name, each in trials.items()
         ]
         self.engine.run_all(recipes, done)
