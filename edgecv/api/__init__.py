@@ -140,6 +140,7 @@ def search(
         model: As for compress.
         data: The name or path of a data set: trials run in processes of their own.
     """
+    from edgecv.acceptance.accept_front import accept_front
     from edgecv.pipeline.search.search import search as search_recipes
 
     with call(progress, on_event, MODEL="model") as this:
@@ -149,7 +150,9 @@ def search(
         asked = options_of(SearchOptions, {"model": path, "data": data, **options})
         if in_memory is not None:
             in_memory.keep(store)
-        return search_recipes(asked, this.on_event)
+        result = search_recipes(asked, this.on_event)
+        accept_front(result, asked, this.on_event)
+        return result
 
 
 @parameters_of(ValidateOptions)

@@ -73,6 +73,12 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
 
 def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Report:
     """Run a recipe in a context that the caller has opened: see ``run``."""
+    if recipe.search is not None:
+        raise InputError(
+            recipe.name,
+            "has [search], which is for edgecv search",
+            remedy="leave [search] out, or use edgecv search --recipe",
+        )
     check_user_model(recipe)
     stored = None if force else judge_again(recipe, context)
     if stored is not None:

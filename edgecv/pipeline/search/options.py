@@ -23,6 +23,8 @@ from edgecv.pipeline.recipe.options import (
 from edgecv.pipeline.recipe.recipe import Recipe, check_name
 
 USUAL_TRIALS, MOST_TRIALS = 40, 100_000
+PROMOTED = 0.5
+"""Fraction of the screened trials of a generation that are trained in full."""
 LONGEST_NAME = 80
 """Names of trials are longer by a number and a word."""
 

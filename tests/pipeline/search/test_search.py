@@ -30,8 +30,9 @@ LOOKED = ModelAndData(
     images={"train": 4000, "validation": 1000, "test": 2000},
     sha256={"train": "a", "validation": "b", "test": "c"},
     has_labels=True,
-    model_bytes=0,
     unfit={},
+    parameters=100_000,
+    seconds_a_step=0.01,
 )
 Fails = Callable[[Recipe], EdgecvError | None]
 
