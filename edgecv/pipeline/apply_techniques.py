@@ -165,7 +165,7 @@ class TechniqueRunner:
             data.validation.sha256,
             version("tensorflow"),
             os.cpu_count(),
-            *task_key(recipe.task),
+            *task_key(recipe.task.for_data(data)),
             *([self.teacher.file.sha256] if learns_from_another else []),
             *([recipe.settings.train_fraction] if recipe.settings.train_fraction < 1 else []),
         )
@@ -194,7 +194,7 @@ class TechniqueStage:
         return TechniqueContext(
             fit=self.fit,
             seed=self.run.seed,
-            task=self.model.recipe.task,
+            task=self.model.recipe.task.for_data(self.model.data),
             calibration=self.model.data.calibration,
             note=self.notes.append,
             progress=self.progress,
@@ -294,8 +294,4 @@ def fraction_of(data: Dataset, fraction: float) -> Dataset:
 
 def bits_of(exports: Sequence[Exporter]) -> dict[str, int]:
     """Return the bits of weights that exports ask for, by the name pattern of layers."""
-    return {
-        pattern: bits
-        for exporter in exports
-        for pattern, bits in getattr(exporter, "bits", {}).items()
-    }
+    return {key: bits for exporter in exports for key, bits in exporter.weight_bits.items()}

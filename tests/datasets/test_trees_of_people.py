@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from small_images import load
 
+from edgecv.core.data import Dataset, Split
 from edgecv.core.errors import InputError
 from edgecv.datasets.class_folders import ClassFolders
 from edgecv.datasets.class_order import read_labels
@@ -148,3 +149,9 @@ def test_classes_are_counted_and_imbalance_is_said(make_tree: Any, encode: Any) 
     assert counts_text(counts) == "cat 12, dog 2"
     assert "unbalanced: 12 test images of cat, 2 of dog" in imbalance(counts)
     assert imbalance({"cat": 5, "dog": 4}) == ""
+
+
+def test_only_one_class_an_image_is_counted() -> None:
+    for labels in (np.zeros((4, 2), np.uint8), np.zeros((4, 1), np.float32), np.zeros(4)):
+        split = Split(np.zeros((4, 2, 2, 3), np.uint8), labels, "")
+        assert class_counts(Dataset("a", ("cat", "dog"), *[split] * 4), "train") == {}

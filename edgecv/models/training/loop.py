@@ -39,6 +39,7 @@ from edgecv.models.training.checkpoint import (
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.estimate import FORWARDS_A_STEP, MINUTE, duration, seconds_of
 from edgecv.models.training.optimizers import optimizer_of
+from edgecv.models.training.randomness import seeded_layers
 from edgecv.models.training.schedule import Schedule
 from edgecv.system.storage import write_json
 
@@ -76,6 +77,7 @@ def fit(
     done again, and is the caller's to remove. Raises StepError when the loss is not finite,
     InputError when there is nothing to train or choose with.
     """
+    task = task.for_data(data)
     _check_enough(data, schedule)
     check_augmentation(schedule, task, data.name)
     if constraint is not None and schedule.ema is not None:
@@ -241,7 +243,7 @@ class _Trainer:
             batch, truth = varied(taken, chosen, seeds)
             if schedule.mixup:
                 batch, share = blend(batch, seeds, schedule.mixup)
-            with tensorflow.GradientTape() as tape:
+            with seeded_layers(model, seeds), tensorflow.GradientTape() as tape:
                 raw = raw_model(batch, training=True)
                 loss = tensorflow.reduce_mean(loss_of(batch, truth, raw))
                 if schedule.mixup:
