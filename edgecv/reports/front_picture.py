@@ -7,6 +7,9 @@ from typing import Any
 
 from edgecv.reports.png import write_picture
 
+LEAST_SHOWN = 5.0
+"""Points lost that are always in the picture."""
+
 
 @dataclass(frozen=True)
 class Spot:
@@ -53,8 +56,12 @@ def write_front(
             textcoords="offset points",
             fontsize=8,
         )
+    lowest = [-LEAST_SHOWN, *(-each.lost_points for each in front)]
     if isinstance(limits.get("max_drop_points"), int | float):
         axes.axhline(-limits["max_drop_points"], color="grey", linewidth=0.8, linestyle="--")
+        lowest.append(-3 * limits["max_drop_points"])
+    # Networks that learned nothing would leave the others one line.
+    axes.set_ylim(bottom=max(1.1 * min(lowest), axes.get_ylim()[0]))
     if limits.get("max_bytes"):
         axes.axvline(limits["max_bytes"] / 1000, color="grey", linewidth=0.8, linestyle="--")
     axes.set(xlabel="kilobytes", ylabel="points gained", title="Quality against bytes")

@@ -52,9 +52,8 @@ def test_a_search_gives_runs_that_stand_alone(model: Path, tmp_path: Path) -> No
     assert (tmp_path / "alone" / alone.name / file).read_bytes() == (folder / file).read_bytes()
     again = edgecv.validate(tmp_path / "s/s-000-validation", threads=1)
     assert again.data.splits["test"].sha256 == splits["test"].sha256
-    with pytest.raises(InputError, match=r"max_drop=1: cannot be shown on 135 validation images"):
-        searched(model, tmp_path / "few", max_drop=1)
-    assert not (tmp_path / "few/s").exists()
+    lock = Path(f"{folder}.lock")
+    assert edgecv.gate(folder, against=lock).outcome == "passed"
 
 
 def test_auto_stops_at_the_first_recipe_that_holds(model: Path, tmp_path: Path) -> None:
@@ -71,6 +70,15 @@ def test_auto_stops_at_the_first_recipe_that_holds(model: Path, tmp_path: Path) 
         edgecv.compress(model, data="digits", auto=True, qat=True, output=tmp_path)
     with pytest.raises(InputError, match=r"a: exists already"):
         edgecv.compress(model, data="digits", auto=True, output=tmp_path, name="a")
+
+
+@pytest.mark.slow
+def test_a_limit_that_cannot_be_shown_is_refused_before_anything_is_written(
+    model: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"max_drop=1: cannot be shown on 135 validation images"):
+        searched(model, tmp_path, max_drop=1)
+    assert not (tmp_path / "s").exists()
 
 
 @pytest.mark.slow

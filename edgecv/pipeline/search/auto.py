@@ -1,6 +1,7 @@
 """The first recipe that holds the limits: recipes are tried in turn, the cheapest first."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from edgecv.pipeline.run import preflight, run
 from edgecv.pipeline.search.checks import check_reachable
 from edgecv.pipeline.search.front import exceeded_with_speed
 from edgecv.pipeline.search.options import confirmed_on_test, judged_on_validation
-from edgecv.pipeline.search.space import LADDER, techniques_of
+from edgecv.pipeline.search.space import FIRST_TRAINED, LADDER, techniques_of
 from edgecv.pipeline.search.trial import candidate, figures_of, steps_of, unmeasured
 from edgecv.pipeline.user_models import check_user_model
 from edgecv.reports.json_file import read_report
@@ -95,14 +96,19 @@ def first_recipe(options: CompressOptions) -> Recipe:
 
 
 def ladder(base: Recipe) -> Iterator[Recipe]:
-    """Yield the recipes to try, the cheapest first, and float16 where integers fail."""
+    """Yield the recipes to try, the cheapest first: before a training some layers in float32, and
+    float16 where integers fail.
+    """
+
+    def of_precision(name: str) -> Iterator[Recipe]:
+        with suppress(InputError):  # The format has none.
+            yield base.replace(exports=exports_of([name], [base.exports[0].name], None, None))
+
     for steps in LADDER:
+        if steps == FIRST_TRAINED:
+            yield from of_precision("mixed")
         yield base.replace(techniques=techniques_of(steps, {}))
-    try:
-        (half,) = exports_of(["float16"], [base.exports[0].name], None, None)
-    except InputError:  # The format has none.
-        return
-    yield base.replace(exports=(half,))
+    yield from of_precision("float16")
 
 
 def _run_once(recipe: Recipe, store: Store, on_event: OnEvent, log: Path | None) -> Report:

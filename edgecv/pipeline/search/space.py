@@ -68,11 +68,12 @@ STUDENTS: tuple[dict[str, Any], ...] = (
     {"architecture": "ds_cnn"},
 )
 """Networks that a student may have, where the task takes one answer an image."""
+FIRST_TRAINED: Steps = {"qat": {}}
 LADDER: tuple[Steps, ...] = (
     {},
     {"equalize": {}, "bias_correction": {}},
     {"adaround": {}},
-    {"qat": {}},
+    FIRST_TRAINED,
     {"shrink": {"keep": 0.5}, "distil": {}, "qat": {}},
     {"shrink": {"keep": 0.3}, "distil": {}, "qat": {}},
     {"student": {"network": STUDENTS[0]}},

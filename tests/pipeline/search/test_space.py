@@ -8,8 +8,15 @@ from typing import Any
 import pytest
 
 from edgecv.core.errors import InputError
-from edgecv.pipeline.recipe.recipe import check_order, check_precisions, check_trainings
+from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.recipe.recipe import (
+    check_order,
+    check_precisions,
+    check_trainings,
+    parse_recipe,
+)
 from edgecv.pipeline.recipe.search_space import SearchSpace, Span
+from edgecv.pipeline.run import run
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.search.space import (
     LADDER,
@@ -19,6 +26,7 @@ from edgecv.pipeline.search.space import (
     techniques_of,
 )
 from edgecv.pipeline.search.trial import steps_of
+from edgecv.system.storage import Store
 
 pytestmark = pytest.mark.quick
 
@@ -104,3 +112,54 @@ def test_the_space_of_one_technique() -> None:
         for at in (0, 1)
     }
     assert found == {"int8", "qat, int8"}
+
+
+def with_space(folder: Path, space: str) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(
+        'name = "a"\n[data]\nsource = "digits"\n[[export]]\nformat = "tflite"\n'
+        f'precision = "int8"\n[search]\n{space}'
+    )
+    return path
+
+
+def test_a_recipe_says_another_space(tmp_path: Path) -> None:
+    path = with_space(
+        tmp_path,
+        'quantize = ["int8", "float16"]\n[search.technique.shrink]\n'
+        'keep = { low = 0.2, high = 0.4, step = 0.1 }\nranking = { choices = ["l1", "taylor"] }\n'
+        "[search.technique.qat]\n",
+    )
+    start = SearchOptions(recipe=path).to_recipe()
+    chance, found = random.Random(1), set()
+    for _ in range(300):
+        recipe = drawn_recipe(
+            space_of(start), start, lambda _, values: chance.choice(list(values)), {}
+        )
+        found.add(steps_of(recipe))
+        assert recipe.search is None
+    assert len(found) == 7 * 2 + 7  # Without qat in both precisions, with it as int8 alone.
+    assert "shrink keep 0.3 ranking taylor, qat, int8" in found
+    again = parse_recipe(start.table(), "again")
+    assert again.search == start.search
+    with pytest.raises(InputError, match=r"a: has \[search\], which is for edgecv search"):
+        run(CompressOptions(recipe=path).to_recipe(), Store(tmp_path / "out"))
+    assert not (tmp_path / "out/a").exists()
+
+
+@pytest.mark.parametrize(
+    ("space", "found"),
+    [
+        ("[search.technique.shrnk]\n", 'did you mean "shrink"'),
+        ("[search.technique.shrink]\nkep = 0.5\n", 'unknown key "kep"'),
+        ("[search.technique.shrink]\nkeep = { choices = [0.5, 2] }\n", '"keep" is 2'),
+        ("[search.technique.shrink]\nkeep = { low = 0.5 }\n", '"high" is missing'),
+        ("[search.technique.shrink]\nkeep = { choices = [] }\n", "choices"),
+        ("quantise = 1\n", 'unknown key "quantise"'),
+    ],
+)
+def test_a_wrong_space_is_refused(space: str, found: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        SearchOptions(recipe=with_space(tmp_path, space)).to_recipe()
+    assert found in str(error.value)
+    assert "search" in str(error.value)
