@@ -47,13 +47,20 @@ def test_a_search_gives_runs_that_stand_alone(model: Path, tmp_path: Path) -> No
     assert point.figures.images == tested.data.splits["test"].images
     assert any(each.startswith("judged on the validation images") for each in validated.notes)
     assert any(each.startswith("found by a search") for each in tested.notes)
+    assert Path(f"{folder}.lock").is_file()
+
+
+@pytest.mark.slow
+def test_each_point_of_the_front_is_repeated_alone(model: Path, tmp_path: Path) -> None:
+    (point,) = searched(model, tmp_path, trials=1).front
+    folder = Path(point.folder)
+    assert edgecv.gate(folder, against=Path(f"{folder}.lock")).outcome == "passed"
     (file,) = [each.name for each in folder.glob("int8.*")]
     alone = edgecv.compress(recipe=folder / "recipe.toml", output=tmp_path / "alone")
     assert (tmp_path / "alone" / alone.name / file).read_bytes() == (folder / file).read_bytes()
+    validated = read_report(tmp_path / "s/s-000-validation")
     again = edgecv.validate(tmp_path / "s/s-000-validation", threads=1)
-    assert again.data.splits["test"].sha256 == splits["test"].sha256
-    lock = Path(f"{folder}.lock")
-    assert edgecv.gate(folder, against=lock).outcome == "passed"
+    assert again.data.splits["test"].sha256 == validated.data.splits["test"].sha256
 
 
 def test_auto_stops_at_the_first_recipe_that_holds(model: Path, tmp_path: Path) -> None:

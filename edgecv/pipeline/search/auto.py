@@ -126,14 +126,17 @@ def _chosen(base: Recipe, attempts: list[Attempt]) -> tuple[Attempt, str]:
     """Return the attempt that holds the limits, or the nearest, and a sentence on the choice."""
     last, count = attempts[-1], counted(len(attempts), "recipe")
     images = last.report.data.splits["test"].images
-    told = f"chosen by --auto among {count} on {images:,} validation images"
+    choice = f"chosen by --auto among {count} on {images:,} validation images"
     if last.holds:
-        return last, f"{told}: the first that holds the limits there; the test images chose nothing"
+        return (
+            last,
+            f"{choice}: the first that holds the limits there; the test images chose nothing",
+        )
     nearest = min(
         attempts,
         key=lambda each: exceeded_with_speed(figures_of(each.report, each.recipe), base.gates),
     )
-    return nearest, f"{told}: none holds all limits there, and this one came nearest"
+    return nearest, f"{choice}: none holds all limits there, and this one came nearest"
 
 
 def _line(attempt: Attempt) -> str:
