@@ -27,6 +27,7 @@ from edgecv.pipeline.recipe.flag_values import (
 from edgecv.pipeline.recipe.options import (
     DataOptions,
     InputOptions,
+    LogOptions,
     ModelOptions,
     OnOptions,
     RecipeOptions,
@@ -79,6 +80,7 @@ CHOSEN_BY_AUTO = ("recipe", "quantize", "profile", "teacher", *technique_flags()
 
 class CompressOptions(
     StoreOptions,
+    LogOptions,
     RecipeOptions,
     OnOptions,
     LimitOptions,
@@ -159,6 +161,7 @@ class CompressOptions(
             techniques=techniques,
             exports=exports,
             gates=self.changed(Limits(), on_device=self.on is not None),
+            logs=self.parsed_logs(),
         )
 
     def _weighted_task(self) -> Task:
@@ -250,6 +253,7 @@ class CompressOptions(
         changes: dict[str, Any] = {
             "settings": self._settings({**dict(recipe.settings), "name": self.name or recipe.name}),
             "gates": self.changed(recipe.gates, on_device=self.on is not None),
+            "logs": self.parsed_logs() or recipe.logs,
         }
         if self.data is not None:
             changes["data"] = resolve(
@@ -352,7 +356,7 @@ class CompressOptions(
 
 
 class TrainOptions(
-    StoreOptions, TrainingOptions, TaskOptions, DataOptions, TrustOptions, InputOptions
+    StoreOptions, LogOptions, TrainingOptions, TaskOptions, DataOptions, TrustOptions, InputOptions
 ):
     """Options of ``edgecv train`` and ``edgecv.train``."""
 

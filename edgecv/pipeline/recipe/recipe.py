@@ -11,6 +11,7 @@ from edgecv.core.options import Options, parse_options
 from edgecv.core.plugins import (
     Architecture,
     DatasetSource,
+    ExperimentLog,
     Exporter,
     ModelProperty,
     Task,
@@ -21,6 +22,7 @@ from edgecv.core.registry import (
     DATASETS,
     DEFAULT_TASK,
     EXPORTERS,
+    LOGS,
     TARGETS,
     TASKS,
     TECHNIQUES,
@@ -37,7 +39,7 @@ from edgecv.system.storage import RESERVED_NAMES
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 HELD = {ModelProperty.ZEROS, ModelProperty.SHARED_VALUES, ModelProperty.QUANTIZERS}
 """Properties that are a rule for the weights during the training."""
-TABLES = ("data", "task", "baseline", "technique", "export", "gates", "search")
+TABLES = ("data", "task", "baseline", "technique", "export", "gates", "search", "log")
 BASELINE_KEYS = tuple(BaselineOptions.model_fields)
 
 
@@ -57,6 +59,8 @@ class Recipe(Options):
     gates: Limits
     search: SearchSpace | None = None
     """The space of a search; None for a recipe that is run as it is, or searched by default."""
+    logs: tuple[ExperimentLog, ...] = ()
+    """The logs that the run is kept in; they decide nothing of it."""
 
     @property
     def name(self) -> str:
@@ -91,6 +95,7 @@ class Recipe(Options):
             "export": [EXPORTERS.table(exporter) for exporter in self.exports],
             "gates": self.gates.model_dump(exclude_none=True),
             **({} if self.search is None else {"search": self.search.model_dump(mode="json")}),
+            **({"log": [LOGS.table(log) for log in self.logs]} if self.logs else {}),
         }
 
     def to_toml(self) -> str:
@@ -152,7 +157,26 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
         exports=exports,
         gates=gates,
         search=parse_space(_table(table, "search", where), where) if "search" in table else None,
+        logs=_parse_logs(table.get("log", ()), where),
     )
+
+
+def _parse_logs(tables: Any, where: str) -> tuple[ExperimentLog, ...]:
+    if isinstance(tables, Mapping):
+        return (LOGS.parse(tables, f"{where}, [log]"),)
+    if not isinstance(tables, Sequence) or isinstance(tables, str):
+        raise InputError(f"{where}, log", f"{tables!r} is not a table", remedy="write [[log]]")
+    logs = [LOGS.parse(each, f"{where}, log[{number}]") for number, each in enumerate(tables, 1)]
+    return distinct_logs(logs, f"{where}, log")
+
+
+def distinct_logs(logs: Sequence[ExperimentLog], where: str) -> tuple[ExperimentLog, ...]:
+    """Return logs that are of different kinds. Raises InputError where one stands there twice."""
+    names = [log.name for log in logs]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise InputError(where, f"{name} stands there twice", remedy="keep one")
+    return tuple(logs)
 
 
 def check_encodable(recipe: Recipe) -> None:

@@ -117,7 +117,7 @@ def _run_once(recipe: Recipe, store: Store, on_event: OnEvent, log: Path | None)
     if place.exists():
         check_seal(place)
         report = read_report(place)
-        if report.recipe == recipe.table():
+        if report.recipe == recipe.replace(logs=()).table():
             return report
     return run(recipe, store, force=True, on_event=on_event, log=log)
 
