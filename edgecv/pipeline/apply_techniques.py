@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.data import Dataset
-from edgecv.core.images import image_rows
 from edgecv.core.events import of_training
+from edgecv.core.images import image_rows
 from edgecv.core.plugins import (
     Constraint,
     Exporter,
