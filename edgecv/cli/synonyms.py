@@ -76,6 +76,7 @@ COMMAND_SYNONYMS = {
     "doctor": "debug diagnose explain why",
     "report": "html page dashboard view open render",
     "compare": "diff versus runs",
+    "card": "modelcard model-card readme",
     "gate": "accept approve ci",
     "verify": "hash integrity",
     "list": "ls datasets techniques formats architectures",
