@@ -45,6 +45,8 @@ OPTIONS = {
     "--fix": "repair remedy",
     "--to": "target device",
     "--profile": "board mcu hardware",
+    "--verbose": "debug log log-level v",
+    "--quiet": "silent no-progress q",
 }
 """Each option, and its names in other tools."""
 ELSEWHERE = {
@@ -62,7 +64,6 @@ ELSEWHERE = {
     "temperature alpha": 'they are temperature and mix under [[technique]] "distil" of a recipe',
     "per-channel": "weights are always quantized a channel at a time where the format can",
     "gpu cuda device": "files are measured on this machine's processor",
-    "verbose debug log": "every run keeps a log.txt in its folder",
 }
 """Options of other tools that are not options here, and where each is set instead."""
 COMMAND_SYNONYMS = {
