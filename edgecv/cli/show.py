@@ -111,12 +111,13 @@ def show_training(training: Training, screen: Screen, *, as_json: bool) -> None:
     name = f"validation_{score_name(best)}"
     seconds = sum(epoch["seconds"] for epoch in history)
     test = training.test
+    further = "".join(f", {key} {score_text(each)}" for key, each in test.further.items())
     screen.answer(
         f"{counted(training.parameters, 'parameter')}, {counted(len(history), 'epoch')} in"
         f" {seconds:.0f} s, "
         f"best is epoch {best['epoch']}: {name.replace('_', ' ')} "
         f"{score_text(best[name])}\n"
-        f"On the {test.images:,} test images: {test.metric} {score_text(test.value)}\n"
+        f"On the {test.images:,} test images: {test.metric} {score_text(test.value)}{further}\n"
         f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
     )
 

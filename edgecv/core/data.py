@@ -7,11 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.images import Images, ImageSequence
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.text import counted
 
-Images = NDArray[np.uint8]
-"""Images as a camera or a file gives them: uint8 (N, H, W, C), 0..255."""
+__all__ = [
+    "SPLITS",
+    "UNKNOWN_LABEL",
+    "Bools",
+    "Dataset",
+    "Images",
+    "Labels",
+    "Outputs",
+    "Predictions",
+    "Shape",
+    "Split",
+    "Targets",
+]
 Labels = NDArray[np.int64]
 """Class indices: int64 (N,)."""
 Targets = NDArray[Any]
@@ -79,7 +91,7 @@ class Outputs:
 class Split:
     """Labelled images of one split. ``sha256`` is over the pixels and labels, in order."""
 
-    images: Images
+    images: ImageSequence
     labels: Targets
     sha256: str
 

@@ -18,7 +18,7 @@ from edgecv.datasets.array_targets import (
     place_of,
     refuse,
 )
-from edgecv.datasets.cache import Decoded
+from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.npz_arrays import NAMES
 from edgecv.datasets.numbers import are_numbers, as_levels
 

@@ -11,11 +11,13 @@ from pydantic import PrivateAttr
 
 from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError, unknown_name
+from edgecv.core.images import image_rows
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.text import counted, listed, were
 from edgecv.datasets.array_checks import decoded_of
-from edgecv.datasets.cache import Decoded, cached
+from edgecv.datasets.cache import cached
+from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.image_tree.decoding import fit_all
 from edgecv.datasets.npz_arrays import ARRAY_NAMES, MAX_BYTES, is_array, lacking
 from edgecv.datasets.splits import calibrating_of, class_sizes
@@ -78,7 +80,10 @@ class Arrays(DatasetSource):
         decoded = self._given()
         if decoded.test_images.shape[1:] != shape:
             decoded = cached(
-                lambda: fit_all(decoded, shape, WHERE, progress), self.name, self.sha256, *shape
+                lambda work: fit_all(decoded, shape, WHERE, progress, work),
+                self.name,
+                self.sha256,
+                *shape,
             )
         if not len(decoded.test_images):
             decoded = decoded.with_test_images(seed)
@@ -135,9 +140,9 @@ def _as_array(value: Any, name: str) -> NDArray[Any]:
 def _sha256(decoded: Decoded) -> str:
     digest = hashlib.sha256()
     for array in (
-        decoded.train_images,
+        image_rows(decoded.train_images),
         decoded.train_labels,
-        decoded.test_images,
+        image_rows(decoded.test_images),
         decoded.test_labels,
     ):
         digest.update(f"{array.dtype}{array.shape}".encode())

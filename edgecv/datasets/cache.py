@@ -1,105 +1,45 @@
 """The cache of decoded images on disk.
 
-An entry is a folder of .npy files and a meta.json. It is published atomically, checked when it is
-read and rebuilt when it is damaged: losing the cache costs only time.
+An entry is a folder of .npy files and a meta.json; its images are mapped into memory, never read as
+a whole. It is published atomically, checked when it is read and rebuilt when it is damaged: losing
+the cache costs only time.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
+import weakref
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.data import Dataset, Images, Targets
-from edgecv.core.preprocessing import Preprocessing
-from edgecv.core.targets import kinds_of, rarest_class
-from edgecv.datasets.splits import (
-    IMAGES_A_TEST_IMAGE,
-    Digests,
-    image_digests,
-    partition,
-    set_aside,
-)
+from edgecv.core.errors import InputError
+from edgecv.core.images import ImageFile, ImageRows, chunks, image_rows
+from edgecv.datasets.decoded import Decoded
+from edgecv.datasets.workspace import IMAGES, PARTS, Workspace
 
 ENTRIES = 8
-FORMAT = 1
-"""Version of the decoders: raised whenever the same bytes give other pixels."""
+FORMAT = 2
+"""Version of the decoders and of the entries: raised whenever the same bytes give other pixels."""
 _ARRAYS = (
-    "train_images",
+    "train_rows",
     "train_labels",
-    "test_images",
-    "test_labels",
     "train_digests",
+    "test_rows",
+    "test_labels",
     "test_digests",
 )
+LOCK = "lock"
 _STALE_SECONDS = 24 * 3600
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """The images and targets of a source before the split: uint8 (N, H, W, C), (N, ...)."""
-
-    class_names: tuple[str, ...]
-    train_images: Images
-    train_labels: Targets
-    test_images: Images
-    test_labels: Targets
-    notes: tuple[str, ...] = ()
-    digests: tuple[Digests, Digests] | None = None
-    chosen_images: int = 0
-    """Images at the end of the training images that are the validation split."""
-    target_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """As of a Dataset."""
-    meaning: Preprocessing | None = None
-    """As of a Dataset."""
-
-    def split(self, name: str, where: str, validation: float, seed: int) -> Dataset:
-        """Split it into a data set called ``name``."""
-        found = partition(
-            name,
-            self.class_names,
-            self.train_images,
-            self.train_labels,
-            self.test_images,
-            self.test_labels,
-            validation=validation,
-            seed=seed,
-            notes=self.notes,
-            digests=self.digests,
-            where=where,
-            chosen_images=self.chosen_images,
-            target_names=self.target_names,
-        )
-        return replace(found, meaning=self.meaning)
-
-    def with_test_images(self, seed: int) -> "Decoded":
-        """Return it with a test split, drawn from its training images by a seed."""
-        digests = self.digests or (image_digests(self.train_images), self.test_images)
-        is_test = set_aside(rarest_class(self.train_labels), digests[0], seed)
-        is_of_class = kinds_of(self.train_labels) == ("class",)
-        note = (
-            f"there is no test split: one image in {IMAGES_A_TEST_IMAGE}"
-            f"{' of each class' * is_of_class} was set aside for it, by the seed {seed}"
-        )
-        return replace(
-            self,
-            train_images=self.train_images[~is_test],
-            train_labels=self.train_labels[~is_test],
-            test_images=self.train_images[is_test],
-            test_labels=self.train_labels[is_test],
-            digests=(digests[0][~is_test], digests[0][is_test]),
-            notes=(note, *self.notes),
-        )
 
 
 def cache_folder() -> Path:
@@ -110,38 +50,31 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser() if chosen else Path(user_cache_dir("edgecv"))
 
 
-def cached(decode: Callable[[], Decoded], *key: str | int | bool) -> Decoded:
+def cached(decode: Callable[[Workspace], Decoded], *key: str | int | bool) -> Decoded:
     """Return the result of ``decode``, from disk if it is there for the same ``key``.
 
     The key must contain everything that the pixels depend on. A cache that cannot be written
     causes a note, not an error.
     """
-    from filelock import FileLock
-
     digest = hashlib.sha256(json.dumps([FORMAT, _pillow_version(), *key]).encode()).hexdigest()
     root = cache_folder() / "decoded"
     entry = root / digest[:32]
-    if found := _read(entry):
-        return found
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        held = FileLock(_lock_path(entry)).acquire()
-    except OSError as error:
-        return _not_kept(decode(), root, error)
-    with held:
-        if found := _read(entry):  # another process has made it while this one waited
-            return found
-        decoded = decode()
-        decoded = replace(
-            decoded,
-            digests=(image_digests(decoded.train_images), image_digests(decoded.test_images)),
-        )
+    unfinished = root / f".partial-{entry.name}"
+    while (found := _read(entry)) is None:
         try:
-            _write(entry, decoded)
-            _forget(root)
+            unfinished.mkdir(parents=True, exist_ok=True)
+            with _locked(unfinished) as is_there:
+                # Another process may have made the entry while this one waited.
+                if is_there and (found := _read(entry)) is None:
+                    _write(entry, unfinished, decode(Workspace(unfinished)))
+                    _forget(root)
+        except InputError:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
         except OSError as error:
-            return _not_kept(decoded, root, error)
-    return decoded
+            shutil.rmtree(unfinished, ignore_errors=True)
+            return _not_kept(decode, root, error)
+    return found
 
 
 def _pillow_version() -> str:
@@ -150,77 +83,118 @@ def _pillow_version() -> str:
     return version("pillow")  # another decoder may give other pixels
 
 
-def _lock_path(entry: Path) -> Path:
-    return entry.with_name(entry.name + ".lock")
-
-
-def _not_kept(decoded: Decoded, root: Path, error: OSError) -> Decoded:
-    reason = error.strerror or type(error).__name__
+def _not_kept(decode: Callable[[Workspace], Decoded], root: Path, error: OSError) -> Decoded:
+    reason = error.strerror or str(error)
     note = (
         f"the decoded images could not be kept in {root} ({reason}): every run decodes them again"
     )
+    decoded = decode(Workspace())
     return replace(decoded, notes=(*decoded.notes, note))
 
 
-def _write(entry: Path, decoded: Decoded) -> None:
+def _write(entry: Path, unfinished: Path, decoded: Decoded) -> None:
+    decoded = decoded.with_digests()
     assert decoded.digests is not None
+    train, test = image_rows(decoded.train_images), image_rows(decoded.test_images)
+    if {train.store.file, test.store.file} != {unfinished / IMAGES}:
+        train, test = _copied(unfinished, train, test)
     arrays: dict[str, NDArray[Any]] = {
-        "train_images": decoded.train_images,
+        "train_rows": train.rows,
         "train_labels": decoded.train_labels,
-        "test_images": decoded.test_images,
-        "test_labels": decoded.test_labels,
         "train_digests": decoded.digests[0],
+        "test_rows": test.rows,
+        "test_labels": decoded.test_labels,
         "test_digests": decoded.digests[1],
     }
-    unfinished = Path(tempfile.mkdtemp(prefix=".partial-", dir=entry.parent))
-    try:
-        for name, array in arrays.items():
-            np.save(unfinished / f"{name}.npy", array, allow_pickle=False)
-        meta = {
-            "class_names": decoded.class_names,
-            "notes": decoded.notes,
-            "chosen_images": decoded.chosen_images,
-            "target_names": dict(decoded.target_names),
-            "checksums": {name: _checksum(array) for name, array in arrays.items()},
-        }
-        (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        shutil.rmtree(entry, ignore_errors=True)  # only a damaged one can be there
-        os.replace(unfinished, entry)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+    for name, array in arrays.items():
+        np.save(unfinished / f"{name}.npy", array, allow_pickle=False)
+    meta = {
+        "class_names": decoded.class_names,
+        "notes": decoded.notes,
+        "chosen_images": decoded.chosen_images,
+        "target_names": dict(decoded.target_names),
+        "checksums": {name: _checksum(array) for name, array in arrays.items()},
+        "images": _images_checksum(unfinished),
+        "images_facts": _facts(unfinished),
+    }
+    (unfinished / PARTS).unlink(missing_ok=True)
+    (unfinished / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+    shutil.rmtree(entry, ignore_errors=True)  # only a damaged one can be there
+    os.replace(unfinished, entry)
+
+
+def _copied(unfinished: Path, *parts: ImageRows) -> list[ImageRows]:
+    """Copy images to the file of an entry, one part after the other."""
+    work = Workspace(unfinished)
+    shape = next((part.shape[1:] for part in parts if len(part)), parts[0].shape[1:])
+    array = work.images((sum(map(len, parts)), *shape))
+    place, found = 0, []
+    for part in parts:
+        rows = np.arange(place, place + len(part))
+        for some in chunks(part):
+            array[place : place + len(some)] = some
+            place += len(some)
+        found.append(ImageRows(work.store(), rows))
+    return found
 
 
 def _read(entry: Path) -> Decoded | None:
-    """Return the entry; None where it is missing or damaged."""
+    """Return the entry; None where it is missing or damaged.
+
+    It is not removed from the cache as long as its images are there.
+    """
     try:
-        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
-        arrays = {}
-        for name in _ARRAYS:
-            # mapped, not read: the splits copy what they need, so memory is paid for once
-            array = np.asarray(np.load(entry / f"{name}.npy", mmap_mode="r", allow_pickle=False))
-            if _checksum(array) != meta["checksums"][name]:
-                return None
-            arrays[name] = array
-        class_names, notes = tuple(meta["class_names"]), tuple(meta["notes"])
-        chosen = int(meta.get("chosen_images", 0))
-        named = meta.get("target_names", {}).items()
-        target_names = {kind: tuple(names) for kind, names in named}
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
+        descriptor = os.open(entry / LOCK, os.O_RDONLY)
+    except OSError:
         return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        store, found = _entry(entry)
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
+        os.close(descriptor)
+        return None
+    weakref.finalize(store, os.close, descriptor)
     with contextlib.suppress(OSError):  # a cache that cannot be written can still be read
         os.utime(entry / "meta.json")
-    return Decoded(
-        class_names,
-        arrays["train_images"],
+    return found
+
+
+def _entry(entry: Path) -> tuple[ImageFile, Decoded]:
+    """Return an entry and its images. Raises ValueError, or any other, where it is damaged."""
+    meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
+    arrays = {name: np.load(entry / f"{name}.npy", allow_pickle=False) for name in _ARRAYS}
+    if {name: _checksum(array) for name, array in arrays.items()} != meta["checksums"]:
+        raise ValueError("other arrays")
+    facts = _facts(entry)
+    if facts != meta["images_facts"]:  # Images are read only where their file was written to.
+        if _images_checksum(entry) != meta["images"]:
+            raise ValueError("other images")
+        with contextlib.suppress(OSError):
+            _replace(entry / "meta.json", json.dumps({**meta, "images_facts": facts}))
+    store = ImageFile(entry / IMAGES)
+    return store, Decoded(
+        tuple(meta["class_names"]),
+        ImageRows(store, arrays["train_rows"]),
         arrays["train_labels"],
-        arrays["test_images"],
+        ImageRows(store, arrays["test_rows"]),
         arrays["test_labels"],
-        notes,
+        tuple(meta["notes"]),
         (arrays["train_digests"], arrays["test_digests"]),
-        chosen,
-        target_names,
+        int(meta["chosen_images"]),
+        {kind: tuple(names) for kind, names in meta["target_names"].items()},
     )
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _facts(entry: Path) -> list[int]:
+    """Return what of the file of the images changes with any change of its content."""
+    status = os.stat(entry / IMAGES)
+    return [status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def _checksum(array: NDArray[Any]) -> list[str | int]:
@@ -228,12 +202,47 @@ def _checksum(array: NDArray[Any]) -> list[str | int]:
     return [str(array.dtype), *array.shape, zlib.crc32(np.ascontiguousarray(array).data)]
 
 
+def _images_checksum(entry: Path) -> list[int]:
+    images = ImageRows.all_of(ImageFile(entry / IMAGES))
+    return [*images.shape, _crc(chunks(images))]
+
+
+def _crc(parts: Iterable[NDArray[Any]]) -> int:
+    found = 0
+    for part in parts:
+        found = zlib.crc32(part.data, found)
+    return found
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold the lock of a folder; yield True if it is still that folder, and nobody's.
+
+    The system releases the lock when its holder ends, in whatever way.
+    """
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            yield os.path.samestat(os.fstat(descriptor), os.stat(folder / LOCK))
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(folder: Path) -> None:
+    """Remove an entry or a draft, unless a process uses it."""
+    with contextlib.suppress(OSError), _locked(folder, wait=False) as is_there:
+        if is_there:
+            shutil.rmtree(folder)
+
+
 def _forget(root: Path) -> None:
     """Delete all but the most recently used entries, and the drafts of killed runs."""
     entries = sorted(root.glob("*/meta.json"), key=lambda meta: meta.stat().st_mtime, reverse=True)
     for meta in entries[ENTRIES:]:
-        shutil.rmtree(meta.parent, ignore_errors=True)
-        _lock_path(meta.parent).unlink(missing_ok=True)
+        _remove(meta.parent)
     for unfinished in root.glob(".partial-*"):
         if time.time() - unfinished.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            _remove(unfinished)

@@ -8,13 +8,15 @@ from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.files import file_sha256
 from edgecv.core.plugins import DatasetSource, Progress
-from edgecv.datasets.cache import Decoded, cache_folder, cached
+from edgecv.datasets.cache import cache_folder, cached
 from edgecv.datasets.cifar_files.batches import has_batches, parse, read_archive, read_folder
 from edgecv.datasets.cifar_files.safe_pickle import Damaged
+from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.download import Remote, fetch
 from edgecv.datasets.image_tree.decoding import check_shape, fit_all
 from edgecv.datasets.image_tree.folder_tree import locate
 from edgecv.datasets.splits import CALIBRATION_IMAGES
+from edgecv.datasets.workspace import Workspace
 
 PUBLISHED = Remote(
     # the page itself gives the MD5: c58f30108f718f92721af3b95e74349a
@@ -69,7 +71,7 @@ class Cifar10(DatasetSource):
 
     def _decode(self, path: Path, shape: Shape, where: str, progress: Progress) -> Decoded:
         if os.path.isdir(path):
-            return _fitted(read_folder(path), shape, where, progress)
+            return _fitted(read_folder(path), shape, where, progress, Workspace())
         try:
             sha256 = file_sha256(path, where, accepted=READABLE)
         except OSError as error:
@@ -79,15 +81,21 @@ class Cifar10(DatasetSource):
         if self.path is None and sha256 != PUBLISHED.sha256:
             raise Damaged(f"its SHA-256 is {sha256[:12]}..., not {PUBLISHED.sha256[:12]}...")
         return cached(
-            lambda: _fitted(read_archive(path), shape, where, progress), self.name, sha256, *shape
+            lambda work: _fitted(read_archive(path), shape, where, progress, work),
+            self.name,
+            sha256,
+            *shape,
         )
 
 
-def _fitted(files: dict[str, bytes], shape: Shape, where: str, progress: Progress) -> Decoded:
+def _fitted(
+    files: dict[str, bytes], shape: Shape, where: str, progress: Progress, work: Workspace
+) -> Decoded:
     class_names, train_images, train_labels, test_images, test_labels = parse(files)
     return fit_all(
         Decoded(class_names, train_images, train_labels, test_images, test_labels),
         shape,
         where,
         progress,
+        work,
     )

@@ -10,12 +10,13 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
 from edgecv.core.text import printable
 from edgecv.datasets.annotations.glimpse import files_below, holds_classes
-from edgecv.datasets.cache import Decoded
+from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.image_tree.decoding import SUFFIXES
 from edgecv.datasets.image_tree.files import Decoding, ImageFileSource, decode_files, decoded_once
 from edgecv.datasets.image_tree.folder_tree import FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import notes_on_others
 from edgecv.datasets.splits import IMAGES_A_TEST_IMAGE, calibrating_of
+from edgecv.datasets.workspace import Workspace
 
 
 class ClassFolders(ImageFileSource):
@@ -59,16 +60,13 @@ def _pictures(tree: Tree) -> list[str]:
     return [name for name in files if "/" in name and name.lower().endswith(SUFFIXES)]
 
 
-def _decode(tree: Tree, how: Decoding) -> Decoded:
+def _decode(tree: Tree, how: Decoding, work: Workspace) -> Decoded:
     files, names = tree.listing().files, _pictures(tree)
-    images, good, notes = decode_files(tree, names, [files[name] for name in names], how)
+    found = decode_files(tree, names, [files[name] for name in names], how, work)
     classes, labels = np.unique([name.partition("/")[0] for name in names], return_inverse=True)
-    found, kept = images[good], labels[good].astype(np.int64)
-    return Decoded(
+    return found.decoded(
         tuple(printable(str(name)) for name in classes),
-        found,
-        kept,
-        found[:0],
-        kept[:0],
-        (*notes_on_others(files), *notes),
+        labels.astype(np.int64),
+        np.zeros(len(names), bool),
+        notes=tuple(notes_on_others(files)),
     )

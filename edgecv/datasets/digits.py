@@ -8,7 +8,8 @@ from pydantic import Field
 from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
-from edgecv.datasets.cache import Decoded, cached
+from edgecv.datasets.cache import cached
+from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.embedded import EmbeddedSource
 from edgecv.datasets.image_tree.decoding import check_shape
 
@@ -48,7 +49,7 @@ class Digits(EmbeddedSource):
                 where, "scikit-learn is not installed", remedy="pip install scikit-learn"
             ) from None
         # cached because importing scikit-learn takes seconds
-        decoded = cached(lambda: _decode(shape, progress), self.name, library, *shape)
+        decoded = cached(lambda _: _decode(shape, progress), self.name, library, *shape)
         return decoded.split(self.name, where, self.validation, seed)
 
 

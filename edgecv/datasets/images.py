@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgecv.core.data import Dataset, Images, Shape
+from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
 from edgecv.core.plugins import Progress
-from edgecv.datasets.cache import Decoded
+from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.image_tree.files import Decoding, ImageFileSource, decode_files, decoded_once
 from edgecv.datasets.image_tree.folder_tree import LAYOUT, FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import read_layout
 from edgecv.datasets.image_tree.zip_tree import ZipTree, is_zip
 from edgecv.datasets.splits import calibrating_of
+from edgecv.datasets.workspace import Workspace
 
 
 class ImageTree(ImageFileSource):
@@ -65,26 +65,21 @@ def _tree(path: Path, where: str) -> Tree | None:
     return ZipTree(path, where) if os.path.isfile(path) else None
 
 
-def _decode_tree(tree: Tree, how: Decoding) -> Decoded:
+def _decode_tree(tree: Tree, how: Decoding, work: Workspace) -> Decoded:
     listing = tree.listing()
     layout = read_layout(listing, how.where)
     pictures = (*layout.train, *layout.validation, *layout.test)
     names = [name for name, _ in pictures]
     sizes = [listing.files[name] for name in names]
-    images, good, notes = decode_files(tree, names, sizes, how)
+    found = decode_files(tree, names, sizes, how, work)
     labels = np.array([label for _, label in pictures], np.int64)
-    is_train = np.arange(len(pictures)) < len(layout.train) + len(layout.validation)
-    is_chosen = is_train & (np.arange(len(pictures)) >= len(layout.train))
-    return Decoded(
+    place = np.arange(len(pictures))
+    is_test = place >= len(layout.train) + len(layout.validation)
+    is_chosen = ~is_test & (place >= len(layout.train))
+    return found.decoded(
         layout.class_names,
-        *_take(images, labels, good & is_train),
-        *_take(images, labels, good & ~is_train),
-        (*layout.notes, *notes),
-        chosen_images=int((good & is_chosen).sum()),
+        labels,
+        is_test,
+        notes=layout.notes,
+        chosen_images=int((found.good & is_chosen).sum()),
     )
-
-
-def _take(
-    images: Images, labels: NDArray[np.int64], rows: NDArray[np.bool_]
-) -> tuple[Images, NDArray[np.int64]]:
-    return images[rows], labels[rows]

@@ -49,7 +49,10 @@ class Npz(DatasetSource):
         if decoded.test_images.shape[1:] != shape:
             sha256 = file_sha256(path, where)
             decoded = cached(
-                lambda: fit_all(decoded, shape, where, progress), self.name, sha256, *shape
+                lambda work: fit_all(decoded, shape, where, progress, work),
+                self.name,
+                sha256,
+                *shape,
             )
         if not len(decoded.test_images):
             decoded = decoded.with_test_images(seed)

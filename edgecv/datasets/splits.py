@@ -6,11 +6,13 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.data import UNKNOWN_LABEL, Dataset, Images, Split, Targets
+from edgecv.core.data import UNKNOWN_LABEL, Dataset, Split, Targets
 from edgecv.core.errors import InputError
+from edgecv.core.images import ImageSequence, chunks, image_rows
 from edgecv.core.sample import sample_rows
 from edgecv.core.targets import class_of_each, kinds_of
 from edgecv.core.text import counted, were
+from edgecv.datasets.split_hashes import split_sha256
 
 CALIBRATION_IMAGES = 1000
 CALIBRATION_PERCENT = 15
@@ -30,9 +32,9 @@ _Integers = NDArray[np.int64]
 def partition(
     name: str,
     class_names: Sequence[str],
-    train_images: Images,
+    train_images: ImageSequence,
     train_labels: Targets,
-    test_images: Images,
+    test_images: ImageSequence,
     test_labels: Targets,
     *,
     validation: float,
@@ -89,7 +91,7 @@ def class_sizes(labels: Targets, classes: int) -> _Integers:
 
 def without_labels(
     name: str,
-    images: Images,
+    images: ImageSequence,
     digests: Digests | None,
     *,
     seed: int,
@@ -141,9 +143,9 @@ def set_aside(labels: _Integers, digests: Digests, seed: int) -> NDArray[np.bool
     return is_test
 
 
-def image_digests(images: Images) -> Digests:
+def image_digests(images: ImageSequence) -> Digests:
     """Hash the pixels of each image: uint8 (N, H, W, C) -> uint8 (N, 16)."""
-    rows = np.ascontiguousarray(images)
+    rows = (np.ascontiguousarray(row) for part in chunks(images) for row in part)
     hashes = b"".join(hashlib.blake2b(row.data, digest_size=16).digest() for row in rows)
     return np.frombuffer(hashes, np.uint8).reshape(len(images), 16)
 
@@ -290,8 +292,8 @@ def _share(sizes: _Integers, total: int) -> _Integers:
     return np.maximum(shares, 1)
 
 
-def _split(images: Images, labels: Targets, rows: _Integers) -> Split:
-    return hashed(np.ascontiguousarray(images[rows]), labels[rows])
+def _split(images: ImageSequence, labels: Targets, rows: _Integers) -> Split:
+    return hashed(image_rows(images).at(rows), labels[rows])
 
 
 def sampled(split: Split, most: int) -> Split:
@@ -301,14 +303,8 @@ def sampled(split: Split, most: int) -> Split:
     return _split(split.images, split.labels, np.sort(sample_rows(len(split), most)))
 
 
-def hashed(images: Images, labels: Targets) -> Split:
-    """Return the split of contiguous images and their targets, with its hash."""
-    digest = hashlib.sha256(images.data)
+def hashed(images: ImageSequence, labels: Targets) -> Split:
+    """Return the split of images and their targets, with its hash."""
     if labels.dtype.names is None:
         labels = labels.astype(np.int64)
-        digest.update(labels.astype("<i8").tobytes())
-    for name in labels.dtype.names or ():
-        values = labels[name].astype(labels[name].dtype.newbyteorder("<"))
-        digest.update(f"{name}{values.dtype.str}{values.shape}".encode())
-        digest.update(values.tobytes())
-    return Split(images, labels, digest.hexdigest())
+    return Split(images, labels, split_sha256(images, labels))

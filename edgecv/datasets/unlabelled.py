@@ -9,12 +9,13 @@ from edgecv.core.data import UNKNOWN_LABEL, Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
 from edgecv.core.text import listed, were
-from edgecv.datasets.cache import Decoded
+from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.image_tree.decoding import SUFFIXES
 from edgecv.datasets.image_tree.files import Decoding, ImageFileSource, decode_files, decoded_once
 from edgecv.datasets.image_tree.folder_tree import FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import notes_on_others
 from edgecv.datasets.splits import CALIBRATION_IMAGES, without_labels
+from edgecv.datasets.workspace import Workspace
 
 ENDINGS = ", ".join(SUFFIXES)
 
@@ -64,19 +65,17 @@ def _holds_a_picture(path: Path) -> bool:
     return any(each.suffix.lower() in SUFFIXES for each in path.rglob("*"))
 
 
-def _decode(tree: Tree, how: Decoding) -> Decoded:
+def _decode(tree: Tree, how: Decoding, work: Workspace) -> Decoded:
     files = tree.listing().files
     names = [name for name in files if name.lower().endswith(SUFFIXES)]
     if not names:
         raise InputError(how.where, "holds no image", accepted=f"images that end in {ENDINGS}")
-    images, good, notes = decode_files(tree, names, [files[name] for name in names], how)
+    found = decode_files(tree, names, [files[name] for name in names], how, work)
+    notes = notes_on_others(files)
     if folders := sorted({name.partition("/")[0] for name in names if "/" in name}):
-        notes = (
+        notes.append(
             f"{listed(folders, 5)} {were(len(folders))} not taken for classes: for accuracy, put "
-            "class folders under test/",
-            *notes,
+            "class folders under test/"
         )
-    notes = (*notes_on_others(files), *notes)
-    found = images[good]
-    labels = np.full(len(found), UNKNOWN_LABEL, np.int64)
-    return Decoded((), found[:0], labels[:0], found, labels, notes)
+    labels = np.full(len(names), UNKNOWN_LABEL, np.int64)
+    return found.decoded((), labels, np.ones(len(names), bool), notes=tuple(notes))

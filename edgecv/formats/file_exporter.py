@@ -1,9 +1,11 @@
 """Base class of the exporters: checks of the options, calibration images, the written file."""
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from glob import escape
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
 
@@ -12,6 +14,7 @@ from edgecv.core.data import Images, Shape
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Exporter
+from edgecv.core.plugins.exporter import MIXED
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.text import listed
 from edgecv.formats.export_checks import SHOWN, check_calibration
@@ -27,7 +30,12 @@ from edgecv.system.storage import describe, write_bytes
 class FileExporter(Exporter):
     """An exporter that proves the weights of a converted file, writes it and describes it."""
 
+    mixable: ClassVar[tuple[str, ...]]
+    """Precisions that a layer of a mixed file may have."""
     io: Literal["uint8", "int8", "float32"] | None = None
+    layers: dict[str, Literal["float32", "int8", "int4"]] | None = None
+    """Precisions of the layers of a mixed file, by name pattern: {"conv_1" = "float32"}; others are
+    int8. They are searched where nothing is given. int4 is for TFLite: {"dense_*" = "int4"}."""
     pack: Literal["full", "keep-names", "off"] = "full"
     """Lossless packing of the file: equal parts once, no gaps, short names, no notes of the
     converter; keep-names leaves the converter's names; off leaves the file as it was converted."""
@@ -49,6 +57,45 @@ class FileExporter(Exporter):
         if self.io is not None and self.precision != "int8":
             raise ValueError(f"{self.precision} has an input type of its own: leave io out")
         return self
+
+    @model_validator(mode="after")
+    def _layers_are_possible(self) -> Self:
+        if self.layers is None:
+            return self
+        if self.precision != MIXED:
+            raise ValueError(f"{self.precision} is the precision of all layers: leave layers out")
+        for name, precision in self.layers.items():
+            if precision not in self.mixable:
+                raise ValueError(
+                    f"layers: {name} cannot be {precision} in {self.format}, but"
+                    f" {', '.join(self.mixable)}"
+                )
+        return self
+
+    @property
+    def layer_choices(self) -> tuple[str, ...]:
+        """Precisions among which that of each layer is searched; empty where nothing is."""
+        return self.mixable if self.precision == MIXED and self.layers is None else ()
+
+    def with_layers(self, layers: Mapping[str, str]) -> Self:
+        """Return an exporter that gives layers these precisions, by name, and int8 to others."""
+        return self.model_copy(update={"layers": {escape(key): layers[key] for key in layers}})
+
+    def layer_precisions(self, names: Sequence[str], where: str) -> dict[str, str]:
+        """Return the precision of each layer of a mixed file.
+
+        Raises StepError if a pattern matches no layer.
+        """
+        asked = self.layers or {}
+        for pattern in asked:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise StepError(
+                    where, f'layers: "{pattern}" matches no layer', accepted=listed(names, SHOWN)
+                )
+        return {
+            name: next((asked[each] for each in asked if fnmatchcase(name, each)), "int8")
+            for name in names
+        }
 
     def calibration_for(self, shape: Shape, calibration: Images, where: str) -> Images:
         """Return checked calibration images for an input of ``shape``.

@@ -164,7 +164,7 @@ class TechniqueRunner:
             data.validation.sha256,
             version("tensorflow"),
             os.cpu_count(),
-            *task_key(recipe.task),
+            *task_key(recipe.task.for_data(data)),
             *([self.teacher.file.sha256] if learns_from_another else []),
             *([recipe.settings.train_fraction] if recipe.settings.train_fraction < 1 else []),
         )
@@ -193,12 +193,12 @@ class TechniqueStage:
         return TechniqueContext(
             fit=self.fit,
             seed=self.run.seed,
-            task=self.model.recipe.task,
+            task=self.model.recipe.task.for_data(self.model.data),
             calibration=self.model.data.calibration,
             note=self.notes.append,
             progress=self.progress,
             trial=self.trial_exports.measure,
-            input_shape=self.model.data.train.images.shape[1:],
+            input_shape=self.model.data.image_shape,
             head=self.model.recipe.task.head(self.model.data),
             remember=self.stored_value,
             shared_kernels=self.shared_kernels,
@@ -290,8 +290,4 @@ def fraction_of(data: Dataset, fraction: float) -> Dataset:
 
 def bits_of(exports: Sequence[Exporter]) -> dict[str, int]:
     """Return the bits of weights that exports ask for, by the name pattern of layers."""
-    return {
-        pattern: bits
-        for exporter in exports
-        for pattern, bits in getattr(exporter, "bits", {}).items()
-    }
+    return {key: bits for exporter in exports for key, bits in exporter.weight_bits.items()}

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError
 from edgecv.core.events import score_name
 from edgecv.core.files import read_regular
-from edgecv.core.plugins import Task
+from edgecv.core.plugins import Head, Task
 from edgecv.core.registry import ARCHITECTURES, DATASETS
 from edgecv.core.tables import json_value
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
+from edgecv.formats.trust import NO_TRUST
+from edgecv.models.backbone import Backbone
 from edgecv.pipeline.context import RunContext
+from edgecv.pipeline.load_data import class_counts, imbalance
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.stored_outputs import npz_of, outputs_in
 from edgecv.reports.curves import write_curves
@@ -40,10 +44,29 @@ class BaselinePredictions:
     parameters: int
 
 
-def trained_baseline(recipe: Recipe, data: Dataset, context: RunContext) -> ModelFile:
-    """Return the trained baseline of a recipe: from the store, or trained now."""
-    store, key = context.store, _key(recipe, data)
-    label = f"{Path(data.name).stem}-{recipe.architecture.name}"
+@dataclass(frozen=True)
+class Start:
+    """A trained backbone that a baseline starts from."""
+
+    label: str
+    """Its part of the name of the folder."""
+    key: str
+    """The hash of its file, and of how that is read."""
+    build: Callable[[Head], Backbone]
+    """Returns the network with a new head."""
+    notes: tuple[str, ...]
+    """Sentences for the report: how the file was read."""
+
+
+def trained_baseline(
+    recipe: Recipe, data: Dataset, context: RunContext, start: Start | None = None
+) -> ModelFile:
+    """Return the trained baseline of a recipe: from the store, or trained now.
+
+    ``start``: the backbone of the recipe, None for random weights.
+    """
+    store, key = context.store, _key(recipe, data, start)
+    label = f"{Path(data.name).stem}-{start.label if start else recipe.architecture.name}"
     place = store.place("baselines", f"{label}-{key[:8]}")
     if store.find("baselines", place.name) is not None:
         context.emit("baseline", f"the stored {place}")
@@ -56,35 +79,50 @@ def trained_baseline(recipe: Recipe, data: Dataset, context: RunContext) -> Mode
                     remedy="give images under train/, or a MODEL",
                 )
         context.emit("baseline", f"no stored baseline for {label}: training it")
-        store.stage("baselines", place.name, lambda folder: _train(recipe, data, context, folder))
+        note = imbalance(class_counts(data, "train"), "training")
+        if note and getattr(recipe.task, "class_weights", None) is None:
+            note += "; --class-weights balanced gives an image of a small class more weight"
+        if note:
+            context.emit("note", note)
+        store.stage(
+            "baselines", place.name, lambda folder: _train(recipe, data, context, start, folder)
+        )
     store.forget(key)  # Again, in case a run was killed in between.
-    return ModelFile.at(place / MODEL)
+    return ModelFile.at(place / MODEL, recipe.baseline.trusted if start else NO_TRUST)
 
 
-def _train(recipe: Recipe, data: Dataset, context: RunContext, folder: Path) -> None:
-    """Train the recipe's architecture and write model, labels, history and curves."""
+def _train(
+    recipe: Recipe, data: Dataset, context: RunContext, start: Start | None, folder: Path
+) -> None:
+    """Train the recipe's network and write model, labels, history and curves."""
     from edgecv.models.tf import keras_bytes, set_seed
-    from edgecv.models.training.loop import fit
 
     set_seed(context.seed)
-    model = recipe.architecture.build(recipe.baseline.input_shape, recipe.task.head(data))
     schedule = recipe.schedule.for_data(data, mirrors=recipe.mirrors)
-    history = fit(
-        model,
-        data,
-        recipe.task,
-        schedule,
-        seed=context.seed,
-        checkpoint=context.store.checkpoint(_key(recipe, data)),
-        on_event=context.on_event,
-    )
+    checkpoint = partial(context.store.checkpoint, _key(recipe, data, start))
+    options: dict[str, Any] = {"seed": context.seed, "on_event": context.on_event}
+    origin = recipe.baseline.backbone
+    if start is None or origin is None:
+        from edgecv.models.training.loop import fit
+
+        model = recipe.architecture.build(recipe.baseline.input_shape, recipe.task.head(data))
+        history = fit(model, data, recipe.task, schedule, checkpoint=checkpoint(), **options)
+        network = ARCHITECTURES.table(recipe.architecture)
+    else:
+        from edgecv.models.training.transfer import fit_stages, stages
+
+        backbone = start.build(recipe.task.head(data))
+        context.emit("baseline", backbone.sentence)
+        parts = stages(schedule, len(data.train), origin.freeze, origin.fine_tuning_rate)
+        history = fit_stages(backbone, data, recipe.task, parts, checkpoints=checkpoint, **options)
+        model, network = backbone.model, {"backbone": origin.model_dump(exclude_none=True)}
     write_bytes(folder / MODEL, keras_bytes(model))
     write_bytes(folder / "labels.txt", labels_text(data.class_names))
     write_curves(history, recipe.task.curves, folder / "curves.png")
     write_json(
         folder / "training.json",
         {
-            "architecture": ARCHITECTURES.table(recipe.architecture),
+            "architecture": network,
             "data": DATASETS.table(recipe.data),
             "seed": context.seed,
             "schedule": schedule.model_dump(),
@@ -101,6 +139,8 @@ class ModelScore:
     metric: str
     value: float
     images: int
+    further: Mapping[str, float] = field(default_factory=dict)
+    """Further metrics of the task by name, such as balanced accuracy."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +227,9 @@ def baseline_predictions(
     return BaselinePredictions(outputs, facts["parameters"])
 
 
-def _key(recipe: Recipe, data: Dataset) -> str:
+def _key(recipe: Recipe, data: Dataset, start: Start | None) -> str:
+    origin = recipe.baseline.backbone
+    backbone = [] if start is None or origin is None else [start.key, origin.trained_by]
     return content_key(
         "baseline",
         STAGE_VERSION,
@@ -200,5 +242,6 @@ def _key(recipe: Recipe, data: Dataset) -> str:
         data.validation.sha256,
         version("tensorflow"),
         os.cpu_count(),  # The number of threads changes the order of sums, and so the weights.
-        *task_key(recipe.task),
+        *task_key(recipe.task.for_data(data)),
+        *backbone,
     )

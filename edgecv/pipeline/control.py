@@ -166,7 +166,7 @@ class ControlRunner:
                 data.validation.sha256,
                 version("tensorflow"),
                 os.cpu_count(),
-                *task_key(recipe.task),
+                *task_key(recipe.task.for_data(data)),
             )
             for count in range(1, len(tables) + 1)
         ]

@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from edgecv.core.closing import Closing
-from edgecv.core.data import Images
+from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure
+from edgecv.core.images import ImageSequence, chunks
 from edgecv.core.plugins import DeployContext, DeployedFile, Device, Target
 from edgecv.core.report import Blocks, Measurement
 from edgecv.core.text import counted, listed
@@ -70,10 +71,10 @@ class DeviceSession(Closing):
                 raise InputError(f"--on {target.place}", f"{target.missing}: nothing can run there")
             yield device
 
-    def measure(self, file: DeployedFile, images: Images, *, timed: bool) -> Measurement:
+    def measure(self, file: DeployedFile, images: ImageSequence, *, timed: bool) -> Measurement:
         """Run all images through a file, and time one where that says something."""
         with self.opened(file) as device:
-            outputs = device.predict(images)
+            outputs = answers_of(device, images)
             blocks = device.time(images[:1]) if timed else None
             facts = device.facts
         runtime, memory = f"{facts.runtime} on {self._target.place}", facts.memory_bytes
@@ -115,7 +116,7 @@ class DeviceSession(Closing):
 def measure_on_device(
     target: Target,
     files: Sequence[DeployedFile],
-    images: Images,
+    images: ImageSequence,
     context: DeployContext,
     rounds: int,
 ) -> tuple[list[Measurement], dict[str, str]]:
@@ -175,6 +176,11 @@ def named_on() -> Iterator[None]:
 
 def _is_timed(measurement: Measurement | None) -> bool:
     return measurement is not None and measurement.blocks_ns is not None
+
+
+def answers_of(device: Device, images: ImageSequence) -> Outputs:
+    """Return the outputs of a device for all images, which it gets in parts."""
+    return Outputs.joined([device.predict(part) for part in chunks(images)])
 
 
 def _joined(blocks: Sequence[Blocks]) -> Blocks:

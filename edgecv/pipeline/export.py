@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecv.core.artifact import TWIN_STEM
-from edgecv.core.data import Dataset, Images
+from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.images import ImageRows, ImageSequence, chunks, image_rows
 from edgecv.core.plugins import Exporter
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.text import counted
@@ -105,7 +106,7 @@ class RunExports:
             replace(read_artifact(found / "artifact.json"), path=planned.name), path
         )
 
-    def _key(self, exporter: Exporter, original: ModelFile, images: Images) -> str:
+    def _key(self, exporter: Exporter, original: ModelFile, images: ImageSequence) -> str:
         facts = environment()
         versions = [facts[each] for each in ("tensorflow", "tf2onnx", "onnx", "onnxruntime")]
         calibration = self.data.calibration.sha256 if len(images) else ""
@@ -120,10 +121,10 @@ class RunExports:
         )
 
 
-def calibration_of(exporter: Exporter, data: Dataset) -> Images:
+def calibration_of(exporter: Exporter, data: Dataset) -> ImageRows:
     """Return the calibration images of an export: uint8 (N, H, W, C)."""
     count = exporter.calibration_images or DEFAULT_CALIBRATION_IMAGES
-    return data.calibration.images[: count if exporter.is_calibrated else 0]
+    return image_rows(data.calibration.images).at(slice(count if exporter.is_calibrated else 0))
 
 
 def calibration_notes(recipe: Recipe, data: Dataset) -> tuple[str, ...]:
@@ -173,10 +174,10 @@ def check_calibration(recipe: Recipe, data: Dataset) -> None:
             _check_range(calibration_of(exporter, data), data)
 
 
-def _check_range(calibration: Images, data: Dataset) -> None:
+def _check_range(calibration: ImageSequence, data: Dataset) -> None:
     """Raise InputError if the pixels of the calibration images hardly differ."""
-    low, high = int(calibration.min()), int(calibration.max())
-    test_low, test_high = int(data.test.images.min()), int(data.test.images.max())
+    low, high = _range(calibration)
+    test_low, test_high = _range(data.test.images)
     too_narrow = (high - low) * NARROW < test_high - test_low
     if too_narrow or high <= 1:
         raise InputError(
@@ -185,6 +186,16 @@ def _check_range(calibration: Images, data: Dataset) -> None:
             f"{test_low}..{test_high}, and a model takes 0..255",
             remedy="bring the training images to 0..255: ranges found on these would be wrong",
         )
+
+
+def _range(images: ImageSequence) -> tuple[int, int]:
+    """Return the smallest and the largest value of images; no more are read once they are found."""
+    low, high = 255, 0
+    for part in chunks(images):
+        low, high = min(low, int(part.min())), max(high, int(part.max()))
+        if (low, high) == (0, 255):
+            break
+    return low, high
 
 
 def check_promises(recipe: Recipe, files: Sequence[MeasuredFile]) -> tuple[str, ...]:

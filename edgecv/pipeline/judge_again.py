@@ -58,7 +58,12 @@ def _stored_report(place: Path) -> Report | None:
 
 
 def _has_other_limits(report: Report, recipe: Recipe) -> bool:
-    """Return True if a recipe gives a limit that the run of a report was not judged by."""
+    """Return True if a recipe gives a limit that the run of a report was not judged by.
+
+    A run that chooses layers by its limits is made again.
+    """
+    if any(exporter.layer_choices for exporter in recipe.exports):
+        return False
     asked, stored = recipe.table(), dict(report.recipe)
     limits, before = asked.pop("gates"), stored.pop("gates", {})
     if not recipe.task_is_given:

@@ -51,11 +51,13 @@ def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> 
     return data
 
 
-def class_counts(data: Dataset) -> dict[str, int]:
-    """Return the test images of each class, the most first; empty where labels are no classes."""
-    if "class" not in kinds_of(data.test.labels) or not data.class_names:
+def class_counts(data: Dataset, split: str = "test") -> dict[str, int]:
+    """Return the images of each class, the most first; empty where labels are no classes."""
+    labels = data.split(split).labels
+    is_number = labels.dtype.names is None and (labels.ndim > 1 or labels.dtype.kind == "f")
+    if is_number or "class" not in kinds_of(labels) or not data.class_names:
         return {}
-    counts = np.bincount(class_of_each(data.test.labels), minlength=len(data.class_names))
+    counts = np.bincount(class_of_each(labels), minlength=len(data.class_names))
     order = np.argsort(-counts, kind="stable")
     return {data.class_names[place]: int(counts[place]) for place in order}
 
@@ -73,7 +75,7 @@ def counts_text(counts: Mapping[str, int]) -> str:
     return f"{', '.join(texts[:half])} ... {', '.join(texts[-half:])}"
 
 
-def imbalance(counts: Mapping[str, int]) -> str:
+def imbalance(counts: Mapping[str, int], split: str = "test") -> str:
     """Return a note where some classes have many times the images of others; else nothing.
 
     >>> imbalance({"cat": 20, "dog": 15})
@@ -84,8 +86,8 @@ def imbalance(counts: Mapping[str, int]) -> str:
         return ""
     most, least = max(found, key=found.__getitem__), min(found, key=found.__getitem__)
     return (
-        f"the classes are unbalanced: {found[most]:,} test images of {most}, {found[least]:,} of "
-        f"{least}; accuracy says most about the large ones, the table of the classes about each"
+        f"the classes are unbalanced: {found[most]:,} {split} images of {most}, {found[least]:,} of"
+        f" {least}; accuracy says most about the large ones, the table of the classes about each"
     )
 
 

@@ -16,6 +16,7 @@ from edgecv.core.closing import Closing
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.events import Event, OnEvent, ignore_event
+from edgecv.core.images import ImageSequence, chunks
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import DeployContext, Target
 from edgecv.core.registry import RUNTIMES
@@ -115,7 +116,7 @@ class MeasurementPool(Closing):
         )
 
     def predict(
-        self, runtime: str, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+        self, runtime: str, path: Path, images: ImageSequence, input_spec: InputSpec = DEFAULT_INPUT
     ) -> Outputs:
         """Return a file's outputs for images: uint8 (N, H, W, C). Raises RuntimeFailure."""
         return self.prediction_cache.outputs(
@@ -124,7 +125,7 @@ class MeasurementPool(Closing):
         )
 
     def _key(
-        self, runtime: str, path: Path, input_spec: InputSpec, images: Images | None = None
+        self, runtime: str, path: Path, input_spec: InputSpec, images: ImageSequence | None = None
     ) -> str:
         """Return a key of everything that the predictions depend on; "" without a cache.
 
@@ -135,8 +136,10 @@ class MeasurementPool(Closing):
         options = self._options(runtime)
         parts: list[Any] = [runtime, tree_sha256(path), input_spec.model_dump(mode="json"), options]
         if images is not None:
-            pixels = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
-            parts += [list(images.shape), pixels]
+            pixels = hashlib.sha256()
+            for part in chunks(images):
+                pixels.update(np.ascontiguousarray(part).data)
+            parts += [list(images.shape), pixels.hexdigest()]
         return content_key(*parts)
 
     def start(self, formats: Sequence[str]) -> None:
@@ -158,7 +161,7 @@ class MeasurementPool(Closing):
         )
 
     def measure(
-        self, files: Sequence[MeasuredFile], images: Images, *, timed: bool = True
+        self, files: Sequence[MeasuredFile], images: ImageSequence, *, timed: bool = True
     ) -> tuple[list[Measurement], dict[str, str]]:
         """Predict all images with each file and, if ``timed``, measure its latency on one.
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgecv.core.data import Images, Outputs
+from edgecv.core.data import Outputs
+from edgecv.core.images import ImageSequence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing
@@ -54,7 +55,7 @@ def steady_gates(
 
 
 def noisy_outputs(
-    pool: MeasurementPool, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
+    pool: MeasurementPool, path: Path, images: ImageSequence, input_spec: InputSpec = DEFAULT_INPUT
 ) -> Outputs:
     """Return the outputs of a file for pixels that are ``NOISE`` times as large."""
     own = input_spec.preprocess or Preprocessing()

@@ -1,5 +1,6 @@
 """A run: data, baseline, techniques, exports, measurements, report."""
 
+import math
 import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -12,9 +13,7 @@ from edgecv.pipeline.apply_techniques import TechniqueRunner
 from edgecv.pipeline.baseline import (
     ModelScore,
     Training,
-    baseline_predictions,
     read_training,
-    trained_baseline,
 )
 from edgecv.pipeline.context import RunContext, open_run
 from edgecv.pipeline.control import ControlRunner
@@ -27,7 +26,7 @@ from edgecv.pipeline.export import (
     planned_exports,
 )
 from edgecv.pipeline.judge_again import judge_again
-from edgecv.pipeline.load_data import load_data
+from edgecv.pipeline.mixed import check_mixed, with_chosen_layers
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
 from edgecv.pipeline.run_report import RunResults, make_report, write_run
 from edgecv.pipeline.teacher import RunTeacher
@@ -63,12 +62,15 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
     TrainedModel.check(recipe)
     with open_run(store, recipe.settings, on_event) as context:
         check_augmentation(recipe.schedule, recipe.task, "[baseline.training]")
-        data = recipe.task.of_task(load_data(recipe.data, recipe.baseline.input_shape, context))
-        model = trained_baseline(recipe, data, context)
-        outputs = baseline_predictions(model, data.test, recipe.task, context).outputs
-        value = recipe.task.metric(outputs, data.test.labels)
-        tested = ModelScore(recipe.task.headline.name, value, len(data.test))
-        return read_training(model.path.parent, tested)
+        model = TrainedModel.open(recipe, context)
+        test = model.data.test
+        (name, value), *others = (
+            (each.name, each.of(model.reference.outputs, test.labels))
+            for each in recipe.task.metrics
+        )
+        further = {each: figure for each, figure in others if math.isfinite(figure)}
+        tested = ModelScore(name, value, len(test), further)
+        return read_training(model.original.path.parent, tested)
 
 
 def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Report:
@@ -82,6 +84,7 @@ def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Rep
     model = open_user_model(recipe, context)
     check_limits(model.data, recipe.gates, "[gates]")
     check_calibration(recipe, model.data)
+    check_mixed(recipe, model.data)
     check_schedules(model.recipe)
     with _custom_objects(recipe):
         check_techniques(model)
@@ -105,7 +108,9 @@ def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunCont
         context.emit("note", note)
     costs, unknown_costs = model.costs(applied.plain)
     exports = RunExports(data, folder, context)
-    planned = planned_exports(recipe, applied.shared_kernels)
+    planned, chosen = with_chosen_layers(
+        planned_exports(recipe, applied.shared_kernels), model, applied.file, trained_on, context
+    )
     # What techniques trained has weights of its own: ranges of before do not fit them.
     quantized = None if recipe.techniques else model.quantized
     files, unwritten = exports.export_all(planned, model.source, applied.file, quantized)
@@ -116,6 +121,7 @@ def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunCont
         *warnings,
         *unknown_costs,
         *applied.notes,
+        *chosen,
         *checked,
         *calibration_notes(recipe, data),
         *unwritable,

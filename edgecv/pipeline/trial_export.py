@@ -9,7 +9,7 @@ import numpy as np
 
 from edgecv.core.artifact import Artifact
 from edgecv.core.costs import TrialExport
-from edgecv.core.data import Images
+from edgecv.core.images import ImageSequence
 from edgecv.core.plugins import Exporter
 from edgecv.core.registry import EXPORTERS, RUNTIMES
 from edgecv.evaluation.scale_parity import check_same_scales
@@ -31,7 +31,7 @@ class TrialExports:
     baseline: ModelFile
     exports: Sequence[Exporter]
     """The recipe's exports: their options are used for trials of the same precision."""
-    images: Images
+    images: ImageSequence
     folder: Path
     context: RunContext
     _twins: dict[str, Path] = field(default_factory=dict)

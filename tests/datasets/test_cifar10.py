@@ -93,7 +93,7 @@ def check(data: Dataset) -> None:
     assert data.class_names == tuple(name.decode() for name in NAMES)
     assert [len(data.split(name)) for name in SPLITS] == [75, 15, 10, 20]
     expected = pixels(5).reshape(20, 3, 32, 32)
-    np.testing.assert_array_equal(data.test.images[7, 3, 4], expected[7, :, 3, 4])
+    np.testing.assert_array_equal(data.test.images[7][3, 4], expected[7, :, 3, 4])
     assert data.test.labels.tolist() == [image % 10 for image in range(20)]
 
 

@@ -35,7 +35,7 @@ def test_a_tree_is_read(make_tree: Any, tree_files: Any, name: str) -> None:
     assert data.image_shape == SHAPE
     assert data.test.labels.tolist() == [0, 0, 1, 1]
     for split in SPLITS:  # the blue of each picture is its class
-        assert data.split(split).images[:, 0, 0, 2].tolist() == data.split(split).labels.tolist()
+        assert data.split(split).images[:][:, 0, 0, 2].tolist() == data.split(split).labels.tolist()
 
 
 def test_a_folder_and_its_zip_give_the_same_splits(make_tree: Any, tree_files: Any) -> None:

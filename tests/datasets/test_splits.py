@@ -110,7 +110,7 @@ def test_the_first_calibration_images_show_all_classes_evenly() -> None:
 
 def test_sha256_is_over_pixels_and_labels() -> None:
     data = cut([0, 1] * 10, [0, 1])
-    bytes_of = data.train.images.tobytes() + data.train.labels.astype("<i8").tobytes()
+    bytes_of = data.train.images[:].tobytes() + data.train.labels.astype("<i8").tobytes()
     assert data.train.sha256 == hashlib.sha256(bytes_of).hexdigest()
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from small_images import load
 
+from edgecv.core.data import Dataset, Split
 from edgecv.core.errors import InputError
 from edgecv.datasets.class_folders import ClassFolders
 from edgecv.datasets.class_order import read_labels
@@ -76,7 +77,7 @@ def test_validation_images_are_known(
     tree = make_tree({**files, **chosen}, "photos.zip" if packed else "photos")
     data = load(resolve(str(tree)))
     assert len(data.validation) == 6
-    assert set(data.validation.images[:, 0, 0, 2].tolist()) == {7}
+    assert set(data.validation.images[:][:, 0, 0, 2].tolist()) == {7}
     assert len(data.train) + len(data.calibration) == 16
     assert f"{name}/ was taken for the validation split" in data.notes
     again = load(resolve(str(tree)))  # From the cache.
@@ -121,7 +122,7 @@ def test_the_aspect_of_photographs_is_a_choice(
                 picture[0, 0] = number, label, split == "test"
                 files[f"{split}/{name}/{number}.png"] = encode(picture)
     data = load(resolve(str(make_tree(files)), resize=resize))
-    image = data.test.images[0, :, :, 0].astype(int)
+    image = data.test.images[0][:, :, 0].astype(int)
     assert abs(image[4, 4] - middle) < 60
     assert abs(image[4, 0] - left) < 40
     assert (image[0, 4] == 0) == (resize == "pad")
@@ -148,3 +149,9 @@ def test_classes_are_counted_and_imbalance_is_said(make_tree: Any, encode: Any) 
     assert counts_text(counts) == "cat 12, dog 2"
     assert "unbalanced: 12 test images of cat, 2 of dog" in imbalance(counts)
     assert imbalance({"cat": 5, "dog": 4}) == ""
+
+
+def test_only_one_class_an_image_is_counted() -> None:
+    for labels in (np.zeros((4, 2), np.uint8), np.zeros((4, 1), np.float32), np.zeros(4)):
+        split = Split(np.zeros((4, 2, 2, 3), np.uint8), labels, "")
+        assert class_counts(Dataset("a", ("cat", "dog"), *[split] * 4), "train") == {}

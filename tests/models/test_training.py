@@ -33,7 +33,7 @@ def split(images: int, seed: int) -> Split:
 DATA = Dataset("bars", ("top", "bottom"), split(120, 1), split(10, 2), split(40, 3), split(40, 4))
 
 
-def tiny(seed: int = 0) -> Any:
+def tiny(seed: int = 0, *further: Any) -> Any:
     set_seed(seed)
     _, keras = load_tensorflow()
     layers = keras.layers
@@ -44,6 +44,7 @@ def tiny(seed: int = 0) -> Any:
             layers.Conv2D(4, 3, activation="relu"),
             layers.BatchNormalization(),
             layers.Flatten(),
+            *further,
             layers.Dense(2),
             layers.Softmax(),
         ]
@@ -133,6 +134,27 @@ def test_each_option_trains_and_an_interruption_changes_nothing(
     with pytest.raises(Interruption):
         train(tmp_path, tiny(), schedule, interrupt)
     train(tmp_path, resumed, schedule)
+    assert weights_sha256(resumed) == weights_sha256(whole)
+
+
+def test_dropout_is_the_same_after_an_interruption(tmp_path: Path) -> None:
+    def dropping() -> Any:
+        _, keras = load_tensorflow()
+        return tiny(0, keras.layers.Dropout(0.5), keras.layers.GaussianNoise(0.1))
+
+    whole, resumed = dropping(), dropping()
+    generator = whole.layers[-4]._random_generator
+    train(tmp_path, whole)
+    assert whole.layers[-4]._random_generator is generator
+    (tmp_path / "epoch.npz").unlink()
+
+    def interrupt(event: Event) -> None:
+        if event.stage == "step" and event.values["epoch"] > 2:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        train(tmp_path, dropping(), on_event=interrupt)
+    train(tmp_path, resumed)
     assert weights_sha256(resumed) == weights_sha256(whole)
 
 
@@ -352,7 +374,7 @@ def test_a_short_training_finds_batch_normalization_anew(
             checkpoint=folder / "epoch.npz",
             on_event=lambda event: notes.append(event.message) if event.stage == "note" else None,
         )
-        predictions = model(data.test.images.astype(np.float32), training=False).numpy()
+        predictions = model(data.test.images[:].astype(np.float32), training=False).numpy()
         return model, Classification().metric(Outputs.one(predictions), data.test.labels)
 
     model, settled = trained(tmp_path / "settled")

@@ -8,7 +8,7 @@ from edgecv.core.errors import InputError
 from edgecv.models.training.estimate import duration
 from edgecv.pipeline.export import format_notes, planned_exports
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.targets.board import profile_named
 
 pytestmark = pytest.mark.quick
@@ -68,6 +68,15 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"qat": True, "learning_rate": 0.0}, "--lr"),
     ({"qat": True, "batch": 0}, "--batch"),
     ({"qat": True, "patience": 0}, "--patience"),
+    ({"class_weights": "balanced"}, "--class-weights: is for a training, and MODEL is only"),
+    (
+        {"qat": True, "class_weights": "3=0"},
+        '--class-weights: "3=0"; accepted: balanced, or CLASS=',
+    ),
+    ({"qat": True, "class_weights": "3=inf"}, '--class-weights: "3=inf"'),
+    ({"qat": True, "class_weights": "balanced,3=1"}, '--class-weights: "balanced"; accepted'),
+    ({"qat": True, "class_weights": "3=1", "task": "regression"}, "the task regression has no"),
+    ({"qat": True, "optimizer": "lion"}, "--optimizer"),
     ({"quantize": ("int8", "int9")}, '"int9" is not known'),
     ({"quantize": "int8,float16", "formats": "onnx"}, "onnx files cannot be written so"),
     ({"quantize": "none,float16", "io": "int8"}, "--io: is for int8 files"),
@@ -79,6 +88,15 @@ def test_what_is_wrong_is_said_by_its_flag(options: dict[str, Any], message: str
     with pytest.raises(InputError) as caught:
         recipe(**options)
     assert message in str(caught.value)
+
+
+def test_classes_have_weights_by_name() -> None:
+    made = CompressOptions(data="digits", class_weights="3=2, 4=0.5", optimizer="sgd").to_recipe()
+    assert made.task.model_dump()["class_weights"] == {"3": 2.0, "4": 0.5}
+    assert made.schedule.optimizer == "sgd"
+    again = parse_recipe(made.table(), "again")
+    assert again.task == made.task
+    assert recipe(qat=True, class_weights="balanced").task_is_given
 
 
 def test_several_precisions_are_files_of_their_own() -> None:

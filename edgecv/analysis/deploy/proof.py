@@ -19,6 +19,7 @@ from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import OUTPUTS, of_ranges
 from edgecv.evaluation.task_of import compared_outputs
 from edgecv.pipeline.context import AnalysisContext
+from edgecv.pipeline.device import answers_of
 from edgecv.pipeline.run_report import judge
 
 SAME = "same_answers"
@@ -42,7 +43,7 @@ class DeviceProof:
         row = f"{path} on {target.name}"
         images = data.test.images
         self.context.emit("evaluate", f"{len(images):,} images through {row}")
-        outputs, blocks = device.predict(images), device.time(images[:1])
+        outputs, blocks = answers_of(device, images), device.time(images[:1])
         measured = Measurement(
             replace(self.file.artifact, path=row, notes=device.facts.notes),
             device.facts.runtime,

@@ -13,6 +13,7 @@ import numpy as np
 from edgecv.analysis.doctor.records import Finding, KernelCell, KernelParity
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.images import ImageSequence
 from edgecv.core.plugins import Task, TaskHead
 from edgecv.core.sample import sample_rows
 from edgecv.core.text import counted
@@ -33,7 +34,7 @@ ANOTHER_ANSWER = 0.01
 
 
 def compare_kernels(
-    files: Sequence[MeasuredFile], images: Images, task: Task, context: AnalysisContext
+    files: Sequence[MeasuredFile], images: ImageSequence, task: Task, context: AnalysisContext
 ) -> KernelParity:
     """Run images, uint8 (N, H, W, C), through files of one model under all their kernels.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from edgecv.analysis.reference_check.twin import Twin
 from edgecv.core.data import Dataset, Images, Labels
+from edgecv.core.images import ImageSequence
 from edgecv.core.quantization import Extremes
 from edgecv.core.sample import sample_rows
 from edgecv.pipeline.context import AnalysisContext
@@ -84,5 +85,5 @@ def _training_images(data: Dataset) -> tuple[Images, Labels, int]:
     return joined[order], joined_labels[order], of
 
 
-def _most(images: Images) -> int:
+def _most(images: ImageSequence) -> int:
     return max(1, MOST_BYTES // max(1, int(np.prod(images.shape[1:], dtype=np.int64))))

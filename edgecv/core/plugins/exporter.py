@@ -1,7 +1,7 @@
 """The contract of an exporter."""
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from glob import escape
 from pathlib import Path
 from typing import ClassVar, Self
@@ -13,7 +13,9 @@ from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins.plugin import Plugin
 
-WITH_INTEGER_KERNELS = ("int8", "int16x8", "dynamic")
+MIXED = "mixed"
+"""The precision of files whose layers have several ones, searched by what each layer costs."""
+WITH_INTEGER_KERNELS = ("int8", "int16x8", "dynamic", MIXED)
 
 
 class Exporter(Plugin):
@@ -48,7 +50,21 @@ class Exporter(Plugin):
     @property
     def is_calibrated(self) -> bool:
         """True if the precision needs ranges of activations, measured on calibration images."""
-        return self.precision in ("int8", "int16x8")
+        return self.precision in ("int8", "int16x8", MIXED)
+
+    @property
+    def weight_bits(self) -> Mapping[str, int]:
+        """Bits of weights that are other than those of the precision, by the pattern of layers."""
+        return {}
+
+    @property
+    def layer_choices(self) -> tuple[str, ...]:
+        """Precisions among which that of each layer is searched; empty where nothing is."""
+        return ()
+
+    def with_layers(self, layers: Mapping[str, str]) -> Self:
+        """Return an exporter that gives layers these precisions, by name, and int8 to others."""
+        raise NotImplementedError(f"{self.name} has no precision for single layers")
 
     @abstractmethod
     def export(self, model: KerasModel, calibration: Images, path: Path) -> Artifact:

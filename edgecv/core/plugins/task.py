@@ -71,6 +71,10 @@ class Task(TrainedTask, ReportedTask):
         """Return the data with the targets of this task. Raises InputError where it has none."""
         return with_targets(data, self.target, self.name) if data.has_labels else data
 
+    def for_data(self, data: Dataset) -> "Task":
+        """Return the task as it is trained on the data: classes by number that it has by name."""
+        return self
+
     def finished(self, model: KerasModel, where: str) -> tuple[KerasModel, str]:
         """Return a user's model as files are made of it, and a sentence on its outputs.
 

@@ -13,16 +13,17 @@ from edgecv.core.targets import NO_BOX, together
 from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, Size, split_of
 from edgecv.datasets.array_targets import MOST_BOXES
-from edgecv.datasets.cache import Decoded
+from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
 from edgecv.datasets.image_tree.files import Decoding, decode_files
 from edgecv.datasets.image_tree.folder_tree import Tree
 from edgecv.datasets.placement import Placement, box_fault, inside
+from edgecv.datasets.workspace import Workspace
 
 SPLIT_ORDER = ("", "train", "validation", "test")
 
 
-def decode_annotated(found: Annotations, tree: Tree, how: Decoding) -> Decoded:
+def decode_annotated(found: Annotations, tree: Tree, how: Decoding, work: Workspace) -> Decoded:
     """Decode all images and place their targets on them. Raises InputError."""
     files = tree.listing().files
     unnamed = [] if found.has_lists else _unnamed(found.images, files)
@@ -33,30 +34,23 @@ def decode_annotated(found: Annotations, tree: Tree, how: Decoding) -> Decoded:
         reasons = [f"{each.file} ({each.bad})" for each in images]
         raise InputError(how.where, f"no image can be used: {listed(reasons, 3)}")
     targets = _Placing(images, files, how)
-    pixels, good, notes = decode_files(
-        tree,
-        [each.file for each in images],
-        [files.get(each.file, 0) for each in images],
-        how,
-        targets,
-    )
-    labels = targets.labels()
+    names = [each.file for each in images]
+    sizes = [files.get(name, 0) for name in names]
+    pixels = decode_files(tree, names, sizes, how, work, targets)
     is_test, is_chosen = (
         np.array([each.split == split for each in images]) for split in ("test", "validation")
     )
-    if is_test.any() and not good[is_test].any():
+    if is_test.any() and not pixels.good[is_test].any():
         raise InputError(how.where, "no test image can be used", remedy="mend the test images")
-    notes = (*found.notes, *_split_notes(found.images), *notes, *targets.notes())
-    return Decoded(
+    decoded = pixels.decoded(
         found.class_names,
-        pixels[good & ~is_test],
-        labels[good & ~is_test],
-        pixels[good & is_test],
-        labels[good & is_test],
-        notes,
-        chosen_images=int((good & is_chosen).sum()),
+        targets.labels(),
+        is_test,
+        notes=(*found.notes, *_split_notes(found.images)),
+        chosen_images=int((pixels.good & is_chosen).sum()),
         target_names=found.target_names,
     )
+    return replace(decoded, notes=(*decoded.notes, *targets.notes()))
 
 
 def _unnamed(images: list[AnnotatedImage], files: Mapping[str, int]) -> list[AnnotatedImage]:

@@ -52,8 +52,8 @@ class AnnotatedSource(ImageFileSource):
             f"{self.name}/{file}",
             tree,
             how,
-            lambda tree, how: decode_annotated(
-                self.read(tree, file, self.where, progress), tree, how
+            lambda tree, how, work: decode_annotated(
+                self.read(tree, file, self.where, progress), tree, how, work
             ),
         )
         if not len(decoded.test_images):

@@ -1,6 +1,7 @@
 """Decoding of image files to arrays of one shape."""
 
 import io
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,9 +11,10 @@ import numpy as np
 
 from edgecv.core.data import Images, Shape
 from edgecv.core.errors import InputError
+from edgecv.core.images import ImageRows
 from edgecv.core.plugins import Progress
 from edgecv.core.text import counted, listed, were
-from edgecv.datasets.cache import Decoded
+from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.image_tree.decoding_work import (
     MAX_SIDE,
     TooMuchWork,
@@ -21,6 +23,7 @@ from edgecv.datasets.image_tree.decoding_work import (
 )
 from edgecv.datasets.image_tree.thread_pool import in_batches
 from edgecv.datasets.placement import Resize, resized
+from edgecv.datasets.workspace import Workspace
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -168,8 +171,12 @@ def _resized(image: "Image", size: tuple[int, int], resize: Resize) -> "Image":
     return act(image, size, Image.Resampling.BILINEAR)
 
 
-def fit_all(decoded: Decoded, shape: Shape, where: str, progress: Progress) -> Decoded:
+def fit_all(
+    decoded: Decoded, shape: Shape, where: str, progress: Progress, work: Workspace
+) -> Decoded:
     """Convert images that are arrays to ``shape``, and note the changes."""
+    from PIL import Image
+
     found = decoded.test_images.shape[1:]
     if found == shape:
         return decoded
@@ -187,15 +194,21 @@ def fit_all(decoded: Decoded, shape: Shape, where: str, progress: Progress) -> D
             accepted="(height, width, channels) with 1, 3 or 4 channels",
             remedy="move the channels to the last axis" if found[0] in (1, 3, 4) else "",
         )
-    train_count, test_count = len(decoded.train_labels), len(decoded.test_labels)
-    total = train_count + test_count
-    train, train_changes = _fit_array(
-        decoded.train_images, shape, lambda done, _: progress(done, total)
-    )
-    test, test_changes = _fit_array(
-        decoded.test_images, shape, lambda done, _: progress(train_count + done, total)
-    )
-    notes = notes_of(train_changes + test_changes, shape)
+    count, total = len(decoded.train_labels), len(decoded.train_labels) + len(decoded.test_labels)
+    fitted = work.images((total, *shape))
+
+    def fit_rows(rows: range) -> Counter[str]:
+        changes: Counter[str] = Counter()
+        for row in rows:
+            pixels = decoded.train_images[row] if row < count else decoded.test_images[row - count]
+            image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+            fitted[row], changed = fit(image, shape)
+            changes.update(changed)
+        return changes
+
+    changes = in_batches(total, fit_rows, progress, math.prod(found))
+    notes = notes_of(sum(changes, Counter[str]()), shape)
+    images = ImageRows.all_of(work.store())
     size = found[1], found[0]
     train_labels, _ = resized(decoded.train_labels, size, shape)
     test_labels, kept = resized(decoded.test_labels, size, shape)
@@ -203,30 +216,13 @@ def fit_all(decoded: Decoded, shape: Shape, where: str, progress: Progress) -> D
         notes = (*notes, f"not changed with the size of the images: {listed(kept)}")
     return replace(
         decoded,
-        train_images=train,
+        train_images=images.at(np.arange(count)),
         train_labels=train_labels,
-        test_images=test,
+        test_images=images.at(np.arange(count, total)),
         test_labels=test_labels,
         notes=(*decoded.notes, *notes),
         digests=None,
     )
-
-
-def _fit_array(images: Images, shape: Shape, progress: Progress) -> tuple[Images, Counter[str]]:
-    from PIL import Image
-
-    fitted = np.empty((len(images), *shape), np.uint8)
-
-    def work(rows: range) -> Counter[str]:
-        changes: Counter[str] = Counter()
-        for row in rows:
-            pixels = images[row, :, :, 0] if images.shape[3] == 1 else images[row]
-            fitted[row], changed = fit(Image.fromarray(pixels), shape)
-            changes.update(changed)
-        return changes
-
-    changes = in_batches(len(images), work, progress, images[:1].nbytes)
-    return fitted, sum(changes, Counter[str]())
 
 
 def notes_of(changes: Counter[str], shape: Shape) -> tuple[str, ...]:

@@ -1,23 +1,28 @@
 """Image files of a folder or a zip: the options of their sources, and how they are decoded."""
 
+import json
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.data import Images, Shape
+from edgecv.core.data import Shape, Targets
 from edgecv.core.errors import InputError
+from edgecv.core.images import ImageRows
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.text import counted, listed, were
-from edgecv.datasets.cache import Decoded, cached
+from edgecv.datasets.cache import cached
+from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.image_tree.decoding import BadImage, check_shape, decode_with_size, notes_of
 from edgecv.datasets.image_tree.folder_tree import Tree
 from edgecv.datasets.image_tree.thread_pool import in_batches
 from edgecv.datasets.placement import Resize
+from edgecv.datasets.splits import Digests, image_digests
+from edgecv.datasets.workspace import Workspace
 
 
 class ImageFileSource(DatasetSource):
@@ -64,22 +69,53 @@ class PlacedTargets(Protocol):
 
 
 def decoded_once(
-    source: str, tree: Tree, how: Decoding, decode: Callable[[Tree, Decoding], Decoded]
+    source: str,
+    tree: Tree,
+    how: Decoding,
+    decode: Callable[[Tree, Decoding, Workspace], Decoded],
 ) -> Decoded:
     """Return what ``decode`` makes of a tree, or of an earlier run of the same from the cache.
 
     ``source``: the name of the kind of data set.
     """
     key = source, tree.fingerprint(), *how.shape, how.skip_bad_images, how.resize
-    return cached(lambda: decode(tree, how), *key)
+    return cached(lambda work: decode(tree, how, work), *key)
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """The result of decoding some images. ``bad`` holds rows and reasons."""
+class DecodedFiles:
+    """The images of some files, in their order."""
 
-    changes: Counter[str]
-    bad: list[tuple[int, str]]
+    images: ImageRows
+    digests: Digests
+    good: NDArray[np.bool_]
+    """True for each image that was decoded."""
+    notes: tuple[str, ...]
+
+    def decoded(
+        self,
+        class_names: tuple[str, ...],
+        labels: Targets,
+        is_test: NDArray[np.bool_],
+        *,
+        notes: tuple[str, ...] = (),
+        **others: Any,
+    ) -> Decoded:
+        """Return the good ones with their targets, those before the test images as training images.
+
+        ``notes`` come before those on files; ``others``: see ``Decoded``.
+        """
+        train, test = self.good & ~is_test, self.good & is_test
+        return Decoded(
+            class_names,
+            self.images.at(train),
+            labels[train],
+            self.images.at(test),
+            labels[test],
+            (*notes, *self.notes),
+            (self.digests[train], self.digests[test]),
+            **others,
+        )
 
 
 def decode_files(
@@ -87,21 +123,45 @@ def decode_files(
     names: list[str],
     sizes: list[int],
     how: Decoding,
+    work: Workspace,
     targets: PlacedTargets | None = None,
-) -> tuple[Images, NDArray[np.bool_], tuple[str, ...]]:
-    """Decode files of a tree: uint8 (N, H, W, C), True for each decoded one (N,), notes.
+) -> DecodedFiles:
+    """Decode files of a tree. ``sizes``: bytes of each file.
 
-    ``sizes``: bytes of each file. Raises InputError for bad ones unless they are to be skipped.
+    Raises InputError for bad ones unless they are to be skipped.
     """
-    bytes_each = sum(sizes) // len(names)
-    images, outcome = _decode_all(tree, names, bytes_each, how, targets)
-    notes = [*notes_of(outcome.changes, how.shape)]
+    parts = _decode_all(tree, names, sum(sizes) // len(names), how, work, targets)
+    changes = sum((Counter(each.changes) for each in parts), Counter[str]())
+    notes = [*notes_of(changes, how.shape)]
+    bad = [found for each in parts for found in each.bad.items()]
     good = np.ones(len(names), bool)
-    if outcome.bad:
-        good[[row for row, _ in outcome.bad]] = False
-        are_annotated = targets is not None
-        notes.append(_judge_bad(outcome.bad, names, how, are_annotated))
-    return images, good, tuple(notes)
+    if bad:
+        good[[row for row, _ in bad]] = False
+        notes.append(_judge_bad(bad, names, how, targets is not None))
+    digests = np.frombuffer(b"".join(bytes.fromhex(each.digests) for each in parts), np.uint8)
+    images = ImageRows.all_of(work.store())
+    return DecodedFiles(images, digests.reshape(len(names), -1), good, tuple(notes))
+
+
+@dataclass
+class _Part:
+    """Consecutive images that were decoded."""
+
+    first: int
+    changes: Counter[str] = field(default_factory=Counter)
+    bad: dict[int, str] = field(default_factory=dict)
+    """Row -> reason."""
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    """Width and height of each image in its file; 0 where it is bad."""
+    digests: str = ""
+
+    @classmethod
+    def read(cls, line: str) -> Self:
+        """Return the part of a line that was kept. Raises ValueError or TypeError."""
+        facts = json.loads(line)
+        bad = {int(row): reason for row, reason in facts.pop("bad").items()}
+        sizes = [(width, height) for width, height in facts.pop("sizes")]
+        return cls(facts["first"], Counter(facts["changes"]), bad, sizes, facts["digests"])
 
 
 def _decode_all(
@@ -109,14 +169,17 @@ def _decode_all(
     names: list[str],
     bytes_each: int,
     how: Decoding,
+    work: Workspace,
     targets: PlacedTargets | None,
-) -> tuple[Images, _Outcome]:
-    """Decode every file into its row: uint8 (N, H, W, C). Rows of bad images stay 0."""
-    images = np.zeros((len(names), *how.shape), np.uint8)
+) -> list[_Part]:
+    """Decode every file into its row, unless a killed run has. Rows of bad images stay 0."""
+    images = work.images((len(names), *how.shape))
+    known = {part.first: part for part in map(_Part.read, work.finished())}
 
-    def work(rows: range) -> _Outcome:
-        outcome = _Outcome(Counter(), [])
+    def decode(rows: range) -> _Part:
+        part = _Part(rows.start)
         for row in rows:
+            size = 0, 0
             try:
                 if targets is not None:
                     targets.check(row)
@@ -124,19 +187,29 @@ def _decode_all(
                 images[row], changes, size = decode_with_size(content, how.shape, how.resize)
                 if targets is not None:
                     targets.place(row, size)
-                outcome.changes.update(changes)
+                part.changes.update(changes)
             except BadImage as error:
-                outcome.bad.append((row, str(error)))
-        return outcome
+                part.bad[row] = str(error)
+            part.sizes.append(size)
+        part.digests = image_digests(images[rows.start : rows.stop]).tobytes().hex()
+        work.finish(json.dumps(vars(part)))
+        return part
+
+    def decode_once(rows: range) -> _Part:
+        part = known.get(rows.start)
+        some = images[rows.start : rows.stop]
+        # After a power cut, a part may be known whose pixels are not on the disk.
+        if part is None or part.digests != image_digests(some).tobytes().hex():
+            return decode(rows)
+        for row, size in zip(rows, part.sizes, strict=True):
+            if targets is not None and row not in part.bad:
+                targets.place(row, size)
+        return part
 
     with warnings.catch_warnings():
         # Pillow's own limit is above ours; it would warn on stderr before we refuse
         warnings.filterwarnings("error", message="Image size")
-        outcomes = in_batches(len(names), work, how.progress, bytes_each)
-    return images, _Outcome(
-        sum((outcome.changes for outcome in outcomes), Counter[str]()),
-        [bad for outcome in outcomes for bad in outcome.bad],
-    )
+        return in_batches(len(names), decode_once, how.progress, bytes_each)
 
 
 def _judge_bad(

@@ -9,7 +9,7 @@ from edgecv.core.plugins import Progress
 
 Result = TypeVar("Result")
 BATCH = 64
-SMALL_BYTES = 16_384
+SMALL_BYTES = 1_024
 """Size of an item below which switching threads costs more than a second thread gains."""
 
 

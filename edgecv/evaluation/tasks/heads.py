@@ -74,6 +74,14 @@ class Heads(Task):
             found[part.name] = part.task.of_task(own)
         return with_fields(data, found)
 
+    def for_data(self, data: Dataset) -> Task:
+        """Return the tasks of the heads as they are trained on the data."""
+        parts = (
+            part.model_copy(update={"task": part.task.for_data(part.data(data))})
+            for part in self.parts
+        )
+        return self.model_copy(update={"parts": tuple(parts)})
+
     def _targets_of(self, part: TaskHead, data: Dataset) -> tuple[str, ...]:
         """Return the names of a head's targets; none where it takes all of its kind."""
         if part.task.compares_numbers:

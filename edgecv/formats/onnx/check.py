@@ -30,7 +30,7 @@ BLOCKS = "the first convolution takes blocks of pixels: the same numbers, sooner
 
 def prove_float(model: ModelProto, where: str) -> None:
     """Raise StepError if the model is not valid ONNX, or quantizes."""
-    _check_valid(model, where)
+    check_valid(model, where)
     quantized = [node.name for node in model.graph.node if node.op_type == "QuantizeLinear"]
     if quantized:
         found = f"it quantizes in {counted(len(quantized), 'operator')}: {listed(quantized, SHOWN)}"
@@ -44,7 +44,7 @@ def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:
     Raises StepError if a weight is not int8, a layer takes or gives floats, or none will be
     run as integers. Recurrent layers, which ONNX has no integers for, are left as they are.
     """
-    _check_valid(model, where)
+    check_valid(model, where)
     graph = read_model(model).graph
     is_in_blocks = write_in_pixels(graph)
     nodes = list(graph)
@@ -56,7 +56,7 @@ def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:
             f" {listed(floats, SHOWN)}",
             remedy="replace these layers, or choose the tflite format",
         )
-    notes = _count_kernels(model, where)
+    notes = count_kernels(model, where)
     if is_in_blocks:
         notes = (*notes, BLOCKS)
     if left := [node.name for node in nodes if node.op_type in RECURRENT]:
@@ -67,7 +67,8 @@ def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:
     return notes
 
 
-def _check_valid(model: ModelProto, where: str) -> None:
+def check_valid(model: ModelProto, where: str) -> None:
+    """Raise StepError if the model is not valid ONNX."""
     import onnx
 
     try:
@@ -124,7 +125,7 @@ def _consumers(value: Value) -> list[Node]:
     return found
 
 
-def _count_kernels(model: ModelProto, where: str) -> tuple[str, ...]:
+def count_kernels(model: ModelProto, where: str) -> tuple[str, ...]:
     """Return a note on the layers that ONNX Runtime runs in float32. Raises StepError if all."""
     nodes = _optimised(model, where).graph.node
     integers = [node.name for node in nodes if node.op_type in INTEGER_KERNELS]

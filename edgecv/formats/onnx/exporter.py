@@ -1,5 +1,6 @@
 """The ONNX exporter."""
 
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -9,6 +10,7 @@ from edgecv.core.artifact import Artifact
 from edgecv.core.data import Images
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
+from edgecv.core.plugins.exporter import MIXED
 from edgecv.formats.export_checks import check_model
 from edgecv.formats.exported_layers import one_scale_note
 from edgecv.formats.file_exporter import FileExporter
@@ -19,6 +21,7 @@ from edgecv.formats.onnx.check import kernels_in, prove_float, prove_integer
 from edgecv.formats.onnx.convert import convert
 from edgecv.formats.onnx.graph_types import ModelProto
 from edgecv.formats.onnx.kernel_scales import KernelScales
+from edgecv.formats.onnx.mixed import FloatLayers, prove_mixed
 from edgecv.formats.onnx.packing import packed
 from edgecv.formats.onnx.quantize import ACTIVATIONS, Quantizer
 from edgecv.formats.packing import Packed
@@ -30,10 +33,11 @@ class Onnx(FileExporter):
     name: ClassVar[str] = "onnx"
     format: ClassVar[str] = "onnx"
     default_rank: ClassVar[int | None] = 2
-    precisions: ClassVar[tuple[str, ...]] = ("float32", "int8")
-    precision: Literal["float32", "int8"]
+    precisions: ClassVar[tuple[str, ...]] = ("float32", "int8", "mixed")
+    mixable: ClassVar[tuple[str, ...]] = ("float32", "int8")
+    precision: Literal["float32", "int8", "mixed"]
     """int8: int8 weights and 8-bit activations (uint8, or int8 if that runs faster on the exporting
-    machine)."""
+    machine); mixed: float32 or int8 by layer, with uint8 activations."""
 
     io: Literal["uint8", "int8", "float32"] | None = None
     """The input type of an int8 file: uint8, the bytes of a camera, if not given; int8, the byte
@@ -44,7 +48,7 @@ class Onnx(FileExporter):
 
     @model_validator(mode="after")
     def _convolution_is_of_integers(self) -> Self:
-        if self.first_convolution is not None and self.precision != "int8":
+        if self.first_convolution is not None and self.precision == "float32":
             raise ValueError("first_convolution is of int8 files: leave it out for float32")
         return self
 
@@ -65,6 +69,11 @@ class Onnx(FileExporter):
         notes = one_scale_note(names, self.precision)
         if self.precision == "float32":
             prove_float(converted, where)
+        elif self.precision == MIXED:
+            asked = partial(self.layer_precisions, where=where)
+            layers = FloatLayers(None if is_foreign else model, asked)
+            converted, chosen = self._mix(converted, calibration, where, kernels, layers)
+            notes = (*chosen, *notes)
         else:
             converted, chosen = self._quantize(converted, calibration, where, kernels)
             notes = (*chosen, *notes)
@@ -74,6 +83,22 @@ class Onnx(FileExporter):
     def packed(self, content: bytes, *, keep_names: bool) -> Packed:
         """Return the packed file. Raises UnknownStructure for one that must stay as it is."""
         return packed(content, keep_names=keep_names)
+
+    def _mix(
+        self,
+        converted: ModelProto,
+        calibration: Images,
+        where: str,
+        scales: KernelScales,
+        layers: FloatLayers,
+    ) -> tuple[ModelProto, tuple[str, ...]]:
+        """Return a model in which some layers stay float32, and notes: no time is measured."""
+        in_blocks = self.first_convolution != "plain"
+        quantizer = Quantizer(
+            converted, calibration, where, scales, in_blocks=in_blocks, floats=layers
+        )
+        made = quantizer.quantize(ACTIVATIONS[0])
+        return made, prove_mixed(made, layers, where)
 
     def _quantize(
         self, converted: ModelProto, calibration: Images, where: str, scales: KernelScales

@@ -27,6 +27,7 @@ from edgecv.formats.onnx.graph import (
 )
 from edgecv.formats.onnx.graph_types import Graph, ModelProto, Value
 from edgecv.formats.onnx.kernel_scales import KernelScales
+from edgecv.formats.onnx.mixed import FloatLayers
 from edgecv.formats.onnx.pixel_blocks import take_blocks
 from edgecv.formats.onnx.prepare import fold_rescaling
 from edgecv.formats.onnx.session import write_optimized
@@ -46,7 +47,7 @@ class Quantizer:
     ``model``: a float32 ModelProto. ``images``: uint8 (N, H, W, C), to find ranges with.
     ``kernels``: the scales that some kernels must have. ``io``: the input type, "uint8" for bytes,
     "int8" for the byte minus 128, or "float32". ``in_blocks``: whether the first convolution may
-    take blocks of pixels.
+    take blocks of pixels. ``floats``: the layers that stay float32.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class Quantizer:
         io: str = "uint8",
         *,
         in_blocks: bool = True,
+        floats: FloatLayers | None = None,
     ) -> None:
         from onnx_ir.passes.common import RemoveUnusedNodesPass
 
         self._where = where
         self._io = io
         self._in_blocks = in_blocks
+        self._floats = floats
         self._kernels = kernels
         self._model = read_model(model)
         self._outputs = [str(each.name) for each in self._model.graph.outputs]
@@ -106,7 +109,7 @@ class Quantizer:
                     per_channel=True,
                     activation_type=kind,
                     weight_type=QuantType.QInt8,
-                    nodes_to_exclude=self._trained.kept_in(read_model(prepared.read_bytes()).graph),
+                    nodes_to_exclude=self._excluded(prepared.read_bytes()),
                     extra_options={
                         "TensorQuantOverrides": self._overrides(prepared, activations, kind),
                         # Without it, a transposed input is quantized behind the transposition.
@@ -130,6 +133,16 @@ class Quantizer:
             take_blocks(model.graph)
         metadata = self._give_integers(model.graph)
         return canonical(model, self._where, metadata, self._outputs)
+
+    def _excluded(self, content: bytes) -> list[str]:
+        """Return the names of the nodes that are left as they are."""
+        import onnx
+
+        graph = read_model(content).graph
+        kept = self._trained.kept_in(graph)
+        if self._floats is not None:
+            kept += self._floats.nodes(onnx.ModelProto.FromString(content), graph)
+        return kept
 
     def _overrides(self, prepared: Path, activations: str, kind: Any) -> dict[str, Any]:
         """Return fixed ranges: of the input, whose codes are bytes, and those found in training."""
@@ -166,13 +179,19 @@ class Quantizer:
 
         image = graph.inputs[0]
         quantize = only_consumer(image, "QuantizeLinear")
-        if quantize is None:
+        if quantize is None and self._floats is not None:
+            scale = add_constant(graph, "byte_scale", np.float32(1))
+            zero = add_constant(graph, "byte_zero", np.array(self._zero - self._io_shift, self._io))
+            reals = add_node(graph, "DequantizeLinear", [image, scale, zero], graph[0])
+            image.replace_all_uses_with(reals)
+            reals.producer().replace_input_with(0, image)
+        elif quantize is None:
             raise StepError(
                 self._where,
                 "int8 was asked for; the input came back float32",
                 remedy="choose float32, or the tflite format",
             )
-        if activations == self._io:
+        elif activations == self._io:
             replace_node(graph, quantize, image)
         else:
             scale = add_constant(graph, "byte_scale", np.float32(1))
@@ -200,12 +219,16 @@ class Quantizer:
 
         Those of several outputs stand in the graph alone.
         """
-        found = [self._give_integer(graph, each) for each in tuple(graph.outputs)]
+        found = [
+            self._give_integer(graph, each)
+            for each in tuple(graph.outputs)
+            if self._floats is None or _is_dequantized(each)
+        ]
         metadata = {
             "edgecv.input_scale": "1.0",
             "edgecv.input_zero_point": str(-self._io_shift),
         }
-        if len(found) > 1:
+        if len(found) != 1 or len(graph.outputs) > 1:
             return metadata
         return metadata | {
             "edgecv.output_scale": repr(float(found[0].scales.item())),
@@ -226,6 +249,11 @@ class Quantizer:
         codes.shape, codes.dtype = answer.shape, dequantize.inputs[2].dtype
         replace_node(graph, dequantize, codes)
         return found
+
+
+def _is_dequantized(value: Value) -> bool:
+    maker = value.producer()
+    return maker is not None and maker.op_type == "DequantizeLinear"
 
 
 def _one_scale_grouped(graph: Graph) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The TensorFlow Lite exporter."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -13,6 +13,7 @@ from edgecv.core.artifact import Artifact
 from edgecv.core.data import Images, Shape
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
+from edgecv.core.plugins.exporter import MIXED
 from edgecv.core.text import first_line
 from edgecv.formats.export_checks import check_convertible_to_int8, check_model
 from edgecv.formats.exported_layers import one_scale_note
@@ -21,6 +22,7 @@ from edgecv.formats.packing import Packed
 from edgecv.formats.saved_model.frozen_graph import holds_graph
 from edgecv.formats.tflite.check import kernels_in, prove
 from edgecv.formats.tflite.four_bits import with_four_bits
+from edgecv.formats.tflite.mixed import calibrated, layer_names, with_precisions
 from edgecv.formats.tflite.one_scale import with_one_scale
 from edgecv.formats.tflite.packing import packed
 from edgecv.models.declared_pixels import PixelInput, declared_pixels
@@ -42,10 +44,14 @@ class TFLite(FileExporter):
     name: ClassVar[str] = "tflite"
     format: ClassVar[str] = "tflite"
     default_rank: ClassVar[int | None] = 1
-    precisions: ClassVar[tuple[str, ...]] = ("float32", "float16", "dynamic", "int8", "int16x8")
-    precision: Literal["float32", "float16", "dynamic", "int8", "int16x8"]
+    precisions: ClassVar[tuple[str, ...]] = (
+        "float32", "float16", "dynamic", "int8", "int16x8", "mixed",
+    )  # fmt: skip
+    mixable: ClassVar[tuple[str, ...]] = ("float32", "int8", "int4")
+    precision: Literal["float32", "float16", "dynamic", "int8", "int16x8", "mixed"]
     """float16: float16 weights; dynamic: int8 weights, float32 activations; int8: integers
-    throughout; int16x8: int16 activations, int8 weights."""
+    throughout; int16x8: int16 activations, int8 weights; mixed: float32, int8 or weights of 4 bits
+    by layer."""
     io: Literal["uint8", "int8", "float32"] | None = None
     """The input type of an int8 file: int8, the bytes of a camera minus 128, if not given; uint8,
     these bytes, for an operator more; float32, pixels of 0..255, with a float32 output."""
@@ -60,6 +66,12 @@ class TFLite(FileExporter):
             raise ValueError(f"{self.precision} has weights of its own bits: leave bits out")
         return self
 
+    @property
+    def weight_bits(self) -> Mapping[str, int]:
+        """Bits of weights that are other than those of the precision, by the pattern of layers."""
+        mixed = {name: 4 for name, each in (self.layers or {}).items() if each == "int4"}
+        return {**self.bits, **mixed}
+
     def export(self, model: KerasModel, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
 
@@ -68,22 +80,36 @@ class TFLite(FileExporter):
         """
         where = path.name
         shape = check_model(model, where)
-        if self.precision == "int8":
+        is_integer = self.precision in ("int8", MIXED)
+        if is_integer:
             check_convertible_to_int8(model, where)
         calibration = self.calibration_for(shape, calibration, where)
         pixels = PixelInput(model)
-        if self.precision == "int8" and self.io != "float32":
+        if is_integer and self.io != "float32":
             pixels = declared_pixels(model)
             model = pixels.model
         names = self.one_scale_names(model, where)
         is_whole = bool(names) and set(names) == set(kernels_of(model, depthwise=True))
-        content = self._convert(pixels, shape, calibration, where, one_scale=is_whole)
-        proven = prove(content, self.precision, where, self.io, partly=holds_graph(model))
+        bits = self.bits
+        if self.precision == MIXED:
+            content = calibrated(
+                (model.to_json(), *model.get_weights(), calibration),
+                lambda: self._convert(pixels, shape, calibration, where, one_scale=False),
+            )
+            found = layer_names(content, model, where)
+            layers = self.layer_precisions(found, where)
+            content, proven = with_precisions(content, found, layers, where, one_scale=is_whole)
+            names = tuple(name for name in names if layers.get(name) != "float32")
+            bits = {name: 4 for name, each in (self.layers or {}).items() if each == "int4"}
+        else:
+            content = self._convert(pixels, shape, calibration, where, one_scale=is_whole)
+            proven = prove(content, self.precision, where, self.io, partly=holds_graph(model))
         if names and not is_whole:
             content = with_one_scale(content, model, names, where)
         notes = (*proven, *self._pixel_notes(pixels), *one_scale_note(names, self.precision))
-        if self.bits:
-            content, rounded = with_four_bits(content, model, self.bits, where)
+        if bits:
+            is_mixed = self.precision == MIXED
+            content, rounded = with_four_bits(content, model, bits, where, is_mixed=is_mixed)
             notes += rounded
         return self.finish(model, content, kernels_in(content, where), notes, path)
 
@@ -93,7 +119,7 @@ class TFLite(FileExporter):
 
     def _pixel_notes(self, pixels: PixelInput) -> Iterator[str]:
         """Yield sentences on how a pixel becomes a code, and what is computed on the way."""
-        if self.precision == "int8" and self.io in (None, "int8"):
+        if self.precision in ("int8", MIXED) and self.io in (None, "int8"):
             yield "the byte x of a pixel enters as the int8 x - 128, that is x ^ 0x80"
         if pixels.note:
             yield pixels.note
@@ -130,6 +156,7 @@ class TFLite(FileExporter):
                         tensorflow.lite.OpsSet.TFLITE_BUILTINS
                     )
                 converter._experimental_disable_per_channel = one_scale
+                converter._experimental_calibrate_only = self.precision == MIXED
                 content: bytes = converter.convert()
         except Exception as error:  # its errors have no other common base class
             raise StepError(

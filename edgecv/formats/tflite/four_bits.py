@@ -28,11 +28,17 @@ INT4 = 17
 
 
 def with_four_bits(
-    content: bytes, model: KerasModel, bits: Mapping[str, int], where: str
+    content: bytes,
+    model: KerasModel,
+    bits: Mapping[str, int],
+    where: str,
+    *,
+    is_mixed: bool = False,
 ) -> tuple[bytes, tuple[str, ...]]:
     """Return a file of ``model`` in which the named layers have weights of 4 bits, and notes.
 
-    ``bits``: bits by the name pattern of layers; the first that matches. Raises StepError where a
+    ``bits``: bits by the name pattern of layers; the first that matches. ``is_mixed``: they were
+    asked for as the precisions of layers. Raises StepError where a
     pattern matches none, or a layer that would be slow and is not named in full.
     """
     tables = TFLiteTables(content, where)
@@ -52,7 +58,11 @@ def with_four_bits(
     for name, place in found.items():
         matching = [pattern for pattern in bits if fnmatchcase(name, pattern)]
         if matching and bits[matching[0]] == 4:
-            _check_runs(name, place[0].kind, where, is_named=matching[0] == name)
+            if matching[0] != name or place[0].kind not in SLOW:
+                entry = (
+                    f'layers = {{"{name}" = "int4"}}' if is_mixed else f'bits = {{"{name}" = 4}}'
+                )
+                _check_runs(name, place[0].kind, where, entry)
             chosen.append(name)
     editor = _Editor(content, tables)
     for name in chosen:
@@ -65,9 +75,9 @@ def with_four_bits(
     return editor.content(), tuple(notes)
 
 
-def _check_runs(name: str, kind: str, where: str, *, is_named: bool) -> None:
-    """Raise StepError unless a layer runs as fast with 4 bits, or is slow and named in full."""
-    if kind == FAST or (kind in SLOW and is_named):
+def _check_runs(name: str, kind: str, where: str, entry: str) -> None:
+    """Raise StepError unless a layer runs as fast with 4 bits. ``entry``: it by its full name."""
+    if kind == FAST:
         return
     slow = kind in SLOW
     raise StepError(
@@ -75,9 +85,9 @@ def _check_runs(name: str, kind: str, where: str, *, is_named: bool) -> None:
         f"4 bits were asked for {name}, a {kind}: "
         + ("LiteRT unpacks its weights for each image" if slow else "no runtime takes them"),
         accepted="4 bits for dense layers",
-        remedy=f'for TFLite Micro or C name it in full: bits = {{"{name}" = 4}}'
+        remedy=f"for TFLite Micro or C name it in full: {entry}"
         if slow
-        else f"leave {name} out of bits",
+        else f"leave {name} out of {entry.split()[0]}",
     )
 
 

@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.data import Dataset, Images, Outputs, Split
+from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import DivergedError, InputError
 from edgecv.core.events import Event
+from edgecv.core.images import ImageSequence, image_rows
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint, Task
 from edgecv.core.text import counted
@@ -37,6 +39,7 @@ from edgecv.models.training.checkpoint import (
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.estimate import FORWARDS_A_STEP, MINUTE, duration, seconds_of
 from edgecv.models.training.optimizers import optimizer_of
+from edgecv.models.training.randomness import seeded_layers
 from edgecv.models.training.schedule import Schedule
 from edgecv.system.storage import write_json
 
@@ -74,6 +77,7 @@ def fit(
     done again, and is the caller's to remove. Raises StepError when the loss is not finite,
     InputError when there is nothing to train or choose with.
     """
+    task = task.for_data(data)
     _check_enough(data, schedule)
     check_augmentation(schedule, task, data.name)
     if constraint is not None and schedule.ema is not None:
@@ -110,7 +114,7 @@ def fit(
 
 def _plan(trainer: "_Trainer", data: Dataset, epochs: int) -> str:
     """Return the size of a training, and about how long it takes."""
-    a_pass = trainer.seconds_a_pass(data.train.images, len(data.validation))
+    a_pass = trainer.seconds_a_pass(len(data.validation))
     steps = f"{counted(trainer.steps, 'step')} of {counted(trainer.batch, 'image')}"
     return f"training {counted(epochs, 'epoch')} of {steps}: about {duration(epochs * a_pass)}"
 
@@ -216,32 +220,30 @@ class _Trainer:
         self.constraint = constraint
         self.count = len(split)
         self.batch = min(schedule.batch, self.count)
-        self._shape = split.images.shape[1:]
+        self._images = image_rows(split.images)
         self.steps = schedule.steps_per_epoch(self.count)
         self.rates = schedule.learning_rates(self.steps * schedule.total_epochs(self.count))
         self.optimizer = optimizer_of(schedule)
         self.optimizer.build(model.trainable_variables)
         self._predict = compile_inference(model)
-        images = tensorflow.constant(split.images)
         nest = tensorflow.nest
         targets = nest.map_structure(tensorflow.constant, task.targets(split.labels))
 
-        def varied(chosen: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
-            taken = tensorflow.gather(images, chosen)
+        def varied(taken: Tensor, chosen: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
             truth = nest.map_structure(lambda each: tensorflow.gather(each, chosen), targets)
             moved, truth = augment(taken, truth, seeds, schedule, task)
             return (hide(moved, seeds, schedule.cutout) if schedule.cutout else moved), truth
 
-        self._varied: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = varied
+        self._varied = varied
         self._teacher: Any = None if teacher is None else compile_function(teacher.model)
         raw_model = task.raw_model(model)
         loss_of = _loss(task, teacher)
 
-        def step(chosen: Tensor, seeds: Tensor, rate: Any) -> tuple[Any, Any]:
-            batch, truth = varied(chosen, seeds)
+        def step(taken: Tensor, chosen: Tensor, seeds: Tensor, rate: Any) -> tuple[Any, Any]:
+            batch, truth = varied(taken, chosen, seeds)
             if schedule.mixup:
                 batch, share = blend(batch, seeds, schedule.mixup)
-            with tensorflow.GradientTape() as tape:
+            with seeded_layers(model, seeds), tensorflow.GradientTape() as tape:
                 raw = raw_model(batch, training=True)
                 loss = tensorflow.reduce_mean(loss_of(batch, truth, raw))
                 if schedule.mixup:
@@ -261,18 +263,15 @@ class _Trainer:
     def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
         """Train one pass; yield (steps done, mean loss, mean score) now and then."""
         tensorflow, _ = load_tensorflow()
-        batches = self._order(epoch)
         sums = np.zeros(2)
         waiting: list[tuple[Any, Any]] = []
-        for number, chosen in enumerate(batches):
+        for number, batch in enumerate(self._taken(epoch)):
             step = epoch * self.steps + number
             if self.constraint is not None:
                 self.constraint.before_step(step, len(self.rates))
             rate = self.rates[step]
             seeds = tensorflow.constant([self.seed, step], "int32")
-            waiting.append(
-                self._step(tensorflow.constant(chosen), seeds, tensorflow.constant(rate))
-            )
+            waiting.append(self._step(*batch, seeds, tensorflow.constant(rate)))
             done = number + 1
             # Reading a result waits for the step, so results are read a few at a time.
             if done % STEPS_BETWEEN_REPORTS == 0 or done == self.steps:
@@ -284,9 +283,21 @@ class _Trainer:
         """Yield the batches of one more pass, on which no step is trained: float32 (N, H, W, C)."""
         tensorflow, _ = load_tensorflow()
         first = len(self.rates)
-        for number, chosen in enumerate(self._order(first // self.steps)):
+        for number, batch in enumerate(self._taken(first // self.steps)):
             seeds = tensorflow.constant([self.seed, first + number], "int32")
-            yield self._varied(tensorflow.constant(chosen), seeds)[0]
+            yield self._varied(*batch, seeds)[0]
+
+    def _taken(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the images of each step, and their rows; the next ones are read meanwhile."""
+        tensorflow, _ = load_tensorflow()
+        order = self._order(epoch)
+        with ThreadPoolExecutor(1) as reader:
+            following = reader.submit(self._images.__getitem__, order[0])
+            for number, chosen in enumerate(order):
+                taken = following.result()
+                if number + 1 < len(order):
+                    following = reader.submit(self._images.__getitem__, order[number + 1])
+                yield tensorflow.constant(taken), tensorflow.constant(chosen)
 
     def _order(self, epoch: int) -> NDArray[np.int32]:
         """Return which images the steps of an epoch take: (steps, batch)."""
@@ -298,12 +309,12 @@ class _Trainer:
         outputs = self.predict(split.images)
         return float(np.mean(self.task.score_per_image(outputs, split.labels)))
 
-    def seconds_a_pass(self, images: Images, validation: int) -> float:
+    def seconds_a_pass(self, validation: int) -> float:
         """Return an estimate of the seconds of one epoch, by the time of one batch.
 
         Nothing random is drawn for it: the training that follows is the same without.
         """
-        batch = images[: self.batch].astype(np.float32)
+        batch = self._images[: self.batch].astype(np.float32)
         forward = seconds_of(lambda: named_outputs(self.model, self._predict(batch)))
         a_step = FORWARDS_A_STEP * forward
         if self._teacher is not None:
@@ -314,11 +325,11 @@ class _Trainer:
         """Return the seconds of one epoch, by steps that are undone."""
         tensorflow, _ = load_tensorflow()
         before = TrainingProgress((), self.weights(), self.optimizer_state())
-        chosen = tensorflow.constant(self._order(0)[0])
+        batch = next(self._taken(0))
         seeds, rate = tensorflow.constant([self.seed, 0], "int32"), tensorflow.constant(0.0)
-        step = seconds_of(lambda: float(self._step(chosen, seeds, rate)[0]))
+        step = seconds_of(lambda: float(self._step(*batch, seeds, rate)[0]))
         self.restore(before)
-        images = np.zeros((self.batch, *self._shape), np.float32)
+        images = np.zeros((self.batch, *self._images.shape[1:]), np.float32)
         forward = seconds_of(lambda: named_outputs(self.model, self._predict(images)))
         return self.steps * step + validation / self.batch * forward
 
@@ -335,7 +346,7 @@ class _Trainer:
         finally:
             self.model.set_weights(before)
 
-    def predict(self, images: Images) -> Outputs:
+    def predict(self, images: ImageSequence) -> Outputs:
         """Return the model's outputs: uint8 (N, H, W, C) -> float32 (N, ...) each."""
         starts = range(0, len(images), EVALUATION_BATCH)
         batches = (images[start : start + EVALUATION_BATCH] for start in starts)

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from edgecv.core.artifact import Artifact
 from edgecv.core.costs import ModelCost
-from edgecv.core.data import Images, Outputs
+from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError, RuntimeFailure, UnsuitableFile
+from edgecv.core.images import ImageSequence
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.plugins import Exporter, Task
 from edgecv.core.preprocessing import Preprocessing
@@ -65,7 +66,9 @@ class Converter(ProcessClient[PooledProcess]):
         """Start the child, without waiting for it, unless there is one."""
         self._started(needs_tensorflow=needs_tensorflow)
 
-    def export(self, source: ModelFile, exporter: Exporter, images: Images, path: Path) -> Artifact:
+    def export(
+        self, source: ModelFile, exporter: Exporter, images: ImageSequence, path: Path
+    ) -> Artifact:
         """Write a model as ``exporter`` does: the file, and its facts beside it.
 
         ``images``: uint8 (N, H, W, C), to find ranges with.
@@ -73,23 +76,23 @@ class Converter(ProcessClient[PooledProcess]):
         facts = path.with_name("artifact.json")
         arguments = {
             "exporter": EXPORTERS.table(exporter),
-            "images": str(self._images.path_of(images)),
+            "images": self._images.place_of(images),
             "path": os.path.abspath(path),
             "facts": os.path.abspath(facts),
         }
         return self._request("export", source, arguments, path.name, lambda _: read_artifact(facts))
 
-    def predict(self, source: ModelFile, images: Images) -> tuple[Outputs, int]:
+    def predict(self, source: ModelFile, images: ImageSequence) -> tuple[Outputs, int]:
         """Return a model's outputs for images, and its number of parameters."""
 
         def read(frame: Frame) -> tuple[Outputs, int]:
             return decode_outputs(frame, len(images)), _parameters(frame)
 
-        arguments = {"images": str(self._images.path_of(images))}
+        arguments = {"images": self._images.place_of(images)}
         return self._request("predict", source, arguments, str(source.path), read)
 
     def predict_each(
-        self, source: ModelFile, images: Images, choices: Mapping[str, Preprocessing]
+        self, source: ModelFile, images: ImageSequence, choices: Mapping[str, Preprocessing]
     ) -> dict[str, Outputs]:
         """Return a model's outputs for images with each preprocessing, by its name."""
 
@@ -105,7 +108,7 @@ class Converter(ProcessClient[PooledProcess]):
             return found
 
         arguments = {
-            "images": str(self._images.path_of(images)),
+            "images": self._images.place_of(images),
             "choices": {name: _plain_table(each) for name, each in choices.items()},
         }
         return self._request("predict_each", source, arguments, str(source.path), read)
@@ -135,13 +138,13 @@ class Converter(ProcessClient[PooledProcess]):
         except RuntimeFailure as failure:
             raise InputError(where, failure.found, remedy=REMEDY) from None
 
-    def input_evidence(self, source: ModelFile, images: Images) -> InputEvidence:
+    def input_evidence(self, source: ModelFile, images: ImageSequence) -> InputEvidence:
         """Return what a model's graph shows of its pixels; ``images``: uint8 (N, H, W, C)."""
 
         def read(frame: Frame) -> InputEvidence:
             return decode_printable(InputEvidence, frame)
 
-        arguments = {"images": str(self._images.path_of(images))}
+        arguments = {"images": self._images.place_of(images)}
         return self._request("input_evidence", source, arguments, str(source.path), read)
 
     def plain_onnx(self, path: Path, *, in_float32: bool = True) -> PlainOnnx:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.costs import ModelCost
-from edgecv.core.data import Images, Outputs
+from edgecv.core.data import Outputs
 from edgecv.core.errors import EdgecvError, RuntimeFailure, StepError
 from edgecv.core.files import read_regular
+from edgecv.core.images import ImageRows
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session
@@ -32,6 +33,7 @@ from edgecv.system.isolation.codec import encode, encode_outputs
 from edgecv.system.isolation.heartbeat import LISTENER
 from edgecv.system.isolation.limits import AddressSpace, restrict
 from edgecv.system.isolation.server import ActionServer, Response
+from edgecv.system.isolation.shared_images import Place, mapped
 from edgecv.system.storage import on_disk, write_bytes
 
 MEMORY_BYTES = 8 * 2**30
@@ -124,34 +126,34 @@ class ConversionServer:
         return self._models[key]
 
     def export(
-        self, source: Path, trust: Trust, exporter: Any, images: str, path: str, facts: str
+        self, source: Path, trust: Trust, exporter: Any, images: Place, path: str, facts: str
     ) -> Response:
         """Write a model as an exporter does: the file, and its facts beside it."""
         model = self._opened(source, trust)
         self._server.stage("converting it")
         made = EXPORTERS.parse(exporter, "conversion")
-        artifact = made.export(model, _mapped(images), Path(path))
+        artifact = made.export(model, self._mapped(images)[:], Path(path))
         write_artifact(artifact, Path(facts))
         return {}, []
 
-    def predict(self, source: Path, trust: Trust, images: str) -> Response:
+    def predict(self, source: Path, trust: Trust, images: Place) -> Response:
         """Return the predictions of a model and its number of parameters."""
         from edgecv.formats.keras.runtime import KerasSession
 
         model = self._opened(source, trust)
         self._server.stage("running it")
-        header, arrays = encode_outputs(self._outputs(KerasSession(model), _mapped(images)))
+        header, arrays = encode_outputs(self._outputs(KerasSession(model), self._mapped(images)))
         return {**header, "parameters": parameters_of(model)}, arrays
 
     def predict_each(
-        self, source: Path, trust: Trust, images: str, choices: Mapping[str, Any]
+        self, source: Path, trust: Trust, images: Place, choices: Mapping[str, Any]
     ) -> Response:
         """Return the outputs of a model with each preprocessing, in order."""
         from edgecv.formats.keras.runtime import KerasSession
 
         session = KerasSession(self._opened(source, trust))
         self._server.stage("running it")
-        pixels, found = _mapped(images), []
+        pixels, found = self._mapped(images), []
         for choice in choices.values():
             asked = InputSpec(preprocess=Preprocessing.model_validate(choice))
             try:
@@ -162,7 +164,7 @@ class ConversionServer:
         arrays = [array for _, arrays in found for array in arrays]
         return {"each": [header for header, _ in found]}, arrays
 
-    def _outputs(self, session: Session, pixels: Images) -> Outputs:
+    def _outputs(self, session: Session, pixels: ImageRows) -> Outputs:
         parts = [session.predict(pixels[:0])]
         for start in range(0, len(pixels), PREDICT_AT_ONCE):
             parts.append(session.predict(pixels[start : start + PREDICT_AT_ONCE]))
@@ -215,18 +217,19 @@ class ConversionServer:
         write_bytes(folder / "facts.json", adapted.facts.model_dump_json().encode())
         return {}, []
 
-    def input_evidence(self, source: Path, trust: Trust, images: str) -> Response:
+    def input_evidence(self, source: Path, trust: Trust, images: Place) -> Response:
         """Return what a model's graph shows of its pixels."""
         from edgecv.formats.keras.runtime import KerasSession
 
         session = KerasSession(self._opened(source, trust))
         self._server.stage("running it")
-        return encode(InputEvidence, session.evidence(_mapped(images)))
+        return encode(InputEvidence, session.evidence(self._mapped(images)[:]))
 
-
-def _mapped(path: str) -> Images:
-    """Return images as a memory map that is shared with the parent."""
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    def _mapped(self, place: Place) -> ImageRows:
+        """Return images as a memory map that is shared with the parent."""
+        if self._server.memory is not None:
+            self._server.memory.allow(os.path.getsize(place["images"]))
+        return mapped(place)
 
 
 def _limit(path: Path) -> AddressSpace:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.data import Dataset, Images, Outputs, Targets
+from edgecv.core.images import ImageSequence
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import NAMED, Preprocessing, fitting
 from edgecv.core.sample import balanced_rows
@@ -167,7 +168,7 @@ def labelled_sample(data: Dataset, most: int) -> tuple[Images, Targets]:
     return _rows_of([each.images for each in splits], rows), labels[rows]
 
 
-def _rows_of(parts: Sequence[Images], rows: NDArray[np.int64]) -> Images:
+def _rows_of(parts: Sequence[ImageSequence], rows: NDArray[np.int64]) -> Images:
     """Return rows of joined arrays, without joining them: a data set may fill the memory."""
     starts = np.cumsum([0, *map(len, parts)])
     found: Images = np.empty((len(rows), *parts[0].shape[1:]), np.uint8)

@@ -1,5 +1,6 @@
 """Exporters and calibration images from the options of a command line."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,6 +54,31 @@ def names_in(given: Sequence[str]) -> tuple[str, ...]:
     ('int8', 'float16')
     """
     return tuple(dict.fromkeys(name.strip().lower() for text in given for name in text.split(",")))
+
+
+def weights_of(given: Sequence[str]) -> str | dict[str, float]:
+    """Return the weights of classes by name, or "balanced". Raises InputError for anything else.
+
+    >>> weights_of(("cat=3, small dog=1.5",))
+    {'cat': 3.0, 'small dog': 1.5}
+    """
+    parts = [part.strip() for text in given for part in text.split(",")]
+    if parts == ["balanced"]:
+        return "balanced"
+    weights = {}
+    for part in parts:
+        name, _, number = part.rpartition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            name = ""
+        if not name or not 0 < weights[name] < math.inf:
+            raise InputError(
+                "--class-weights",
+                f'"{part}"',
+                accepted="balanced, or CLASS=NUMBER for each class, the number above 0",
+            )
+    return weights
 
 
 def exports_of(

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.options import Text, flag_of, parse_options
-from edgecv.core.plugins import Exporter, Technique
+from edgecv.core.plugins import Exporter, Task, Technique
 from edgecv.core.registry import ARCHITECTURES, DEFAULT_TASK, TASKS, TECHNIQUES
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
@@ -19,6 +19,7 @@ from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
     exports_of,
     names_in,
+    weights_of,
     with_calibration,
     with_one_scale,
     with_packing,
@@ -35,6 +36,7 @@ from edgecv.pipeline.recipe.options import (
     TrustOptions,
 )
 from edgecv.pipeline.recipe.recipe import (
+    BackboneOptions,
     BaselineOptions,
     Recipe,
     RunSettings,
@@ -48,8 +50,10 @@ from edgecv.pipeline.recipe.recipe import (
 from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags, trains
 from edgecv.targets.board import profile_named
 
-TRAINING = ("epochs", "learning_rate", "batch", "patience")
+TRAINING = ("epochs", "learning_rate", "batch", "patience", "optimizer")
 """Options that are keys of a schedule too."""
+OF_A_TRAINING = ("architecture", "from_model", "freeze", "schedule", "minutes")
+"""Options of a baseline's training alone."""
 OF_A_BASELINE = (
     ", which edgecv train takes; --epochs, --lr, --batch and --patience bound the training of a"
     " technique"
@@ -104,7 +108,7 @@ class CompressOptions(
 
     def _recipe_of_flags(self) -> Recipe:
         if self.model is not None:
-            self._refuse("MODEL", ("architecture", "schedule", "minutes"), OF_A_BASELINE)
+            self._refuse("MODEL", OF_A_TRAINING, OF_A_BASELINE)
         else:
             self._refuse_without_model()
         quantize = names_in(self.quantize or ("int8",))
@@ -115,6 +119,9 @@ class CompressOptions(
         data = self.data or "cifar10"
         origin_of_data = Path(data).stem if isinstance(data, str) else data.name
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
+        if self.from_model is not None:
+            self._refuse("--from", ("architecture",))
+            origin = f"from-{Path(self.from_model).stem}"
         possible = formats_from(Path(self.model)) if self.model else ()
         exports = exports_of(
             quantize, self.formats, self.calibration_images, self.io, possible=possible
@@ -133,8 +140,8 @@ class CompressOptions(
                 }
             ),
             data=resolve(data, skip_bad_images=self.skip_bad_images, resize=self.resize),
-            task=self.parsed_task() or TASKS.parse(DEFAULT_TASK, "task"),
-            task_is_given=bool(self.task) or not self.model,
+            task=self._weighted_task(),
+            task_is_given=bool(self.task or self.class_weights) or not self.model,
             baseline=self._baseline(),
             architecture=ARCHITECTURES.parse(
                 {"architecture": self.architecture or "cifar_cnn"}, "--architecture"
@@ -143,6 +150,23 @@ class CompressOptions(
             techniques=techniques,
             exports=exports,
             gates=self.changed(Limits(), on_device=self.on is not None),
+        )
+
+    def _weighted_task(self) -> Task:
+        """Return the task with the weights of its classes. Raises InputError where it has none."""
+        task = self.parsed_task() or TASKS.parse(DEFAULT_TASK, "task")
+        if not self.class_weights:
+            return task
+        if "class_weights" not in type(task).model_fields:
+            raise InputError(
+                "--class-weights",
+                f"the task {task.name} has no weights of classes",
+                accepted="classification",
+                remedy="leave it out",
+            )
+        weights = weights_of(self.class_weights)
+        return parse_options(
+            type(task), {**dict(task), "class_weights": weights}, "--class-weights"
         )
 
     def _settings(self, table: Mapping[str, Any]) -> RunSettings:
@@ -184,9 +208,10 @@ class CompressOptions(
             if training and trains(cls, options):
                 options["training"] = training
             techniques.append(parse_options(cls, options, _flag(name)))
-        if training and not any("training" in each.model_fields_set for each in techniques):
+        given = [*training, *(["class_weights"] if self.model and self.class_weights else [])]
+        if given and not any(each.trainings for each in techniques):
             raise InputError(
-                _flag(next(each for each in TRAINING if getattr(self, each) is not None)),
+                _flag(given[0]),
                 "is for a training, and MODEL is only converted",
                 accepted="with a technique that trains, such as --qat or --prune",
                 remedy="leave it out",
@@ -229,6 +254,7 @@ class CompressOptions(
             changes["baseline"] = self._baseline()
         else:
             self._refuse_without_model()
+            self._refuse("--recipe", ("input_size",))
         if self.calibration_images is not None:
             calibrated = [exporter for exporter in recipe.exports if exporter.is_calibrated]
             if not calibrated:
@@ -249,7 +275,7 @@ class CompressOptions(
 
     def _baseline(self) -> BaselineOptions:
         spec = self.input_spec
-        options = {
+        options: dict[str, Any] = {
             "model": self.model,
             "teacher": self.teacher,
             "preprocess": self.preprocess,
@@ -257,7 +283,11 @@ class CompressOptions(
             "input_size": spec.input_size,
             "trust": self.trust_model,
             "custom_objects": self.custom_objects,
+            "backbone": self._backbone(),
         }
+        if self.model is None and self.from_model is None and spec.input_size is not None:
+            options["input_shape"] = (*spec.input_size, 3)
+            del options["input_size"]
         where = "--preprocess" if self.preprocess is not None else "--custom-objects"
         checked = parse_options(BaselineOptions, options, where)
         if self.labels is None:
@@ -265,8 +295,23 @@ class CompressOptions(
         names = read_labels(Path(self.labels))
         return parse_options(BaselineOptions, {**checked.model_dump(), "labels": names}, "--labels")
 
+    def _backbone(self) -> BackboneOptions | None:
+        """Return the backbone that a training starts from. Raises InputError that names a flag."""
+        if self.from_model is None:
+            if self.freeze is not None:
+                raise InputError(
+                    "--freeze", "is for layers that are trained already", remedy="give --from too"
+                )
+            return None
+        text = self.freeze
+        freeze = int(text) if text is not None and text.isdecimal() else text
+        return parse_options(
+            BackboneOptions, {"model": self.from_model, "freeze": freeze}, "--freeze"
+        )
+
     def _refuse_without_model(self) -> None:
-        for field in (*InputOptions.model_fields, "labels", "trust_model", "custom_objects"):
+        of_a_model = ("preprocess", "layout", "trust_model", "custom_objects")
+        for field in ("labels", *(() if self.from_model else of_a_model)):
             if getattr(self, field):
                 flag = _flag(field)
                 raise InputError(
@@ -297,7 +342,9 @@ class CompressOptions(
                 )
 
 
-class TrainOptions(StoreOptions, TrainingOptions, TaskOptions, DataOptions):
+class TrainOptions(
+    StoreOptions, TrainingOptions, TaskOptions, DataOptions, TrustOptions, InputOptions
+):
     """Options of ``edgecv train`` and ``edgecv.train``."""
 
     recipe: Text | None = None

@@ -126,6 +126,11 @@ class TrainingOptions(CommandOptions):
 
     architecture: Annotated[Name | None, Flag(default="cifar_cnn")] = None
     """The network to train: see edgecv list."""
+    from_model: Annotated[Text | None, Flag("--from", default="random weights")] = None
+    """A trained .keras or .h5 that the training starts from: its last layers are replaced by those
+    of the task, the others are frozen first, then trained slowly."""
+    freeze: Annotated[Text | None, Flag(default="a third of the epochs")] = None
+    """Epochs that train the new layers of --from alone: a number, or all."""
     schedule: Annotated[Name | None, Flag(default="quick")] = None
     """The training schedule: quick, default (to convergence) or reference."""
     epochs: int | None = None
@@ -138,6 +143,11 @@ class TrainingOptions(CommandOptions):
     """Images a step of that training."""
     patience: int | None = None
     """Stop that training after so many epochs that were no better on the validation images."""
+    optimizer: Annotated[Name | None, Flag(default="adam")] = None
+    """The optimizer of that training: adam, adamw or sgd."""
+    class_weights: Annotated[Several, Flag(default="1 each")] = ()
+    """Weights of the images of a class in that training: balanced, or CLASS=NUMBER, one or several
+    with a comma."""
     seed: Annotated[int | None, Flag(default="0")] = None
     """The number that decides splits, first weights and the order of images."""
 
@@ -174,7 +184,7 @@ class RecipeOptions(CommandOptions):
     name: Text | None = None
     """Name of the run: a folder in --output."""
     calibration_images: Annotated[int | None, Flag(default="200")] = None
-    """Images that find the ranges of int8 and int16x8."""
+    """Images that find the ranges of int8, int16x8 and mixed."""
     pack: Annotated[Name | None, Flag(default="full")] = None
     """Lossless packing of the files: full, keep-names (those of the converter, for Netron), off."""
     threads: Annotated[int | None, Flag(default="1")] = None
@@ -215,7 +225,8 @@ class ModelOptions(CommandOptions):
     trained."""
     quantize: Annotated[Several | None, Flag(default="int8")] = None
     """The precision: none, float16, dynamic, int8 (static: weights, activations, input and
-    output), int16x8; or several with a comma, each as files of its own."""
+    output), int16x8, mixed (chosen by layer); or several with a comma, each as files of its
+    own."""
     formats: Annotated[Several, Flag("--format", default="both")] = ()
     """The files to write: tflite or onnx, or both with a comma."""
     io: Annotated[Name | None, Flag(default="int8 for TFLite, uint8 for ONNX")] = None

@@ -1,6 +1,7 @@
 """The tables of a recipe that are no plug-ins: its own keys, and the baseline."""
 
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -99,6 +100,32 @@ class TeacherNetwork(OwnTraining):
     """Changes to the schedule to convergence."""
 
 
+class BackboneOptions(Options):
+    """The trained layers that a baseline starts from."""
+
+    model: str
+    """A Keras model, .keras or .h5: new last layers take the place of its own."""
+    layer: str | None = None
+    """The last layer of it that is kept; by default the one before its last dense layer."""
+    freeze: Annotated[int, Field(ge=0)] | Literal["all"] | None = None
+    """Epochs that train the new layers alone, or "all"; where not given, a third of all. The
+    others train the whole network."""
+    fine_tuning_rate: float = Field(default=0.1, gt=0, le=1)
+    """The learning rate of the whole network's epochs, over that of the new layers' epochs."""
+    sha256: str | None = None
+    """The hash of the file, as a run writes it: where given, another file is refused."""
+
+    @property
+    def path(self) -> Path:
+        """The path of the model."""
+        return Path(self.model)
+
+    @property
+    def trained_by(self) -> dict[str, Any]:
+        """The options that change the weights, beside the content of the file."""
+        return self.model_dump(include={"layer", "freeze", "fine_tuning_rate"})
+
+
 class BaselineOptions(Options):
     """The original: a model file, or an architecture to train."""
 
@@ -119,6 +146,8 @@ class BaselineOptions(Options):
     teacher: str | TeacherNetwork | None = None
     """A better model of the same classes and images, which techniques that distil learn from in
     place of the baseline: a model file, or a network that is trained once and stored."""
+    backbone: BackboneOptions | None = None
+    """Trained layers that the baseline starts from, in place of random weights."""
     input_shape: tuple[Side, Side, Literal[1, 3]] = Field(default=(32, 32, 3), strict=False)
     """Height, width and channels for the architecture."""
 
@@ -134,16 +163,26 @@ class BaselineOptions(Options):
     def _preprocess_is_of_a_model(self) -> Self:
         if isinstance(self.preprocess, str):
             named(self.preprocess, "preprocess")
-        if self.preprocess is not None and self.model is None:
+        if self.backbone is not None:
+            self._check_backbone()
+        model = self.model or (self.backbone and self.backbone.model)
+        if self.preprocess is not None and model is None:
             raise ValueError("preprocess is for a model; an architecture rescales by itself")
-        if (self.layout or self.input_size) and self.model is None:
+        if (self.layout or self.input_size) and model is None:
             raise ValueError("layout and input_size are for a model; input_shape: an architecture")
         if self.labels is not None and self.model is None:
             raise ValueError("labels are of a model; an architecture is trained on those of data")
-        if (self.trust or self.custom_objects) and not (self.model or self.teacher):
+        if (self.trust or self.custom_objects) and not (model or self.teacher):
             raise ValueError("trust and custom_objects are for a model; an architecture is ours")
         check_custom_objects(self.custom_objects)
         return self
+
+    def _check_backbone(self) -> None:
+        """Raise ValueError where something else is given that the backbone decides."""
+        if self.model is not None:
+            raise ValueError("backbone is for a training, and model is trained already")
+        if "input_shape" in self.model_fields_set:
+            raise ValueError("input_shape is for an architecture; input_size: a backbone")
 
     @property
     def input_spec(self) -> InputSpec:

@@ -27,6 +27,7 @@ from edgecv.core.registry import (
 )
 from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import Schedule, parse_schedule
+from edgecv.pipeline.recipe.parts import BackboneOptions as BackboneOptions
 from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
 from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
 from edgecv.pipeline.recipe.toml_file import read_toml
@@ -68,10 +69,9 @@ class Recipe(Options):
         baseline = self.baseline.model_dump(mode="json", exclude_none=True)
         baseline["input_shape"] = list(self.baseline.input_shape)
         if self.baseline.model is None:
-            baseline |= {
-                **ARCHITECTURES.table(self.architecture),
-                "training": self.schedule.model_dump(exclude_none=True),
-            }
+            baseline["training"] = self.schedule.model_dump(exclude_none=True)
+        if self.baseline.model is None and self.baseline.backbone is None:
+            baseline |= ARCHITECTURES.table(self.architecture)
         else:
             del baseline["input_shape"]
         if not self.baseline.trust:
@@ -121,6 +121,10 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     inside = f"{where}, [baseline]"
     if "model" in baseline and (training or architecture or "input_shape" in baseline):
         raise InputError(inside, "names a model and how to train one", remedy="keep one of the two")
+    if "backbone" in baseline and architecture:
+        raise InputError(
+            inside, "names a backbone and an architecture", remedy="keep one of the two"
+        )
     source = DATASETS.parse(_table(table, "data", where), f"{where}, [data]")
     techniques = _parse_techniques(table.get("technique", ()), where)
     exports = _parse_exports(table.get("export"), where)

@@ -11,8 +11,9 @@ import numpy as np
 
 from edgecv.core.artifact import SessionFacts
 from edgecv.core.costs import Costs
-from edgecv.core.data import Images, Outputs, Predictions
+from edgecv.core.data import Outputs, Predictions
 from edgecv.core.errors import InputError
+from edgecv.core.images import ImageSequence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.output_shape import OutputShape
 from edgecv.core.preprocessing import Preprocessing
@@ -184,7 +185,7 @@ def ending_of(values: Predictions) -> Ending:
 
 
 def _plain_notes(
-    plain: PlainOnnx, worker: ModelClient, images: Images, outputs: Outputs, recipe: Recipe
+    plain: PlainOnnx, worker: ModelClient, images: ImageSequence, outputs: Outputs, recipe: Recipe
 ) -> tuple[str, ...]:
     """Return what was done to a file to have one of float32, and what that changes."""
     notes = []

@@ -107,4 +107,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     current: BaseException | None = error
     while current is not None:
         yield current
-        current = current.__cause__
+        # Keras raises another error than NumPy's, and hides that one.
+        current = current.__cause__ or current.__context__

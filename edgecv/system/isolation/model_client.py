@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgecv.core.artifact import Activation, ExecutedOperator, FileEnds, ModelStart, SessionFacts
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
+from edgecv.core.images import ImageFile, ImageRows, ImageSequence
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Progress
@@ -23,6 +24,7 @@ from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
 from edgecv.system.isolation.request import Request
+from edgecv.system.isolation.shared_images import Place
 from edgecv.system.isolation.typed_errors import TYPED_ERRORS
 
 MODELS = ChildProgram(
@@ -89,20 +91,20 @@ class ModelClient(ProcessClient[ChildProcess]):
     def predict(
         self,
         path: Path,
-        images: Path | Images,
+        images: Path | ImageSequence,
         progress: Progress | None = None,
         input_spec: InputSpec = DEFAULT_INPUT,
     ) -> Outputs:
         """Run all images through the file at ``path``: float32 (N, ...) an output.
 
         ``images``: uint8 (N, H, W, C), or the path of an .npy file of them. An array is written
-        to disk at its first use: it may not be changed between requests.
+        to disk at its first use.
         """
-        images_path, count = self._on_disk(images)
+        place, count = self._on_disk(images)
         return self._request(
             "predict",
             [path],
-            {**_one(path, input_spec), "images": images_path},
+            {**_one(path, input_spec), "images": place},
             lambda frame: decode_outputs(frame, count),
             on_progress=lambda done: progress(done, count) if progress else None,
         )
@@ -262,7 +264,7 @@ class ModelClient(ProcessClient[ChildProcess]):
         After ``budget_s`` no further images are started: then there are fewer rows than images.
         ``padding``: see ``Runtime.watcher``.
         """
-        images_path, count = self._on_disk(images)
+        place, count = self._on_disk(images)
 
         def read(frame: Frame) -> Extremes:
             found = decode_printable(Extremes, frame)
@@ -275,7 +277,7 @@ class ModelClient(ProcessClient[ChildProcess]):
             [path],
             {
                 **_one(path, input_spec),
-                "images": images_path,
+                "images": place,
                 "budget_s": budget_s,
                 "padding": list(padding),
             },
@@ -283,11 +285,10 @@ class ModelClient(ProcessClient[ChildProcess]):
             on_progress=lambda done: progress(done, count) if progress else None,
         )
 
-    def _on_disk(self, images: Path | Images) -> tuple[str, int]:
+    def _on_disk(self, images: Path | ImageSequence) -> tuple[Place, int]:
         if isinstance(images, Path):
-            count = len(np.load(images, mmap_mode="r", allow_pickle=False))
-            return os.path.abspath(images), count
-        return str(self._images.path_of(images)), len(images)
+            images = ImageRows.all_of(ImageFile(images))
+        return self._images.place_of(images), len(images)
 
     def _images_of(self, path: Path, images: Images, input_spec: InputSpec) -> dict[str, Any]:
         return {**_one(path, input_spec), "images": self._on_disk(images)[0]}

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.artifact import Activation, ExecutedOperator, FileEnds, ModelStart, SessionFacts
-from edgecv.core.data import Images, Outputs
+from edgecv.core.data import Outputs
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.images import ImageRows
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import Runtime, Session, TensorSession
@@ -21,6 +22,7 @@ from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation.amx import leave_tiles_off
 from edgecv.system.isolation.codec import encode, encode_outputs
 from edgecv.system.isolation.server import ActionServer, Response
+from edgecv.system.isolation.shared_images import Place, mapped
 from edgecv.system.isolation.timing import Call, interleave, runs_a_block, timed_block, warm_up
 
 FIRST_IMAGES = 16
@@ -73,7 +75,7 @@ class ModelServer:
         self._runtime = runtime
         self._threads = threads
         self._sessions: dict[tuple[Version, str], Session] = {}
-        self._images: dict[Version, Images] = {}
+        self._images: dict[tuple[Version, str], ImageRows] = {}
         self._warm: tuple[str, Call] | None = None
         """The file that is warmed up, and a call that runs it once."""
 
@@ -81,7 +83,7 @@ class ModelServer:
         """Return the runtime's description of a file."""
         return encode(SessionFacts, self._session(path, input_spec, 0).facts)
 
-    def predict(self, path: str, input_spec: str, images: str) -> Response:
+    def predict(self, path: str, input_spec: str, images: Place) -> Response:
         """Run all images in chunks, and report the progress after each."""
         session = self._session(path, input_spec, 0)
         pixels = self._mapped(images)
@@ -100,7 +102,7 @@ class ModelServer:
         self,
         paths: list[str],
         input_specs: list[str],
-        images: str,
+        images: Place,
         budget_s: float,
         min_runs: int,
         min_blocks: int,
@@ -119,11 +121,11 @@ class ModelServer:
         self._server.stage("timing it", None)
         return {}, interleave(calls, runs, budget_s=budget_s, min_blocks=min_blocks)
 
-    def warm_up(self, path: str, input_spec: str, images: str, cores: list[int]) -> Response:
+    def warm_up(self, path: str, input_spec: str, images: Place, cores: list[int]) -> Response:
         """Run a batch until the time of a run is steady."""
         _pin(cores)
         session = self._session(path, input_spec, 0)
-        pixels = self._mapped(images)
+        pixels = self._mapped(images)[:]
         self._server.stage("warming it up")
         call = session.single_call(pixels) if len(pixels) == 1 else session.batch_call(pixels)
         median_s = warm_up(call)
@@ -191,18 +193,18 @@ class ModelServer:
             raise ValueError("it was not warmed up")
         return {}, [timed_block(self._warm[1], runs)]
 
-    def executed(self, path: str, input_spec: str, images: str) -> Response:
+    def executed(self, path: str, input_spec: str, images: Place) -> Response:
         """Return the operators that run for one image."""
         self._server.stage("running it")
         asked = InputSpec.model_validate_json(input_spec)
         found = self._runtime.executed(Path(path), self._mapped(images)[:1], asked)
         return encode(list[ExecutedOperator], found)
 
-    def activations(self, path: str, input_spec: str, images: str) -> Response:
+    def activations(self, path: str, input_spec: str, images: Place) -> Response:
         """Return the outputs of each operator."""
         self._server.stage("running it")
         asked = InputSpec.model_validate_json(input_spec)
-        found = self._runtime.activations(Path(path), self._mapped(images), asked)
+        found = self._runtime.activations(Path(path), self._mapped(images)[:], asked)
         return encode(list[Activation], found)
 
     def stored(self, path: str, input_spec: str) -> Response:
@@ -211,17 +213,17 @@ class ModelServer:
         asked = InputSpec.model_validate_json(input_spec)
         return encode(Stored, self._runtime.stored(Path(path), asked))
 
-    def input_evidence(self, path: str, input_spec: str, images: str) -> Response:
+    def input_evidence(self, path: str, input_spec: str, images: Place) -> Response:
         """Return what a file's graph shows of its pixels."""
         session = self._session(path, input_spec, 0)
         asked = InputSpec.model_validate_json(input_spec)
         self._server.stage("running it")
-        pixels = self._mapped(images)
+        pixels = self._mapped(images)[:]
         found = self._runtime.input_evidence(session, Path(path), pixels, asked)
         return encode(InputEvidence, found)
 
     def extremes(
-        self, path: str, input_spec: str, images: str, budget_s: float, padding: list[float]
+        self, path: str, input_spec: str, images: Place, budget_s: float, padding: list[float]
     ) -> Response:
         """Return the extremes of each point of a file for each image."""
         self._server.stage("running it")
@@ -255,13 +257,12 @@ class ModelServer:
             self._sessions[key] = again or self._runtime.open(Path(path), self._threads, asked)
         return self._sessions[key]
 
-    def _mapped(self, path: str) -> Images:
-        key = _version(path)
+    def _mapped(self, place: Place) -> ImageRows:
+        key = _version(place["images"]), place["rows"]
         if key not in self._images:
             if self._server.memory is not None:
-                self._server.memory.allow(key.bytes)
-            # asarray: every slice of a memmap costs several microseconds of bookkeeping.
-            self._images[key] = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+                self._server.memory.allow(key[0].bytes)
+            self._images[key] = mapped(place)
         return self._images[key]
 
 

@@ -17,7 +17,7 @@ def learned() -> tuple[Weights, Weights]:
     from edgecv.datasets.resolve import resolve
 
     data = resolve("digits").load((SIDE, SIDE, 3), 0, lambda done, total: None)
-    pixels = data.train.images.reshape(len(data.train), -1) / 255
+    pixels = data.train.images[:].reshape(len(data.train), -1) / 255
     pixels = np.column_stack([pixels, np.ones(len(pixels))])
     targets = np.eye(CLASSES)[data.train.labels]
     # Least squares with a small penalty; ten times as far apart, as a softmax needs.

@@ -118,7 +118,7 @@ def trained(keras3: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         given = build(keras3, keras3.layers.Rescaling(1 / 127.5, -1)(image))
         model = keras3.Model(image, keras3.layers.Dense(CLASSES, activation="softmax")(given))
         model.compile(keras3.optimizers.Adam(0.004), "sparse_categorical_crossentropy")
-        images = data.train.images.astype(np.float32)
+        images = data.train.images[:].astype(np.float32)
         model.fit(images, data.train.labels, batch_size=64, epochs=20, verbose=0)
         paths[name] = folder / f"{name}.keras"
         model.save(paths[name])

@@ -181,7 +181,7 @@ def test_columns_of_a_table_are_targets_of_heads(tmp_path: Path) -> None:
         "colour": tuple(sorted(COLOURS)), "light": ("bright", "dark"),
         "most": ("most",), "least": ("least",),
     }  # fmt: skip
-    brightness = found.test.images.mean(axis=(1, 2, 3))
+    brightness = found.test.images[:].mean(axis=(1, 2, 3))
     assert (brightness[found.test.labels["light"] == 0] > 128).all()
     assert (found.test.labels["most"] > found.test.labels["least"]).all()
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.core.data import Bools, Dataset, Outputs, Targets
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.paired_results import Calibration, GroupDifference, PairedStatistics
 from edgecv.core.plugins import Curves, Head, Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
@@ -38,6 +38,7 @@ from edgecv.models.training.imitation import divergence_from, two_classes
 SUM_TOLERANCE = 1e-2
 """Largest distance of the sum of a baseline's probabilities from 1."""
 TWO = 2
+Weight = Annotated[float, Field(gt=0, le=1e6)]
 
 MOST_NAMED = 5
 """Classes that are named of one image."""
@@ -54,17 +55,23 @@ class Classification(ProbabilityTask):
 
     class_weights: (
         Literal["balanced"]
-        | Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False)]
+        | Annotated[tuple[Weight, ...], Field(strict=False)]
+        | dict[str, Weight]
         | None
     ) = None
-    """Weight of the images of each class in training, in the order of the classes; "balanced": as
-    many times more as the class has fewer images."""
+    """Weight of the images of each class in training, in the order of the classes or by their
+    names (1 for one without); "balanced": as many times more as the class has fewer images."""
     label_smoothing: Annotated[float | None, Field(gt=0, lt=1)] = None
     """Part of the probability that training spreads over all classes."""
 
     def of_task(self, data: Dataset) -> Dataset:
         """Return the data with a class an image. Raises InputError where the weights do not fit."""
         weights, classes = self.class_weights, len(data.class_names)
+        for name in weights if isinstance(weights, dict) and data.has_labels else ():
+            if name not in data.class_names:
+                raise unknown_name(
+                    "class_weights", f'there is no class "{name}"', name, data.class_names
+                )
         if isinstance(weights, tuple) and data.has_labels and len(weights) != classes:
             raise InputError(
                 "class_weights",
@@ -72,6 +79,14 @@ class Classification(ProbabilityTask):
                 accepted='one each, in the order of the classes, or "balanced"',
             )
         return super().of_task(data)
+
+    def for_data(self, data: Dataset) -> "Classification":
+        """Return the task with its weights in the order of the classes."""
+        weights = self.class_weights
+        if not isinstance(weights, dict):
+            return self
+        ordered = tuple(weights.get(name, 1.0) for name in data.class_names)
+        return self.model_copy(update={"class_weights": ordered})
 
     @classmethod
     def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:

@@ -90,6 +90,10 @@ def test_weights_that_do_not_fit_are_refused() -> None:
     data = Dataset("two", ("cat", "dog"), SPLIT, SPLIT, SPLIT, SPLIT)
     with pytest.raises(InputError, match="holds 3 numbers, and two has 2 classes"):
         Classification(class_weights=(1.0, 2.0, 3.0)).of_task(data)
+    by_name = Classification(class_weights={"dog": 3.0})
+    assert by_name.for_data(data).class_weights == (1.0, 3.0)
+    with pytest.raises(InputError, match=r'there is no class "dgo"; .*did you mean "dog"'):
+        Classification(class_weights={"dgo": 3.0}).of_task(data)
 
 
 def test_figures_are_those_of_scikit_learn() -> None:

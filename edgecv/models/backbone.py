@@ -1,0 +1,128 @@
+"""Backbone: the layers of a trained model that another network starts from."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from edgecv.core.errors import InputError, unknown_name
+from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
+from edgecv.core.plugins import Head
+from edgecv.core.text import counted
+from edgecv.models.architectures.blocks import headed
+from edgecv.models.tf import keras
+
+ROW, MAP = 2, 4
+"""Axes of a row of features, (N, F), and of a map, (N, H, W, F)."""
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network with a new head, and the layers of it that are trained already."""
+
+    model: KerasModel
+    layers: tuple[KerasLayer, ...]
+    """The layers with weights, those within nested models too."""
+    sentence: str
+    """The end of the backbone, and the layers that were left out."""
+
+    @contextmanager
+    def frozen(self, *, all_weights: bool) -> Iterator[None]:
+        """Keep its batch normalization in inference mode; with ``all_weights`` all of it is frozen.
+
+        Its statistics are those of many images, which a few new ones would only disturb.
+        """
+        before = [layer.trainable for layer in self.layers]
+        for layer in self.layers:
+            if all_weights or isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
+        try:
+            yield
+        finally:
+            for layer, is_trained in zip(self.layers, before, strict=True):
+                layer.trainable = is_trained
+
+
+def with_new_head(
+    model: KerasModel, head: Head, features: str, layer: str | None, where: str
+) -> Backbone:
+    """Return the backbone of a model with the head of another task.
+
+    ``features``: the "row" or "map" that the head takes; ``layer``: the last one of the backbone,
+    by default what the last dense layer, or 1x1 convolution, takes. Raises InputError where the
+    model has no such features.
+    """
+    tensor = _named(model, layer, where) if layer is not None else _before_head(model, where)
+    own = tensor.node.layer
+    left_out = [each.name for each in model.layers if each not in _needed(model, tensor)]
+    shape = "x".join(str(side) for side in tensor.shape[1:])
+    sentence = f"the backbone ends at {own.name} ({shape})"
+    if left_out:
+        sentence += f"; new layers take the place of {', '.join(left_out[-3:])}"
+    body = keras.Model(model.inputs, tensor)
+    if features == "row" and len(tensor.shape) == MAP:
+        tensor = keras.layers.GlobalAveragePooling2D(name="backbone_pool")(tensor)
+    if len(tensor.shape) != (ROW if features == "row" else MAP):
+        raise InputError(
+            where,
+            f"{own.name} gives {shape} for an image, and the head takes a {features} of features",
+            remedy="name another layer by layer = under [baseline.backbone]",
+        )
+    network = keras.Model(model.inputs, headed(tensor, head()), name=model.name)
+    layers = [each for each in body._flatten_layers(include_self=False) if not _is_model(each)]
+    return Backbone(network, tuple(each for each in layers if each.weights), sentence)
+
+
+def _is_model(layer: Any) -> bool:
+    return isinstance(layer, keras.Model)
+
+
+def _needed(model: KerasModel, tensor: Tensor) -> Sequence[KerasLayer]:
+    layers: Sequence[KerasLayer] = keras.Model(model.inputs, tensor).layers
+    return layers
+
+
+def _named(model: KerasModel, name: str, where: str) -> Tensor:
+    """Return the output of a layer by its name. Raises InputError where there is none."""
+    names = [each.name for each in model.layers]
+    if name not in names:
+        raise unknown_name(where, f'has no layer "{name}"', name, names)
+    return model.get_layer(name).get_output_at(0)
+
+
+def _before_head(model: KerasModel, where: str) -> Tensor:
+    """Return what the last dense layer, or 1x1 convolution, of a model takes; else its output."""
+    if len(model.outputs) != 1:
+        raise InputError(
+            where,
+            f"has {counted(len(model.outputs), 'output')}: none shows where its backbone ends",
+            remedy="name it by layer = under [baseline.backbone]",
+        )
+    tensor = model.outputs[0]
+    while True:
+        last = tensor.node.layer
+        is_head = isinstance(last, keras.layers.Dense) or (
+            isinstance(last, keras.layers.Conv2D)
+            and last.kernel_size == (1, 1)
+            and last.activation in (keras.activations.linear, keras.activations.softmax)
+        )
+        if is_head:
+            return tensor.node.keras_inputs[0]
+        if _is_model(last) and _ends_in_classes(last):
+            raise InputError(
+                where,
+                f"ends in {last.name}, a model within it: its layers cannot be told apart",
+                remedy="name the last layer of the backbone by layer = under [baseline.backbone]",
+            )
+        if last.weights or isinstance(last, keras.layers.InputLayer) or _is_model(last):
+            return model.outputs[0]
+        if len(tensor.node.keras_inputs) != 1:
+            return model.outputs[0]
+        tensor = tensor.node.keras_inputs[0]
+
+
+def _ends_in_classes(model: KerasModel) -> bool:
+    activation = getattr(model.layers[-1], "activation", None)
+    return isinstance(model.layers[-1], keras.layers.Softmax | keras.layers.Dense) or (
+        activation in (keras.activations.softmax, keras.activations.sigmoid)
+    )
