@@ -51,6 +51,11 @@ COMMANDS: dict[str, Command] = {
         "Make a finished file smaller without changing an answer: the same network, packed.",
         "edgecv pack model.tflite",
     ),
+    "log": Command(
+        MAKE,
+        "Write a finished run into a log of experiments: TensorBoard, MLflow or a CSV file.",
+        "edgecv log exported/my-run --to mlflow",
+    ),
     "deploy": Command(
         DEPLOY,
         "Check a file, build what a device needs, run it there, and compare its answers.",

@@ -44,6 +44,7 @@ OPTIONS = {
     "--update": "accept approve",
     "--fix": "repair remedy",
     "--to": "target device",
+    "--log": "logger report-to tracking track tensorboard mlflow wandb csv logdir",
     "--profile": "board mcu hardware",
     "--verbose": "debug log log-level v",
     "--quiet": "silent no-progress q",

@@ -27,6 +27,7 @@ from edgecv.pipeline.recipe.flag_values import (
 from edgecv.pipeline.recipe.options import (
     DataOptions,
     InputOptions,
+    LogOptions,
     ModelOptions,
     OnOptions,
     RecipeOptions,
@@ -75,6 +76,7 @@ OF_A_NEW_RECIPE = (
 
 class CompressOptions(
     StoreOptions,
+    LogOptions,
     RecipeOptions,
     OnOptions,
     LimitOptions,
@@ -150,6 +152,7 @@ class CompressOptions(
             techniques=techniques,
             exports=exports,
             gates=self.changed(Limits(), on_device=self.on is not None),
+            logs=self.parsed_logs(),
         )
 
     def _weighted_task(self) -> Task:
@@ -241,6 +244,7 @@ class CompressOptions(
         changes: dict[str, Any] = {
             "settings": self._settings({**dict(recipe.settings), "name": self.name or recipe.name}),
             "gates": self.changed(recipe.gates, on_device=self.on is not None),
+            "logs": self.parsed_logs() or recipe.logs,
         }
         if self.data is not None:
             changes["data"] = resolve(
@@ -343,7 +347,7 @@ class CompressOptions(
 
 
 class TrainOptions(
-    StoreOptions, TrainingOptions, TaskOptions, DataOptions, TrustOptions, InputOptions
+    StoreOptions, LogOptions, TrainingOptions, TaskOptions, DataOptions, TrustOptions, InputOptions
 ):
     """Options of ``edgecv train`` and ``edgecv.train``."""
 

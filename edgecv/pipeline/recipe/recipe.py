@@ -11,6 +11,7 @@ from edgecv.core.options import Options, parse_options
 from edgecv.core.plugins import (
     Architecture,
     DatasetSource,
+    ExperimentLog,
     Exporter,
     ModelProperty,
     Task,
@@ -21,6 +22,7 @@ from edgecv.core.registry import (
     DATASETS,
     DEFAULT_TASK,
     EXPORTERS,
+    LOGS,
     TARGETS,
     TASKS,
     TECHNIQUES,
@@ -53,6 +55,8 @@ class Recipe(Options):
     techniques: tuple[Technique, ...]
     exports: tuple[Exporter, ...]
     gates: Limits
+    logs: tuple[ExperimentLog, ...] = ()
+    """The logs that the run is kept in; they decide nothing of it."""
 
     @property
     def name(self) -> str:
@@ -86,6 +90,7 @@ class Recipe(Options):
             "technique": [TECHNIQUES.table(technique) for technique in self.techniques],
             "export": [EXPORTERS.table(exporter) for exporter in self.exports],
             "gates": self.gates.model_dump(exclude_none=True),
+            **({"log": [LOGS.table(log) for log in self.logs]} if self.logs else {}),
         }
 
     def to_toml(self) -> str:
@@ -106,7 +111,8 @@ def load_recipe(path: Path) -> Recipe:
 
 def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     """Validate the plain values of a recipe."""
-    known = [*RunSettings.model_fields, "data", "task", "baseline", "technique", "export", "gates"]
+    known = [*RunSettings.model_fields, "data", "task", "baseline", "technique", "export"]
+    known += ["gates", "log"]
     for key in table:
         if key not in known:
             raise unknown_name(where, f'unknown key "{key}"', key, known)
@@ -146,7 +152,26 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
         techniques=techniques,
         exports=exports,
         gates=gates,
+        logs=_parse_logs(table.get("log", ()), where),
     )
+
+
+def _parse_logs(tables: Any, where: str) -> tuple[ExperimentLog, ...]:
+    if isinstance(tables, Mapping):
+        return (LOGS.parse(tables, f"{where}, [log]"),)
+    if not isinstance(tables, Sequence) or isinstance(tables, str):
+        raise InputError(f"{where}, log", f"{tables!r} is not a table", remedy="write [[log]]")
+    logs = [LOGS.parse(each, f"{where}, log[{number}]") for number, each in enumerate(tables, 1)]
+    return distinct_logs(logs, f"{where}, log")
+
+
+def distinct_logs(logs: Sequence[ExperimentLog], where: str) -> tuple[ExperimentLog, ...]:
+    """Return logs that are of different kinds. Raises InputError where one stands there twice."""
+    names = [log.name for log in logs]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise InputError(where, f"{name} stands there twice", remedy="keep one")
+    return tuple(logs)
 
 
 def check_encodable(recipe: Recipe) -> None:
