@@ -23,6 +23,10 @@ TABLES = {
     "export": ("[[export]]", "The files to write: at least one."),
     "device": ("[device]", "The device that files are measured on: one of these targets."),
     "gates": ("[gates]", "Limits on every candidate: see [limits](../guides/limits.md)."),
+    "search": (
+        "[search]",
+        "The recipes that `edgecv search` may try: see [the guide](../guides/search.md).",
+    ),
     "log": (
         "[[log]]",
         "Where the run is kept beside others: see [logs](../guides/experiments.md).",

@@ -17,6 +17,7 @@ import numpy as np
 
 from edgecv.core.data import Dataset
 from edgecv.core.events import of_training
+from edgecv.core.images import image_rows
 from edgecv.core.plugins import (
     Constraint,
     Exporter,
@@ -288,7 +289,10 @@ def fraction_of(data: Dataset, fraction: float) -> Dataset:
     """Return the data with a fraction of its training images, drawn over all of them."""
     train = data.train
     rows = np.sort(balanced_rows(train.labels, math.ceil(len(train) * fraction)))
-    return replace(data, train=replace(train, images=train.images[rows], labels=train.labels[rows]))
+    return replace(
+        data,
+        train=replace(train, images=image_rows(train.images).at(rows), labels=train.labels[rows]),
+    )
 
 
 def bits_of(exports: Sequence[Exporter]) -> dict[str, int]:

@@ -32,6 +32,7 @@ class Depth(Task):
     """A number for each pixel, as a depth: judged by the error relative to it."""
 
     name: ClassVar[str] = "depth"
+    hub_name: ClassVar[str] = "depth-estimation"
     features: ClassVar[str] = "map"
     target: ClassVar[str] = "depth"
     tolerance: float = Field(default=0.05, gt=0, le=1)

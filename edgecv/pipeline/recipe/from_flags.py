@@ -74,6 +74,10 @@ OF_A_NEW_RECIPE = (
 """Options that a recipe defines, so that they are refused together with one."""
 
 
+CHOSEN_BY_AUTO = ("recipe", "quantize", "profile", "teacher", *technique_flags())
+"""Options that say themselves what --auto finds."""
+
+
 class CompressOptions(
     StoreOptions,
     LogOptions,
@@ -92,9 +96,14 @@ class CompressOptions(
 
     force: bool = False
     """Replace an existing run of this name."""
+    auto: bool = False
+    """Try recipes, the cheapest first, until one holds the limits on validation images and is worth
+    it: then prove it on the test images."""
 
     def to_recipe(self) -> Recipe:
         """Return the recipe. Raises InputError that names the flag or the recipe's key."""
+        if self.auto:
+            self._refuse("--auto", CHOSEN_BY_AUTO)
         if self.recipe is None:
             recipe = self._new_recipe()
         else:

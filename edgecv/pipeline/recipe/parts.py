@@ -37,6 +37,8 @@ class RunSettings(Options):
     train_fraction: float = Field(default=1.0, gt=0, le=1)
     """Fraction of the training images that techniques train on, drawn over the whole split: for
     trials that only show what is worth a whole training. A baseline is trained on all."""
+    remark: str = Field(default="", max_length=1000)
+    """A sentence for the report, such as what has chosen the recipe."""
     device: Target | None = None
     """The device that the files are measured on, as a target of ``edgecv deploy``; without it they
     are measured on this machine."""
@@ -54,7 +56,7 @@ class RunSettings(Options):
         control = {} if self.control == "on" else {"control": self.control}
         trial = {
             key: getattr(self, key)
-            for key in ("judged_on", "train_fraction")
+            for key in ("judged_on", "train_fraction", "remark")
             if getattr(self, key) != RunSettings.model_fields[key].default
         }
         own = {"name": self.name, "seed": self.seed, "threads": self.threads}
@@ -68,7 +70,7 @@ class RunSettings(Options):
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for the report: other images, training, device or kernels than the usual."""
-        notes = []
+        notes = [self.remark] if self.remark else []
         if self.judged_on == "validation":
             notes.append(
                 "judged on the validation images: what this report calls test images are these,"

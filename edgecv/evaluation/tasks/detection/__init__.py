@@ -42,6 +42,7 @@ class Detection(ProbabilityTask):
     """Boxes with classes: judged by the average precision of COCO."""
 
     name: ClassVar[str] = "detection"
+    hub_name: ClassVar[str] = "object-detection"
     target: ClassVar[str] = "boxes"
     features: ClassVar[str] = "map"
     conversion_limit: ClassVar[float] = 1e-3
