@@ -92,7 +92,7 @@ def check_custom_objects(texts: Sequence[str]) -> None:
         names[name] = text
 
 
-def import_object(text: str) -> Any:
+def import_object(text: str, where: str = FLAG) -> Any:
     """Import ``module:name``, from the working directory too, where users have their modules.
 
     Raises InputError if it cannot be imported, or is neither a class nor a function.
@@ -106,24 +106,24 @@ def import_object(text: str) -> Any:
     except ModuleNotFoundError as error:
         needed = "" if error.name == module_name else f': it needs "{error.name}"'
         raise InputError(
-            f"{FLAG} {text}",
+            f"{where} {text}",
             f'there is no module "{module_name}" here{needed}',
             accepted=f"{FORM}; the working directory is searched",
             remedy="start edgecv where the module's file lies, or install it",
         ) from None
     except (Exception, SystemExit) as error:  # anything that the user's own code raises
         found = f"{module_name} cannot be imported: {type(error).__name__}: {error}"
-        raise InputError(f"{FLAG} {text}", found, remedy="repair the module") from error
+        raise InputError(f"{where} {text}", found, remedy="repair the module") from error
     value = getattr(module, name, None)
     if value is None:
         known = sorted(each for each, found in vars(module).items() if callable(found))
         raise InputError(
-            f"{FLAG} {text}",
+            f"{where} {text}",
             f'{module_name} has no "{name}"',
             accepted=", ".join(each for each in known if not each.startswith("_"))[:300],
         )
     if not callable(value):
         raise InputError(
-            f"{FLAG} {text}", f"is a {type(value).__name__}", accepted="a class or a function"
+            f"{where} {text}", f"is a {type(value).__name__}", accepted="a class or a function"
         )
     return value

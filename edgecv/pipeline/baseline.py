@@ -20,8 +20,11 @@ from edgecv.core.registry import ARCHITECTURES, DATASETS
 from edgecv.core.tables import json_value
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
-from edgecv.formats.trust import NO_TRUST
+from edgecv.formats.trust import NO_TRUST, import_object
 from edgecv.models.backbone import Backbone
+from edgecv.models.tf import load_tensorflow
+from edgecv.models.training.checkpoint import Epoch
+from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import class_counts, imbalance
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -98,33 +101,57 @@ def trained_baseline(
     return ModelFile.at(place / MODEL, recipe.baseline.trusted if start else NO_TRUST)
 
 
+def own_function(text: str) -> Callable[..., Any]:
+    """Import the user's own training function. Raises InputError where that fails."""
+    load_tensorflow()  # First: it decides which Keras the user's module gets.
+    function: Callable[..., Any] = import_object(text, "[baseline] train =")
+    return function
+
+
+def _fitted(
+    recipe: Recipe, data: Dataset, schedule: Schedule, context: RunContext, start: Start | None
+) -> tuple[Any, tuple[Epoch, ...]]:
+    """Return the trained network of a recipe, and its epochs."""
+    from edgecv.models.training.loop import fit
+    from edgecv.models.training.own_function import fit_by
+    from edgecv.models.training.transfer import fit_stages, stages
+
+    task, head, origin = recipe.task, recipe.task.head(data), recipe.baseline.backbone
+    checkpoint = partial(context.store.checkpoint, _key(recipe, data, start))
+    options: dict[str, Any] = {"seed": context.seed, "on_event": context.on_event}
+    backbone = None if start is None else start.build(head)
+    if backbone is None:
+        model = recipe.architecture.build(recipe.baseline.input_shape, head)
+    else:
+        model = backbone.model
+        context.emit("baseline", backbone.sentence)
+    if recipe.baseline.train is not None:
+        context.emit("note", f"{recipe.baseline.train} trains the model: its code runs as you")
+        function = own_function(recipe.baseline.train)
+        model, epoch = fit_by(function, model, data, task, schedule, context.seed)
+        return model, (epoch,)
+    if backbone is None or origin is None:
+        return model, fit(model, data, task, schedule, checkpoint=checkpoint(), **options)
+    parts = stages(schedule, len(data.train), origin.freeze, origin.fine_tuning_rate)
+    return model, fit_stages(backbone, data, task, parts, checkpoints=checkpoint, **options)
+
+
 def _train(
     recipe: Recipe, data: Dataset, context: RunContext, start: Start | None, folder: Path
 ) -> None:
     """Train the recipe's network and write model, labels, history and curves."""
     from edgecv.models.tf import keras_bytes, set_seed
+    from edgecv.models.training.devices import use_device
 
+    if recipe.schedule.device is not None:
+        use_device(recipe.schedule.device)
     set_seed(context.seed)
     schedule = recipe.schedule.for_data(data, mirrors=recipe.mirrors)
-    checkpoint = partial(context.store.checkpoint, _key(recipe, data, start))
-    options: dict[str, Any] = {"seed": context.seed, "on_event": context.on_event}
+    model, history = _fitted(recipe, data, schedule, context, start)
     origin = recipe.baseline.backbone
-    if start is None or origin is None:
-        from edgecv.models.training.loop import fit
-
-        model = recipe.architecture.build(recipe.baseline.input_shape, recipe.task.head(data))
-        history = fit(model, data, recipe.task, schedule, checkpoint=checkpoint(), **options)
-        network = ARCHITECTURES.table(recipe.architecture)
-    else:
-        from edgecv.models.training.transfer import fit_stages, stages
-
-        backbone = start.build(recipe.task.head(data))
-        context.emit("baseline", backbone.sentence)
-        parts = stages(schedule, len(data.train), origin.freeze, origin.fine_tuning_rate)
-        history = fit_stages(backbone, data, recipe.task, parts, checkpoints=checkpoint, **options)
-        model, network = backbone.model, {"backbone": origin.model_dump(exclude_none=True)}
-        if origin.model is None:
-            network |= ARCHITECTURES.table(recipe.architecture)
+    network = {} if origin is None else {"backbone": origin.model_dump(exclude_none=True)}
+    if recipe.baseline.has_architecture:
+        network |= ARCHITECTURES.table(recipe.architecture)
     write_bytes(folder / MODEL, keras_bytes(model))
     write_bytes(folder / "labels.txt", labels_text(data.class_names))
     write_curves(history, recipe.task.curves, folder / "curves.png")
@@ -242,7 +269,12 @@ def baseline_predictions(
 
 def _key(recipe: Recipe, data: Dataset, start: Start | None) -> str:
     origin = recipe.baseline.backbone
-    backbone = [] if start is None or origin is None else [start.key, origin.trained_by]
+    further = [] if start is None or origin is None else [start.key, origin.trained_by]
+    if recipe.baseline.train is not None:
+        from edgecv.models.training.own_function import source_sha256
+
+        function = own_function(recipe.baseline.train)
+        further += [recipe.baseline.train, source_sha256(function)]
     return content_key(
         "baseline",
         STAGE_VERSION,
@@ -256,5 +288,5 @@ def _key(recipe: Recipe, data: Dataset, start: Start | None) -> str:
         version("tensorflow"),
         os.cpu_count(),  # The number of threads changes the order of sums, and so the weights.
         *task_key(recipe.task.for_data(data)),
-        *backbone,
+        *further,
     )

@@ -19,6 +19,7 @@ from edgecv.models.softmax import logits_model, separate_softmax
 from edgecv.models.tf import load_tensorflow, set_seed
 from edgecv.models.training import batch_norm as moving_averages
 from edgecv.models.training.checkpoint import Epoch
+from edgecv.models.training.devices import use_device
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.loop import Teacher, fit
 from edgecv.models.training.schedule import SCHEDULES, Schedule
@@ -114,6 +115,8 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path, epoc
         {"optimizer": "adamw"},
         {"optimizer": "sgd", "weight_decay": 0.001, "ema": 0.8, "momentum": 0.5},
         {"cutout": 3, "mixup": 0.3},
+        {"mixed_precision": "float16"},
+        {"mixed_precision": "bfloat16", "optimizer": "adamw"},
         {"augment": {"crop": 0.9, "rotate": 5.0, "colour": 0.1, "blur": 0.5, "choose": 2.0}},
     ],
 )
@@ -222,12 +225,30 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_says_when(tmp_path: Pa
             model.set_weights(broken)
 
     expected = (
-        r"the loss is nan in epoch 3 of 4, by step 7 of 7, at a learning rate of 0\.\d+; "
+        r"the loss is nan in epoch 3 of 4, step 1 of 7, at a learning rate of 0\.\d+; "
         r"epoch 2, the last good one, is kept; lower learning_rate"
     )
     with pytest.raises(StepError, match=expected):
         train(tmp_path, model, on_event=damage)
     assert finite_epochs(tmp_path) == 2
+
+
+def test_a_number_too_large_for_float16_is_named_with_its_step(tmp_path: Path) -> None:
+    schedule = QUICK.model_copy(update={"mixed_precision": "float16"})
+    model = tiny()
+    model.layers[1].set_weights([each * 1e6 for each in model.layers[1].get_weights()])
+    with pytest.raises(StepError) as caught:
+        train(tmp_path, model, schedule)
+    assert "in epoch 1 of 4, step 1 of 7, at a learning rate of" in str(caught.value)
+    assert str(caught.value).endswith(
+        "in float16; leave mixed_precision out, or lower learning_rate"
+    )
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(InputError, match="--device: there is no gpu:7 here; accepted: cpu"):
+        use_device("gpu:7")
+    use_device("cpu")
 
 
 def test_weights_that_are_not_finite_are_never_kept(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from edgecv.models.training.checkpoint import (
     read_progress,
     write_progress,
 )
+from edgecv.models.training.devices import gpu_name, in_precision
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.estimate import FORWARDS_A_STEP, MINUTE, duration, seconds_of
 from edgecv.models.training.optimizers import optimizer_of
@@ -46,6 +47,8 @@ from edgecv.system.storage import write_json
 
 STEPS_BETWEEN_REPORTS = 25
 EVALUATION_BATCH = 500
+HALF_SCALE = 1024.0
+"""The factor of the loss in float16, which has no smaller gradients than 6e-8; exact."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,9 @@ def fit(
     check_augmentation(schedule, task, data.name)
     if constraint is not None and schedule.ema is not None:
         raise InputError("ema", "averages weights that are held to a rule", remedy="leave it out")
+    whole = model
+    if schedule.mixed_precision is not None:
+        model = in_precision(model, schedule.mixed_precision)
     trainer = _Trainer(model, data.train, task, schedule, seed, constraint, teacher)
     epochs = schedule.total_epochs(len(data.train))
     if schedule.minutes is not None:
@@ -106,19 +112,38 @@ def fit(
         values = progress.history[-1].table(task.curves.score)
         on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
     model.set_weights(list(progress.best_weights))
-    steps = len(progress.history) * trainer.steps
+    history, steps = progress.history, len(progress.history) * trainer.steps
     # Averaged weights are none that batch normalization was trained beside.
     if moving_averages.lag(model, 0 if schedule.ema else steps):
         score = _settle(trainer, data.validation, on_event)
-        return _with_kept(progress, score, trainer.validation_loss(data.validation))
-    return progress.history
+        history = _with_kept(progress, score, trainer.validation_loss(data.validation))
+    if model is not whole:
+        whole.set_weights(model.get_weights())
+    return history
+
+
+def own_epoch(
+    model: KerasModel, data: Dataset, task: Task, schedule: Schedule, seed: int, seconds: float
+) -> Epoch:
+    """Return losses and scores of a model that another function has trained, as one epoch."""
+    trainer = _Trainer(model, data.train, task.for_data(data), schedule, seed, None, None)
+    return Epoch(
+        epoch=1,
+        loss=trainer.validation_loss(data.train),
+        score=trainer.score(data.train),
+        validation_score=trainer.score(data.validation),
+        seconds=seconds,
+        validation_loss=trainer.validation_loss(data.validation),
+        learning_rate=schedule.learning_rate,
+    )
 
 
 def _plan(trainer: "_Trainer", data: Dataset, epochs: int) -> str:
     """Return the size of a training, and about how long it takes."""
     a_pass = trainer.seconds_a_pass(len(data.validation))
     steps = f"{counted(trainer.steps, 'step')} of {counted(trainer.batch, 'image')}"
-    return f"training {counted(epochs, 'epoch')} of {steps}: about {duration(epochs * a_pass)}"
+    gpu = f" on {name}" if (name := gpu_name()) else ""
+    return f"training {counted(epochs, 'epoch')} of {steps}{gpu}: about {duration(epochs * a_pass)}"
 
 
 def _epochs_in(minutes: float, trainer: "_Trainer", validation: int, checkpoint: Path) -> int:
@@ -173,10 +198,9 @@ def _one_epoch(
         values[trainer.task.curves.score] = score
         on_event(Event("step", "training", epoch * steps + step, epochs * steps, values))
         if not math.isfinite(loss):
-            found = (
-                f"the loss is {loss} in epoch {epoch + 1} of {epochs}, by step {step} of {steps}"
-            )
-            raise _diverged(found, float(trainer.rates[epoch * steps + step - 1]), before)
+            found = f"the loss is {loss} in epoch {epoch + 1} of {epochs}, step {step} of {steps}"
+            rate = float(trainer.rates[epoch * steps + step - 1])
+            raise _diverged(found, rate, before, trainer.precision)
     weights = trainer.weights()
     with trainer.averaged():
         validation_score = trainer.score(validation)
@@ -196,20 +220,28 @@ def _one_epoch(
     )
     if not all(np.isfinite(each).all() for each in weights):  # By the last step, after its loss.
         found = f"there are NaN or infinite weights after epoch {epoch + 1} of {epochs}"
-        raise _diverged(found, rate, before)
+        raise _diverged(found, rate, before, trainer.precision)
     after = TrainingProgress((*before.history, result), weights, trainer.optimizer_state())
     is_best = after.best is result
     return replace(after, best_weights=kept if is_best else before.best_weights)
 
 
-def _diverged(found: str, rate: float, before: TrainingProgress) -> DivergedError:
+def _diverged(
+    found: str, rate: float, before: TrainingProgress, precision: str | None
+) -> DivergedError:
     """Return the error of a training with NaN or infinite numbers, which keeps its checkpoint."""
     kept = (
         f"; epoch {before.history[-1].epoch}, the last good one, is kept" if before.history else ""
     )
-    return DivergedError(
-        "training", f"{found}, at a learning rate of {rate:.3g}{kept}", remedy="lower learning_rate"
-    )
+    where = f"{found}, at a learning rate of {rate:.3g}"
+    if precision is not None:
+        where, remedy = (
+            f"{where} in {precision}",
+            "leave mixed_precision out, or lower learning_rate",
+        )
+    else:
+        remedy = "lower learning_rate"
+    return DivergedError("training", f"{where}{kept}", remedy=remedy)
 
 
 class _Trainer:
@@ -228,6 +260,7 @@ class _Trainer:
         tensorflow, _ = load_tensorflow()
         self.model = model
         self.task = task
+        self.precision = schedule.mixed_precision
         self.seed = seed
         self.constraint = constraint
         self.count = len(split)
@@ -250,7 +283,7 @@ class _Trainer:
 
         self._varied = varied
         self._teacher: Any = None if teacher is None else compile_function(teacher.model)
-        raw_model = task.raw_model(model)
+        raw_model, is_half = task.raw_model(model), schedule.mixed_precision == "float16"
         loss_of = _loss(task, teacher)
 
         def step(taken: Tensor, chosen: Tensor, seeds: Tensor, rate: Any) -> tuple[Any, Any]:
@@ -265,8 +298,11 @@ class _Trainer:
                     of_others = tensorflow.reduce_mean(loss_of(batch, others, raw))
                     loss = share * loss + (1 - share) * of_others
                 loss += sum(model.losses)  # Regularization that the layers ask for.
+                scaled = loss * HALF_SCALE if is_half else loss
             self.optimizer.learning_rate.assign(rate)
-            gradients = tape.gradient(loss, model.trainable_variables)
+            gradients = tape.gradient(scaled, model.trainable_variables)
+            if is_half:
+                gradients = [each / HALF_SCALE for each in gradients]
             self.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
             if constraint is not None:
                 constraint.project()
@@ -291,7 +327,15 @@ class _Trainer:
             done = number + 1
             # Reading a result waits for the step, so results are read a few at a time.
             if done % STEPS_BETWEEN_REPORTS == 0 or done == self.steps:
-                sums += np.array(waiting, dtype=np.float64).sum(axis=0)
+                found = np.array(waiting, dtype=np.float64)
+                if not np.isfinite(found[:, 0]).all():
+                    first = int(np.argmin(np.isfinite(found[:, 0])))
+                    yield (
+                        done - len(found) + first + 1,
+                        float(found[first, 0]),
+                        float(found[first, 1]),
+                    )
+                sums += found.sum(axis=0)
                 waiting.clear()
                 yield done, float(sums[0] / done), float(sums[1] / done)
 

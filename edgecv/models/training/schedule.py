@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,11 @@ class Schedule(Options):
     crop (the smallest part of the sides that is kept), rotate (degrees), colour (brightness,
     contrast and saturation), blur (sigma in pixels); choose: so many of them for each image, at
     random. In a list also flip, shift, cutout and mixup, which have keys of their own."""
+
+    mixed_precision: Literal["bfloat16", "float16"] | None = None
+    """Compute in 16 bits, with weights in float32; for the training of a baseline."""
+    device: Annotated[str, Field(pattern=r"^(cpu|gpu(:\d{1,3})?)$")] | None = None
+    """The device of the training: cpu, gpu, gpu:1; where not given, a GPU if there is one."""
 
     @model_validator(mode="before")
     @classmethod
@@ -189,7 +194,7 @@ def _variation(text: Any) -> tuple[str, Any]:
 
 LATER = (
     "maximum_steps", "minutes", "optimizer", "weight_decay", "momentum", "ema", "cutout", "mixup",
-    "augment",
+    "augment", "mixed_precision", "device",
 )  # fmt: skip
 USUAL_SCHEDULE = "quick"
 """The schedule of a baseline where none is named."""

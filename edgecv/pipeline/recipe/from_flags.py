@@ -53,7 +53,10 @@ from edgecv.targets.board import profile_named
 
 TRAINING = ("epochs", "learning_rate", "batch", "patience", "optimizer", "augment")
 """Options that are keys of a schedule too."""
-OF_A_TRAINING = ("architecture", "from_model", "weights", "freeze", "schedule", "minutes")
+OF_A_TRAINING = (
+    "architecture", "from_model", "weights", "freeze", "schedule", "minutes", "mixed_precision",
+    "training_device",
+)  # fmt: skip
 """Options of a baseline's training alone."""
 OF_A_BASELINE = (
     ", which edgecv train takes; --epochs, --lr, --batch and --patience bound the training of a"
@@ -344,6 +347,13 @@ class CompressOptions(
             self._refuse("--minutes", ("epochs",))
             parse_options(Schedule, {"minutes": self.minutes}, "--minutes")
             named["minutes"] = self.minutes
+        for key, value in (
+            ("mixed_precision", self.mixed_precision),
+            ("device", self.training_device),
+        ):
+            if value is not None:
+                parse_options(Schedule, {key: value}, f"--{key.replace('_', '-')}")
+                named[key] = value
         if self.epochs is not None:  # A number of epochs is exact.
             named["maximum_steps"] = None
         return parse_schedule({**named, **self._training()}, "--schedule")

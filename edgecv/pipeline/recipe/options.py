@@ -152,6 +152,12 @@ class TrainingOptions(CommandOptions):
     augment: Annotated[Several, Flag(default="flip and shift, as the data allows")] = ()
     """Variations of the images in that training, one or several with a comma, each with =STRENGTH
     or its usual one: crop, rotate, colour, blur, choose, flip, shift, cutout, mixup."""
+    mixed_precision: Annotated[Name | None, Flag(default="float32")] = None
+    """Train a baseline in bfloat16 or float16, with weights in float32."""
+    training_device: Annotated[Name | None, Flag("--device", default="a GPU if there is one")] = (
+        None
+    )
+    """The device that a baseline is trained on: cpu, gpu, or gpu:1 for the second one."""
     class_weights: Annotated[Several, Flag(default="1 each")] = ()
     """Weights of the images of a class in that training: balanced, or CLASS=NUMBER, one or several
     with a comma."""

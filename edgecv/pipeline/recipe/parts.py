@@ -160,6 +160,9 @@ class BaselineOptions(Options):
     place of the baseline: a model file, or a network that is trained once and stored."""
     backbone: BackboneOptions | None = None
     """Trained layers that the baseline starts from, in place of random weights."""
+    train: str | None = None
+    """A training function of your own, "module:name", in place of edgecv's: it gets the model, the
+    data and the schedule, and trains the model in place. Its code runs as you."""
     input_shape: tuple[Side, Side, Literal[1, 3]] = Field(default=(32, 32, 3), strict=False)
     """Height, width and channels for the architecture."""
 
@@ -177,6 +180,12 @@ class BaselineOptions(Options):
             named(self.preprocess, "preprocess")
         if self.backbone is not None:
             self._check_backbone()
+        if self.train is not None:
+            if self.model is not None:
+                raise ValueError("train is for a baseline that is trained, and model is one")
+            if self.backbone is not None and self.backbone.freeze is not None:
+                raise ValueError("freeze is for edgecv's own training, and train is another")
+            check_custom_objects((self.train,))
         model = self.model or (self.backbone and self.backbone.model)
         if self.preprocess is not None and model is None:
             raise ValueError("preprocess is for a model; an architecture rescales by itself")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 from edgecv.formats.model_file import ModelFile
 from edgecv.models.network import check_features
-from edgecv.pipeline.baseline import BaselinePredictions, Start, trained_baseline
+from edgecv.pipeline.baseline import BaselinePredictions, Start, own_function, trained_baseline
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.backbone import check_backbone, open_start
@@ -28,6 +28,8 @@ class TrainedModel(UserModel):
 
         Techniques check the architecture themselves.
         """
+        if recipe.baseline.train is not None:
+            own_function(recipe.baseline.train)
         backbone = recipe.baseline.backbone
         if backbone is not None:
             check_backbone(recipe, backbone)
