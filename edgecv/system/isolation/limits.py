@@ -17,7 +17,6 @@ SIGNS_OF_NO_MEMORY = (
     "Failed to allocate memory",
     "OOM when allocating",
     "MemoryError: ",
-    "Unable to allocate ",  # NumPy's, in an error of Keras that has another type.
 )
 
 
@@ -108,4 +107,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     current: BaseException | None = error
     while current is not None:
         yield current
-        current = current.__cause__
+        # Keras raises another error than NumPy's, and hides that one.
+        current = current.__cause__ or current.__context__
