@@ -23,6 +23,14 @@ TABLES = {
     "export": ("[[export]]", "The files to write: at least one."),
     "device": ("[device]", "The device that files are measured on: one of these targets."),
     "gates": ("[gates]", "Limits on every candidate: see [limits](../guides/limits.md)."),
+    "search": (
+        "[search]",
+        "The recipes that `edgecv search` may try: see [the guide](../guides/search.md).",
+    ),
+    "log": (
+        "[[log]]",
+        "Where the run is kept beside others: see [logs](../guides/experiments.md).",
+    ),
 }
 DECODERS = ("MapDecoder", "PostprocessedDecoder", "SsdDecoder", "YoloDecoder", "CellMap")
 NESTED = ("Schedule", "Distillation", "Preprocessing", *DECODERS)
@@ -33,6 +41,7 @@ DISCRIMINATORS = {
     "format": "Names the format.",
     "kind": "Names the decoder.",
     "target": "Names the target.",
+    "log": "Names the log.",
 }
 OF_SCHEMA = {
     "schedule": "A named schedule to start from; the other keys change it.",
@@ -106,7 +115,12 @@ def all_keys() -> list[Key]:
 def _variants(table: dict[str, Any]) -> list[dict[str, Any]]:
     table = table.get("items", table)
     variants: list[dict[str, Any]] = table.get("oneOf", [table])
-    return [_of_a_head(each) if each.get("type") == "array" else each for each in variants]
+    lists = [each for each in variants if each.get("type") == "array"]
+    # A list of logs has the keys of one; that of tasks has more.
+    heads = [
+        _of_a_head(each) for each in lists if "output" in each["items"]["oneOf"][0]["properties"]
+    ]
+    return [each for each in variants if each not in lists] + heads
 
 
 def _of_a_head(tables: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,9 @@ class RunTeacher:
                 architecture=teacher.network,
                 schedule=teacher.training,
             )
-            return trained_baseline(trained, self.model.data, self.model.context)
+            return trained_baseline(
+                trained, self.model.data, self.model.context, training="teacher"
+            )
         options = {
             "model": teacher,
             "trust": recipe.baseline.trust,
