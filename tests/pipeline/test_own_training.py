@@ -23,7 +23,7 @@ def train(model, data, schedule):
         tf_keras.losses.SparseCategoricalCrossentropy(),
     )
     images, labels = data.train.images.astype("float32"), data.train.labels
-    model.fit(images, labels, batch_size=schedule.batch, epochs=3, verbose=0)
+    model.fit(images, labels, batch_size=schedule.batch, epochs=25, verbose=0)
 
 def fails(model, data, schedule):
     raise RuntimeError("no more memory")
