@@ -210,8 +210,8 @@ def test_a_space_that_is_tried_out_ends_the_search(tmp_path: Path) -> None:
 
 
 def test_time_that_is_over_begins_no_trial(tmp_path: Path) -> None:
-    result = searched(tmp_path, minutes=1e-9, trials=None)
-    assert result.trials == ()
+    with pytest.raises(InputError, match=r"--minutes 1e-09: was over after 0 s, before a recipe"):
+        searched(tmp_path, minutes=1e-9, trials=None)
     assert searched(tmp_path, minutes=0.05, trials=8).trials != ()
 
 
