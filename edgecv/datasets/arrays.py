@@ -100,7 +100,7 @@ class Arrays(DatasetSource):
 
 
 def named_arrays(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, NDArray[Any]]:
-    """Return the arrays by their names in a .npz, none copied. Raises InputError for one missing."""
+    """Return the arrays by their names in a .npz, uncopied. Raises InputError for one missing."""
     if isinstance(given, Mapping):
         named = {str(name): value for name, value in given.items() if value is not None}
         strange = [name for name in named if not is_array(name)]
