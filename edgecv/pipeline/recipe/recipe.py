@@ -78,7 +78,7 @@ class Recipe(Options):
         baseline["input_shape"] = list(self.baseline.input_shape)
         if self.baseline.model is None:
             baseline["training"] = self.schedule.model_dump(exclude_none=True)
-        if self.baseline.model is None and self.baseline.backbone is None:
+        if self.baseline.has_architecture:
             baseline |= ARCHITECTURES.table(self.architecture)
         else:
             del baseline["input_shape"]
@@ -131,10 +131,6 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     inside = f"{where}, [baseline]"
     if "model" in baseline and (training or architecture or "input_shape" in baseline):
         raise InputError(inside, "names a model and how to train one", remedy="keep one of the two")
-    if "backbone" in baseline and architecture:
-        raise InputError(
-            inside, "names a backbone and an architecture", remedy="keep one of the two"
-        )
     source = DATASETS.parse(_table(table, "data", where), f"{where}, [data]")
     techniques = _parse_techniques(table.get("technique", ()), where)
     exports = _parse_exports(table.get("export"), where)
@@ -142,6 +138,12 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     for technique in techniques:
         technique.check_exports(exports, where)
     original = parse_options(BaselineOptions, baseline, inside)
+    if architecture and not original.has_architecture:
+        raise InputError(
+            inside,
+            "names a model to start from and an architecture",
+            remedy="keep one of the two; weights = starts an architecture",
+        )
     task = table.get("task", DEFAULT_TASK)
     gates = parse_options(Limits, _table(table, "gates", where), f"{where}, [gates]")
     check_data(source, original, techniques, gates, where)
