@@ -247,7 +247,7 @@ class TechniqueStage:
         self._check_exportable(model)
         teacher = None
         if distillation is not None:
-            original = by_name(self.teacher.load())
+            original = by_name(self.teacher.keras_model)
             teacher = Teacher(recipe.task.separated(original), distillation)
         data, fraction = self.model.data, recipe.settings.train_fraction
         if fraction < 1:

@@ -219,4 +219,5 @@ def check_techniques(model: UserModel) -> None:
         return
     separate = model.recipe.task.separated(model.untrained)
     for technique in model.recipe.techniques:
+        technique.check_task(model.recipe.task)
         technique.check_model(separate)
