@@ -29,6 +29,16 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class PeakMemory:
+    """The peak of resident memory, in bytes, images that are mapped from the cache included."""
+
+    bytes: int
+    """Of the process that wrote the report, over its whole life."""
+    child_bytes: int
+    """Of the largest of its child processes, in which models are converted and run."""
+
+
+@dataclass(frozen=True)
 class Measurement:
     """One artifact, on one runtime, on one split."""
 
@@ -284,6 +294,8 @@ class Report(Displayed):
     """The file on a device, in the report of a deployment."""
     control: Control | None = None
     """None where no technique trains, where it was left out, and in reports from before it."""
+    memory: PeakMemory | None = None
+    """None in reports from before it was measured."""
     schema_version: int = field(default=1)
 
     @property

@@ -34,6 +34,7 @@ from edgecv.reports.changed_images import write_flips
 from edgecv.reports.costs import write_widths
 from edgecv.reports.files import write_reports
 from edgecv.system.environment import environment, machine
+from edgecv.system.memory import peak_memory
 from edgecv.system.storage import copy_file, tree_sha256, write_bytes
 from edgecv.targets.c.generate import planned_arena
 from edgecv.techniques.shrink import Shrink
@@ -189,6 +190,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         notes=(*recipe.settings.notes, *results.notes),
         costs=results.costs,
         control=None if control is None else control.entry,
+        memory=peak_memory(),
     )
 
 

@@ -51,6 +51,7 @@ def to_markdown(report: Report) -> str:
             *_section("Notes", list(report.notes)),
             *_section("Data", data_lines(report)),
             *_section("Baseline", baseline_lines(report)),
+            *_section("Memory", memory_lines(report)),
             *_section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
         ]
     )
@@ -217,6 +218,16 @@ def baseline_lines(report: Report) -> list[str]:
         value = None if each.baseline is None else each.baseline.value
         lines.append(f"{f'{name}: ' if name else ''}{headline.name} {headline.text(value)}")
     return lines
+
+
+def memory_lines(report: Report) -> list[str]:
+    """Return the peaks of memory; nothing in a report from before they were measured."""
+    if report.memory is None:
+        return []
+    own, child = (
+        f"{peak / 1e9:.2f} GB" for peak in (report.memory.bytes, report.memory.child_bytes)
+    )
+    return [f"resident memory at its peak: {own}, and {child} in the largest child process"]
 
 
 def _facts(report: Report) -> list[tuple[str, object]]:
