@@ -51,6 +51,11 @@ COMMANDS: dict[str, Command] = {
         "Make a finished file smaller without changing an answer: the same network, packed.",
         "edgecv pack model.tflite",
     ),
+    "log": Command(
+        MAKE,
+        "Write a finished run into a log of experiments: TensorBoard, MLflow or a CSV file.",
+        "edgecv log exported/my-run --to mlflow",
+    ),
     "deploy": Command(
         DEPLOY,
         "Check a file, build what a device needs, run it there, and compare its answers.",
@@ -90,6 +95,11 @@ COMMANDS: dict[str, Command] = {
         SHOW,
         "Show several finished runs side by side, and write one page of them.",
         "edgecv compare exported/first exported/second --open",
+    ),
+    "card": Command(
+        SHOW,
+        "Print the model card of a finished run: Markdown with the metadata that hubs read.",
+        "edgecv card exported/my-run > README.md",
     ),
     "gate": Command(
         ACCEPT,

@@ -2,7 +2,8 @@
 
 Our own plug-ins are the files of a folder. Those of another package are named by its entry points,
 in the groups ``edgecv.techniques``, ``edgecv.formats`` (exporters, runtimes and importers),
-``edgecv.datasets``, ``edgecv.tasks``, ``edgecv.architectures`` and ``edgecv.targets``.
+``edgecv.datasets``, ``edgecv.tasks``, ``edgecv.architectures``, ``edgecv.targets`` and
+``edgecv.logs``.
 """
 
 import hashlib
@@ -20,6 +21,7 @@ from edgecv.core.options import parse_options
 from edgecv.core.plugins import (
     Architecture,
     DatasetSource,
+    ExperimentLog,
     Exporter,
     Importer,
     Plugin,
@@ -281,7 +283,11 @@ TARGETS = Registry(
     "target", Target, "edgecv.targets", "target", group="edgecv.targets", module="target"
 )
 
+LOGS = Registry("log", ExperimentLog, "edgecv.reports.logs", "log", group="edgecv.logs")
+
 
 def all_registries() -> tuple[Registry[Any], ...]:
     """Return every registry, in the order in which a run uses them."""
-    return DATASETS, ARCHITECTURES, IMPORTERS, TASKS, TECHNIQUES, EXPORTERS, RUNTIMES, TARGETS
+    return (
+        DATASETS, ARCHITECTURES, IMPORTERS, TASKS, TECHNIQUES, EXPORTERS, RUNTIMES, TARGETS, LOGS,
+    )  # fmt: skip

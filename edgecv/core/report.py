@@ -29,13 +29,13 @@ class Latency:
 
 
 @dataclass(frozen=True)
-class PeakMemory:
+class MemoryPeaks:
     """The peak of resident memory, in bytes, images that are mapped from the cache included."""
 
     bytes: int
-    """Of the process that wrote the report, over its whole life."""
+    """Peak of the process that wrote the report, over its whole life."""
     child_bytes: int
-    """Of the largest of its child processes, in which models are converted and run."""
+    """Peak of the largest of its child processes, in which models are converted and run."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +251,18 @@ class Control:
 
 
 @dataclass(frozen=True)
+class TrainingCurve:
+    """A training of a run, epoch by epoch."""
+
+    name: str
+    """"baseline", "teacher", "control", or the technique."""
+    epochs: tuple[Mapping[str, bool | int | float | None], ...]
+    """epoch, loss, validation_loss, the score of the task (accuracy) and that of the validation
+    images (validation_accuracy), learning_rate, seconds, settled. Trainings that an earlier version
+    has stored have fewer."""
+
+
+@dataclass(frozen=True)
 class Deployment:
     """A file on a device, beside the same file on the machine that deployed it."""
 
@@ -294,8 +306,10 @@ class Report(Displayed):
     """The file on a device, in the report of a deployment."""
     control: Control | None = None
     """None where no technique trains, where it was left out, and in reports from before it."""
-    memory: PeakMemory | None = None
+    memory: MemoryPeaks | None = None
     """None in reports from before it was measured."""
+    trainings: tuple[TrainingCurve, ...] = ()
+    """The trainings of the run, in their order; those of a model that was given are not known."""
     schema_version: int = field(default=1)
 
     @property

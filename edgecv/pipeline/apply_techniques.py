@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from edgecv.core.data import Dataset
+from edgecv.core.events import of_training
+from edgecv.core.images import image_rows
 from edgecv.core.plugins import (
     Constraint,
     Exporter,
@@ -24,6 +26,7 @@ from edgecv.core.plugins import (
     TechniqueContext,
 )
 from edgecv.core.registry import TECHNIQUES
+from edgecv.core.report import TrainingCurve
 from edgecv.core.sample import balanced_rows
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
@@ -52,8 +55,8 @@ class AppliedTechniques:
     """Sentences for the report."""
     shared_kernels: frozenset[str] = frozenset()
     """Layers in whose kernels weights are equal on purpose."""
-    trained: bool = False
-    """True if a technique has trained: one that finds nothing to do need not."""
+    trainings: tuple[TrainingCurve, ...] = ()
+    """The training of each technique that has trained: one that finds nothing to do need not."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class TechniqueRunner:
         notes: list[str] = []
         shared: frozenset[str] = frozenset()
         made = plain = self.model.source
-        trained = False
+        trainings: list[TrainingCurve] = []
         for technique in self.model.recipe.techniques:
             made = self._apply(technique, made, shared)
             plain = plain if ModelProperty.QUANTIZERS in technique.makes else made
@@ -81,8 +84,9 @@ class TechniqueRunner:
             if technique.distillation is not None and self.teacher.is_another:
                 notes.append(f"{technique.name}: {self.teacher.note}")
             shared |= frozenset(facts["shared_kernels"])
-            trained = trained or bool(facts["history"])
-        return AppliedTechniques(made, plain, tuple(notes), shared, trained)
+            if facts["history"]:
+                trainings.append(TrainingCurve(technique.name, tuple(facts["history"])))
+        return AppliedTechniques(made, plain, tuple(notes), shared, tuple(trainings))
 
     def _apply(self, technique: Technique, before: ModelFile, shared: frozenset[str]) -> ModelFile:
         store, key = self.context.store, self._key(technique, before, shared)
@@ -243,7 +247,7 @@ class TechniqueStage:
         self._check_exportable(model)
         teacher = None
         if distillation is not None:
-            original = by_name(self.teacher.load())
+            original = by_name(self.teacher.keras_model)
             teacher = Teacher(recipe.task.separated(original), distillation)
         data, fraction = self.model.data, recipe.settings.train_fraction
         if fraction < 1:
@@ -255,7 +259,7 @@ class TechniqueStage:
             schedule.for_data(data, mirrors=recipe.mirrors),
             seed=self.run.seed,
             checkpoint=self.run.store.checkpoint(f"{self.key}-{self._trainings}"),
-            on_event=self.run.on_event,
+            on_event=of_training(self.run.on_event, self.technique.name, len(self.history)),
             constraint=constraint,
             teacher=teacher,
         )
@@ -285,7 +289,10 @@ def fraction_of(data: Dataset, fraction: float) -> Dataset:
     """Return the data with a fraction of its training images, drawn over all of them."""
     train = data.train
     rows = np.sort(balanced_rows(train.labels, math.ceil(len(train) * fraction)))
-    return replace(data, train=replace(train, images=train.images[rows], labels=train.labels[rows]))
+    return replace(
+        data,
+        train=replace(train, images=image_rows(train.images).at(rows), labels=train.labels[rows]),
+    )
 
 
 def bits_of(exports: Sequence[Exporter]) -> dict[str, int]:

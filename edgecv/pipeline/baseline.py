@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError
-from edgecv.core.events import score_name
+from edgecv.core.events import of_training, score_name
 from edgecv.core.files import read_regular
 from edgecv.core.plugins import Head, Task
 from edgecv.core.registry import ARCHITECTURES, DATASETS
@@ -59,11 +59,15 @@ class Start:
 
 
 def trained_baseline(
-    recipe: Recipe, data: Dataset, context: RunContext, start: Start | None = None
+    recipe: Recipe,
+    data: Dataset,
+    context: RunContext,
+    start: Start | None = None,
+    training: str = "baseline",
 ) -> ModelFile:
     """Return the trained baseline of a recipe: from the store, or trained now.
 
-    ``start``: the backbone of the recipe, None for random weights.
+    ``start``: the backbone of the recipe, None for random weights. ``training``: its name in logs.
     """
     store, key = context.store, _key(recipe, data, start)
     label = f"{Path(data.name).stem}-{start.label if start else recipe.architecture.name}"
@@ -84,8 +88,11 @@ def trained_baseline(
             note += "; --class-weights balanced gives an image of a small class more weight"
         if note:
             context.emit("note", note)
+        named = replace(context, on_event=of_training(context.on_event, training))
         store.stage(
-            "baselines", place.name, lambda folder: _train(recipe, data, context, start, folder)
+            "baselines",
+            place.name,
+            lambda folder: _train(recipe, data, named, start, folder),
         )
     store.forget(key)  # Again, in case a run was killed in between.
     return ModelFile.at(place / MODEL, recipe.baseline.trusted if start else NO_TRUST)
@@ -116,6 +123,8 @@ def _train(
         parts = stages(schedule, len(data.train), origin.freeze, origin.fine_tuning_rate)
         history = fit_stages(backbone, data, recipe.task, parts, checkpoints=checkpoint, **options)
         model, network = backbone.model, {"backbone": origin.model_dump(exclude_none=True)}
+        if origin.model is None:
+            network |= ARCHITECTURES.table(recipe.architecture)
     write_bytes(folder / MODEL, keras_bytes(model))
     write_bytes(folder / "labels.txt", labels_text(data.class_names))
     write_curves(history, recipe.task.curves, folder / "curves.png")
@@ -176,7 +185,7 @@ class StoredTraining(BaseModel):
     seed: int
     schedule: dict[str, Any]
     parameters: int
-    history: tuple[dict[str, bool | int | float], ...] = Field(min_length=1, strict=False)
+    history: tuple[dict[str, bool | int | float | None], ...] = Field(min_length=1, strict=False)
 
     @field_validator("history")
     @classmethod
@@ -184,7 +193,7 @@ class StoredTraining(BaseModel):
         for epoch in found:
             if not {"epoch", "loss", "seconds"} <= set(epoch) or set(epoch) != set(found[0]):
                 raise ValueError("other figures than those of an epoch")
-        if not any(f"validation_{key}" in found[0] for key in found[0]):
+        if not any(f"validation_{key}" in found[0] for key in found[0] if key != "loss"):
             raise ValueError("no score")
         return found
 
@@ -194,14 +203,18 @@ def read_training(folder: Path, test: ModelScore) -> Training:
 
     Raises InputError where it is damaged.
     """
+    return Training(folder, **dict(stored_training(folder)), test=test)
+
+
+def stored_training(folder: Path) -> StoredTraining:
+    """Return the record of a training. Raises InputError where it is damaged."""
     path = folder / "training.json"
     try:
         content = read_regular(path, LARGEST_TRAINING_BYTES)
         json_value(content)
-        record = StoredTraining.model_validate_json(content)
+        return StoredTraining.model_validate_json(content)
     except ValueError:
         raise InputError(str(path), "is damaged", remedy=f"move {folder} away") from None
-    return Training(folder, **dict(record), test=test)
 
 
 def labels_text(class_names: tuple[str, ...]) -> bytes:

@@ -6,14 +6,16 @@ same epochs, data and options, without compression or distillation: it tells bot
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from edgecv.core.errors import DivergedError, InputError
+from edgecv.core.events import of_training
 from edgecv.core.plugins import TaskHead
-from edgecv.core.report import Control, ControlScore
+from edgecv.core.report import Control, ControlScore, TrainingCurve
 from edgecv.core.text import counted
 from edgecv.evaluation.comparison import metric_of
 from edgecv.evaluation.control import ControlOutputs
@@ -38,6 +40,7 @@ class TrainedControl:
     file: ModelFile | None = None
     """None where it could not be trained."""
     outputs: ControlOutputs | None = None
+    training: TrainingCurve | None = None
 
 
 def trainings(recipe: Recipe) -> tuple[Schedule, ...]:
@@ -74,19 +77,25 @@ class ControlRunner:
         if not schedules:
             return None
         try:
-            file, epochs = self._trained(schedules)
-            return self._measured(file, epochs)
+            file, history = self._trained(schedules)
+            found = self._measured(file, len(history))
+            return replace(found, training=TrainingCurve(STEM, history))
         except (DivergedError, InputError) as error:  # It cannot be trained, or gives NaN.
             self.context.emit("control", f"the control cannot be trained: {error}")
             return TrainedControl(Control("", 0, reason=str(error)))
 
-    def _trained(self, schedules: Sequence[Schedule]) -> tuple[ModelFile, int]:
-        """Return the baseline after all schedules, and the number of epochs that it took."""
-        file, epochs = self.model.source, 0
+    def _trained(
+        self, schedules: Sequence[Schedule]
+    ) -> tuple[ModelFile, tuple[Mapping[str, Any], ...]]:
+        """Return the baseline after all schedules, and the epochs that it took."""
+        file = self.model.source
+        history: list[Mapping[str, Any]] = []
         for schedule, key in zip(schedules, self._keys(schedules), strict=True):
             file = self._stage(file, schedule, key)
-            epochs += json.loads((file.path.parent / "facts.json").read_text("utf-8"))["epochs"]
-        return file, epochs
+            facts = json.loads((file.path.parent / "facts.json").read_text("utf-8"))
+            done = len(history)
+            history += [{**each, "epoch": done + each["epoch"]} for each in facts["history"]]
+        return file, tuple(history)
 
     def _stage(self, before: ModelFile, schedule: Schedule, key: str) -> ModelFile:
         """Return a model trained on by one schedule: from the store, or trained now."""
@@ -119,7 +128,7 @@ class ControlRunner:
             schedule.for_data(self.model.data, mirrors=recipe.mirrors),
             seed=self.context.seed,
             checkpoint=self.context.store.checkpoint(key),
-            on_event=self.context.on_event,
+            on_event=of_training(self.context.on_event, STEM),
         )
         write_bytes(folder / MODEL, keras_bytes(trained))
         rows = [epoch.table(task.curves.score) for epoch in history]

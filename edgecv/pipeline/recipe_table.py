@@ -94,7 +94,7 @@ def _report(recipe: Recipe, context: RunContext) -> Report:
         return compress(recipe, context)
     check_seal(folder)
     report = read_report(folder)
-    if report.recipe != recipe.table():
+    if report.recipe != recipe.replace(logs=()).table():
         raise InputError(
             str(folder), "is a run of another recipe", remedy="move it away, or use --output"
         )

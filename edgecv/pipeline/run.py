@@ -3,17 +3,20 @@
 import math
 import os
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from edgecv.core.errors import InputError
 from edgecv.core.events import OnEvent, ignore_event
-from edgecv.core.report import Report
+from edgecv.core.report import Report, TrainingCurve
 from edgecv.models.training.augmentation import check_augmentation
 from edgecv.pipeline.apply_techniques import TechniqueRunner
 from edgecv.pipeline.baseline import (
     ModelScore,
     Training,
     read_training,
+    stored_training,
 )
 from edgecv.pipeline.context import RunContext, open_run
 from edgecv.pipeline.control import ControlRunner
@@ -26,8 +29,11 @@ from edgecv.pipeline.export import (
     planned_exports,
 )
 from edgecv.pipeline.judge_again import judge_again
+from edgecv.pipeline.logged_results import results_of_run, results_of_training
 from edgecv.pipeline.mixed import check_mixed, with_chosen_layers
+from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
+from edgecv.pipeline.run_logs import RunLogs, logged_run
 from edgecv.pipeline.run_report import RunResults, make_report, write_run
 from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
@@ -60,7 +66,11 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
     """Train the recipe's baseline unless it is stored, and measure it on the test images."""
     store.check_writable()
     TrainedModel.check(recipe)
-    with open_run(store, recipe.settings, on_event) as context:
+    run = logged_run(recipe, f"{recipe.data.name}-{recipe.architecture.name}", store)
+    with (
+        RunLogs(recipe.logs, run, on_event) as logs,
+        open_run(store, recipe.settings, logs.on_event) as context,
+    ):
         check_augmentation(recipe.schedule, recipe.task, "[baseline.training]")
         model = TrainedModel.open(recipe, context)
         test = model.data.test
@@ -70,11 +80,32 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
         )
         further = {each: figure for each, figure in others if math.isfinite(figure)}
         tested = ModelScore(name, value, len(test), further)
-        return read_training(model.original.path.parent, tested)
+        training = read_training(model.original.path.parent, tested)
+        curve = TrainingCurve("baseline", training.history)
+        later = "the same command with --log {} sends it, and trains nothing again"
+        logs.finish(results_of_training(training), [curve], later)
+    return training
 
 
 def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Report:
     """Run a recipe in a context that the caller has opened: see ``run``."""
+    if recipe.search is not None:
+        raise InputError(
+            recipe.name,
+            "has [search], which is for edgecv search",
+            remedy="leave [search] out, or use edgecv search --recipe",
+        )
+    run = logged_run(recipe, recipe.name, context.store)
+    with RunLogs(recipe.logs, run, context.on_event) as logs:
+        logged = replace(context, on_event=logs.on_event)
+        report = _compress(recipe.replace(logs=()), logged, force=force)
+        folder = context.store.run_folder(recipe.name)
+        later = f"edgecv log {quote(str(folder))} --to {{}} sends it"
+        logs.finish(results_of_run(report, folder), report.trainings, later)
+    return report
+
+
+def _compress(recipe: Recipe, context: RunContext, *, force: bool) -> Report:
     check_user_model(recipe)
     stored = None if force else judge_again(recipe, context)
     if stored is not None:
@@ -102,7 +133,7 @@ def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunCont
     control = ControlRunner(model, context)
     control.announce()
     applied = TechniqueRunner(model, context, teacher).apply()
-    trained_on = control.make() if applied.trained else None
+    trained_on = control.make() if applied.trainings else None
     unwritable = format_notes(recipe)
     for note in unwritable:
         context.emit("note", note)
@@ -126,12 +157,27 @@ def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunCont
         *calibration_notes(recipe, data),
         *unwritable,
     )
-    results = RunResults(measurements, unwritten | unmeasured, notes, costs, trained_on)
+    trainings = (*first_trainings(model, teacher), *applied.trainings)
+    if trained_on is not None and trained_on.training is not None:
+        trainings = (*trainings, trained_on.training)
+    results = RunResults(measurements, unwritten | unmeasured, notes, costs, trained_on, trainings)
     report = make_report(model, results, folder)
     write_run(model, report, applied.file.path, folder, trained_on)
     if context.log is not None:
         copy_file(context.log, folder / "log.txt")
     return report
+
+
+def first_trainings(model: UserModel, teacher: RunTeacher) -> tuple[TrainingCurve, ...]:
+    """Return the trainings of the baseline and of the teacher, where the run has trained them."""
+    recipe = model.recipe.baseline
+    files = {"baseline": model.original} if recipe.model is None else {}
+    if isinstance(recipe.teacher, TeacherNetwork):
+        files["teacher"] = teacher.file
+    return tuple(
+        TrainingCurve(name, stored_training(file.path.parent).history)
+        for name, file in files.items()
+    )
 
 
 def _custom_objects(recipe: Recipe) -> AbstractContextManager[None]:
@@ -173,4 +219,5 @@ def check_techniques(model: UserModel) -> None:
         return
     separate = model.recipe.task.separated(model.untrained)
     for technique in model.recipe.techniques:
+        technique.check_task(model.recipe.task)
         technique.check_model(separate)

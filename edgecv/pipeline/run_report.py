@@ -8,7 +8,15 @@ from pathlib import Path
 from edgecv.core.costs import Costs
 from edgecv.core.data import Outputs, Targets
 from edgecv.core.plugins import Task
-from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Measurement, Report
+from edgecv.core.report import (
+    Baseline,
+    Comparison,
+    DataFacts,
+    Gate,
+    Measurement,
+    Report,
+    TrainingCurve,
+)
 from edgecv.core.text import counted
 from edgecv.evaluation.comparison import align_all, compare_all, metric_of
 from edgecv.evaluation.control import with_control
@@ -52,6 +60,7 @@ class RunResults:
     notes: tuple[str, ...]
     costs: Costs | None
     control: TrainedControl | None = None
+    trainings: tuple[TrainingCurve, ...] = ()
 
 
 def judge(
@@ -191,6 +200,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         costs=results.costs,
         control=None if control is None else control.entry,
         memory=peak_memory(),
+        trainings=results.trainings,
     )
 
 

@@ -53,7 +53,9 @@ class RunTeacher:
                 architecture=teacher.network,
                 schedule=teacher.training,
             )
-            return trained_baseline(trained, self.model.data, self.model.context)
+            return trained_baseline(
+                trained, self.model.data, self.model.context, training="teacher"
+            )
         options = {
             "model": teacher,
             "trust": recipe.baseline.trust,
@@ -87,8 +89,9 @@ class RunTeacher:
             f" images, where the baseline has {scores[1]}"
         )
 
-    def load(self) -> KerasModel:
-        """Return the model in this process."""
+    @cached_property
+    def keras_model(self) -> KerasModel:
+        """The model in this process, read once for all trainings."""
         return self.file.load() if self.is_another else self.model.keras_model
 
 

@@ -19,9 +19,9 @@ LARGEST_REPORT_BYTES = 20_000_000
 def to_table(report: Report) -> dict[str, Any]:
     """Return the report as JSON's plain values.
 
-    The keys of a deployment, of a control, of memory, of further metrics, of differences number by
-    number, of real scores, of heads and of devices are left out where there are none, as in earlier
-    reports.
+    The keys of a deployment, of a control, of trainings, of memory, of further metrics, of
+    differences number by number, of real scores, of heads and of devices are left out where there
+    are none, as in earlier reports.
     """
     table = asdict(report)
     for comparison in table["comparisons"]:
@@ -42,7 +42,7 @@ def to_table(report: Report) -> dict[str, Any]:
     _leave_out(table["data"], "head_classes")
     if table["baseline"] is not None:
         _leave_out(table["baseline"], "head_values")
-    _leave_out(table, "deployment", "control", "memory")
+    _leave_out(table, "deployment", "control", "trainings", "memory")
     return {"schema_version": table.pop("schema_version"), **table}
 
 

@@ -3,12 +3,12 @@
 import resource
 from pathlib import Path
 
-from edgecv.core.report import PeakMemory
+from edgecv.core.report import MemoryPeaks
 
 KIB = 1024
 
 
-def peak_memory() -> PeakMemory:
+def peak_memory() -> MemoryPeaks:
     """Return the peaks of this process, over its whole life, and of its largest child."""
     import psutil
 
@@ -17,7 +17,7 @@ def peak_memory() -> PeakMemory:
         for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     alive = [_peak_of(child.pid) for child in psutil.Process().children(recursive=True)]
-    return PeakMemory(own, max([ended, *alive]))
+    return MemoryPeaks(own, max([ended, *alive]))
 
 
 def _peak_of(pid: int) -> int:

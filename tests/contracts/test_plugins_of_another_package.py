@@ -44,6 +44,10 @@ precision = "float16"
 
 [gates]
 max_drop_points = 10.0
+
+[[log]]
+log = "lines"
+path = "lines.txt"
 """
 BROKEN = """
 [edgecv.techniques]
@@ -131,6 +135,14 @@ def test_a_recipe_of_plugins_of_another_package_is_run(run: Path) -> None:
     assert max(layer["distinct"] for layer in candidate["artifact"]["layers"]) <= 65
 
 
+def test_a_log_of_another_package_gets_epochs_and_the_outcome(run: Path) -> None:
+    lines = (run.parents[1] / "lines.txt").read_text().splitlines()
+    epochs = [line.split()[:3] for line in lines if "baseline" in line]
+    assert epochs == [["toy", "baseline", str(number)] for number in range(1, len(epochs) + 1)]
+    assert len(epochs) > 3
+    assert lines[-1].startswith("toy passed ")
+
+
 def test_a_file_of_another_packages_format_is_validated_and_timed(run: Path, site: Path) -> None:
     done = edgecv(
         run, [site], "validate", "float16.dense", "--baseline", "baseline.keras",
@@ -146,7 +158,7 @@ def test_a_file_of_another_packages_format_is_validated_and_timed(run: Path, sit
 def test_plugins_of_another_package_are_listed_with_it(site: Path) -> None:
     listed = edgecv(site, [site], "list").stdout
     rows = [line.split() for line in listed.splitlines()]
-    names = "bright_corner two_layers top_two rounding dense numpy dense_folder".split()
+    names = "bright_corner two_layers top_two rounding dense numpy dense_folder lines".split()
     assert [row for row in rows if "toy-plugins" in row] != []
     assert {name for row in rows for name in names if name in row[:3] and "toy-plugins" in row} == {
         *names

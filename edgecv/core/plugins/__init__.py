@@ -6,6 +6,13 @@ its own schema, defaults, validation and behaviour; the first line of its docstr
 
 from edgecv.core.plugins.architecture import Architecture
 from edgecv.core.plugins.dataset import Data, DatasetSource, Progress
+from edgecv.core.plugins.experiment_log import (
+    ExperimentLog,
+    Figures,
+    LoggedResults,
+    LoggedRun,
+    LogSession,
+)
 from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.importer import Importer
 from edgecv.core.plugins.plugin import Plugin
@@ -40,10 +47,15 @@ __all__ = [
     "DeployedFile",
     "Device",
     "DeviceFacts",
+    "ExperimentLog",
     "Exporter",
+    "Figures",
     "Fit",
     "Head",
     "Importer",
+    "LogSession",
+    "LoggedResults",
+    "LoggedRun",
     "Metric",
     "ModelProperty",
     "Move",

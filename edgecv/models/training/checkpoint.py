@@ -1,6 +1,7 @@
 """Checkpoint of a training: its last finished epoch, enough to go on from."""
 
 import io
+import math
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from edgecv.system.storage import write_bytes
 Weights = tuple[NDArray[Any], ...]
 KINDS = ("weights", "optimizer", "best_weights")
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError)
+"""Errors of a checkpoint that is cut off, or that another version has written."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Epoch:
 
     ``score`` is the mean score of the training images during the epoch, ``validation_score``
     that of the validation images after it, with the weights as they are kept: higher is better.
+    ``loss`` and ``validation_loss`` are of the same images and weights, without variations of the
+    validation images; ``learning_rate`` is that of the last step.
     """
 
     epoch: int
@@ -30,17 +34,22 @@ class Epoch:
     score: float
     validation_score: float
     seconds: float
+    validation_loss: float
+    learning_rate: float
     settled: bool = True
     """True if the weights fully satisfy the constraint."""
 
     def table(self, score: str) -> dict[str, Any]:
         """Return the epoch as JSON's plain values, with the task's name of the score.
 
-        >>> sorted(Epoch(1, 0.5, 0.8, 0.7, 2.0).table("accuracy"))
-        ['accuracy', 'epoch', 'loss', 'seconds', 'settled', 'validation_accuracy']
+        >>> list(Epoch(1, 0.5, 0.8, 0.7, 2.0, 0.6, 0.01).table("accuracy"))[:5]
+        ['epoch', 'loss', 'accuracy', 'validation_accuracy', 'seconds']
         """
         names = {"score": score, "validation_score": f"validation_{score}"}
-        return {names.get(key, key): value for key, value in asdict(self).items()}
+        table = {names.get(key, key): value for key, value in asdict(self).items()}
+        if not math.isfinite(self.validation_loss):  # JSON has no such number.
+            table["validation_loss"] = None
+        return table
 
 
 @dataclass(frozen=True)
@@ -92,8 +101,11 @@ def read_progress(path: Path) -> TrainingProgress:
 def _read(content: IO[bytes]) -> TrainingProgress:
     with np.load(content, allow_pickle=False) as file:
         history = tuple(
-            Epoch(int(number), loss, accuracy, validation, seconds, bool(settled))
-            for number, loss, accuracy, validation, seconds, settled in file["history"].tolist()
+            Epoch(**{**row, "epoch": int(row["epoch"]), "settled": bool(row["settled"])})
+            for row in (
+                dict(zip(Epoch.__dataclass_fields__, values, strict=True))
+                for values in file["history"].tolist()
+            )
         )
         weights, optimizer, best = (
             tuple(file[key] for key in sorted(file.files) if key.startswith(f"{kind}_"))

@@ -41,10 +41,13 @@ from edgecv.models.training.estimate import FORWARDS_A_STEP, MINUTE, duration, s
 from edgecv.models.training.optimizers import optimizer_of
 from edgecv.models.training.randomness import seeded_layers
 from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.variations import margin_of_blur, vary
 from edgecv.system.storage import write_json
 
 STEPS_BETWEEN_REPORTS = 25
 EVALUATION_BATCH = 500
+EVALUATION_BYTES = 2**26
+"""Most memory of the images of a batch, in float32: of large images a batch has fewer."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ def fit(
     steps = len(progress.history) * trainer.steps
     # Averaged weights are none that batch normalization was trained beside.
     if moving_averages.lag(model, 0 if schedule.ema else steps):
-        return _with_kept(progress, _settle(trainer, data.validation, on_event))
+        score = _settle(trainer, data.validation, on_event)
+        return _with_kept(progress, score, trainer.validation_loss(data.validation))
     return progress.history
 
 
@@ -129,10 +133,10 @@ def _epochs_in(minutes: float, trainer: "_Trainer", validation: int, checkpoint:
     return epochs
 
 
-def _with_kept(progress: TrainingProgress, score: float) -> tuple[Epoch, ...]:
-    """Return the history with the score of the weights as they are kept, for their epoch."""
+def _with_kept(progress: TrainingProgress, score: float, loss: float) -> tuple[Epoch, ...]:
+    """Return the history with score and loss of the weights as they are kept, for their epoch."""
     best = progress.best
-    kept = replace(best, validation_score=score)
+    kept = replace(best, validation_score=score, validation_loss=loss)
     return tuple(kept if each is best else each for each in progress.history)
 
 
@@ -178,13 +182,23 @@ def _one_epoch(
     weights = trainer.weights()
     with trainer.averaged():
         validation_score = trainer.score(validation)
+        validation_loss = trainer.validation_loss(validation)
         kept = trainer.weights()
     seconds = time.perf_counter() - started
-    settled = trainer.is_settled(epoch)
-    result = Epoch(epoch + 1, loss, score, validation_score, seconds, settled)
+    rate = float(trainer.rates[(epoch + 1) * steps - 1])
+    result = Epoch(
+        epoch + 1,
+        loss,
+        score,
+        validation_score,
+        seconds,
+        validation_loss,
+        rate,
+        trainer.is_settled(epoch),
+    )
     if not all(np.isfinite(each).all() for each in weights):  # By the last step, after its loss.
         found = f"there are NaN or infinite weights after epoch {epoch + 1} of {epochs}"
-        raise _diverged(found, float(trainer.rates[(epoch + 1) * steps - 1]), before)
+        raise _diverged(found, rate, before)
     after = TrainingProgress((*before.history, result), weights, trainer.optimizer_state())
     is_best = after.best is result
     return replace(after, best_weights=kept if is_best else before.best_weights)
@@ -232,6 +246,8 @@ class _Trainer:
         def varied(taken: Tensor, chosen: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
             truth = nest.map_structure(lambda each: tensorflow.gather(each, chosen), targets)
             moved, truth = augment(taken, truth, seeds, schedule, task)
+            if schedule.augment:
+                moved, truth = vary(moved, truth, seeds, schedule.augment, task)
             return (hide(moved, seeds, schedule.cutout) if schedule.cutout else moved), truth
 
         self._varied = varied
@@ -259,6 +275,8 @@ class _Trainer:
             return loss, tensorflow.reduce_mean(task.training_score(truth, raw))
 
         self._step = compile_function(step)
+        self._raw = compile_inference(raw_model)
+        self._losses = compile_function(loss_of)
 
     def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
         """Train one pass; yield (steps done, mean loss, mean score) now and then."""
@@ -309,6 +327,20 @@ class _Trainer:
         outputs = self.predict(split.images)
         return float(np.mean(self.task.score_per_image(outputs, split.labels)))
 
+    def validation_loss(self, split: Split) -> float:
+        """Return the mean loss of the images of a split, as training counts it."""
+        tensorflow, _ = load_tensorflow()
+        nest, targets, total = tensorflow.nest, self.task.targets(split.labels), 0.0
+        for start in range(0, len(split), EVALUATION_BATCH):
+            part = slice(start, start + EVALUATION_BATCH)
+            images = tensorflow.constant(split.images[part].astype(np.float32))
+            truth = nest.map_structure(
+                lambda each, part=part: tensorflow.constant(each[part]), targets
+            )
+            losses = self._losses(images, truth, self._raw(images))
+            total += float(tensorflow.reduce_sum(losses))
+        return total / len(split) + float(sum(self.model.losses))
+
     def seconds_a_pass(self, validation: int) -> float:
         """Return an estimate of the seconds of one epoch, by the time of one batch.
 
@@ -348,8 +380,9 @@ class _Trainer:
 
     def predict(self, images: ImageSequence) -> Outputs:
         """Return the model's outputs: uint8 (N, H, W, C) -> float32 (N, ...) each."""
-        starts = range(0, len(images), EVALUATION_BATCH)
-        batches = (images[start : start + EVALUATION_BATCH] for start in starts)
+        fitting = EVALUATION_BYTES // (4 * math.prod(images.shape[1:]))
+        size = max(1, min(EVALUATION_BATCH, fitting))
+        batches = (images[start : start + size] for start in range(0, len(images), size))
         found = (self._predict(batch.astype(np.float32)) for batch in batches)
         return Outputs.joined([named_outputs(self.model, each) for each in found])
 
@@ -393,6 +426,11 @@ def _check_enough(data: Dataset, schedule: Schedule) -> None:
             raise InputError(
                 data.name, f"has no {split} images", remedy="give more images under train/"
             )
+    if schedule.augment and data.meaning is not None:
+        raise InputError("augment", "is for pixels, and the data holds other numbers")
+    blur = schedule.augment.get("blur")
+    if blur is not None and margin_of_blur(blur) >= min(data.image_shape[:2]):
+        raise InputError("augment", f"a blur of {blur:g} pixels is wider than the images")
     if schedule.shift >= min(data.image_shape[:2]):
         raise InputError(
             "shift", f"is {schedule.shift}", accepted="less than the side of the images"

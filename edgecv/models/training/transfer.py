@@ -7,7 +7,7 @@ from typing import Literal
 
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.events import Event
+from edgecv.core.events import Event, of_training
 from edgecv.core.plugins import Task
 from edgecv.core.text import counted
 from edgecv.models.backbone import Backbone
@@ -84,7 +84,8 @@ def fit_stages(
         before = model.get_weights()
         with backbone.frozen(all_weights=number == 0):
             path = checkpoints(f"-stage{number + 1}.npz")
-            found = fit(model, data, task, schedule, seed=seed, checkpoint=path, on_event=on_event)
+            numbered = of_training(on_event, done=len(history))
+            found = fit(model, data, task, schedule, seed=seed, checkpoint=path, on_event=numbered)
         earlier = max((each.validation_score for each in history), default=None)
         if earlier is not None and earlier > max(each.validation_score for each in found):
             on_event(Event("note", "the fine-tuning was no better: the frozen backbone is kept"))

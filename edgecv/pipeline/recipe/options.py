@@ -1,13 +1,15 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
-from edgecv.core.plugins import Data, Target, Task
-from edgecv.core.registry import TARGETS, TASKS
+from edgecv.core.plugins import Data, ExperimentLog, Target, Task
+from edgecv.core.registry import LOGS, TARGETS, TASKS
+from edgecv.pipeline.recipe.recipe import distinct_logs
 from edgecv.pipeline.recipe.toml_file import read_toml
 
 
@@ -140,8 +142,10 @@ class TrainingOptions(CommandOptions):
     from_model: Annotated[Text | None, Flag("--from", default="random weights")] = None
     """A trained .keras or .h5 that the training starts from: its last layers are replaced by those
     of the task, the others are frozen first, then trained slowly."""
+    weights: Annotated[Text | None, Flag(default="random weights")] = None
+    """A file of weights that all but the last layers of --architecture start from."""
     freeze: Annotated[Text | None, Flag(default="a third of the epochs")] = None
-    """Epochs that train the new layers of --from alone: a number, or all."""
+    """Epochs that train the new layers beside --from or --weights alone: a number, or all."""
     schedule: Annotated[Name | None, Flag(default="quick")] = None
     """The training schedule: quick, default (to convergence) or reference."""
     epochs: int | None = None
@@ -156,6 +160,9 @@ class TrainingOptions(CommandOptions):
     """Stop that training after so many epochs that were no better on the validation images."""
     optimizer: Annotated[Name | None, Flag(default="adam")] = None
     """The optimizer of that training: adam, adamw or sgd."""
+    augment: Annotated[Several, Flag(default="flip and shift, as the data allows")] = ()
+    """Variations of the images in that training, one or several with a comma, each with =STRENGTH
+    or its usual one: crop, rotate, colour, blur, choose, flip, shift, cutout, mixup."""
     class_weights: Annotated[Several, Flag(default="1 each")] = ()
     """Weights of the images of a class in that training: balanced, or CLASS=NUMBER, one or several
     with a comma."""
@@ -181,6 +188,33 @@ class StoreOptions(CommandOptions):
 
     output: Text = "exported"
     """The folder of all runs and baselines."""
+
+
+class LogOptions(CommandOptions):
+    """The logs of experiments."""
+
+    section: ClassVar[str] = "Runs"
+
+    log: Several = ()
+    """Keep the run beside others in csv, tensorboard or mlflow, or in NAME:PLACE: a file, a log
+    directory, a tracking URI. One or several."""
+
+    def parsed_logs(self) -> tuple[ExperimentLog, ...]:
+        """Return the logs. Raises InputError that names the flag."""
+        return logs_of(self.log, "--log")
+
+
+def logs_of(given: Sequence[str], flag: str) -> tuple[ExperimentLog, ...]:
+    """Return the logs of ``NAME`` or ``NAME:PLACE``. Raises InputError that names the flag."""
+    logs = []
+    for text in given:
+        name, colon, place = text.partition(":")
+        cls = LOGS.get(name.lower(), flag)
+        if colon and not place:
+            raise InputError(flag, f"{text} names no place", remedy=f"leave the colon out: {name}")
+        table = {LOGS.key: cls.name, **({cls.address: place} if colon else {})}
+        logs.append(LOGS.parse(table, flag))
+    return distinct_logs(logs, flag)
 
 
 class RecipeOptions(CommandOptions):

@@ -35,8 +35,9 @@ def snippets(report: Report) -> list[tuple[str, str, str]]:
     if "export" not in report.recipe:
         return []  # A file of another maker, whose input may be anything.
     candidates = [each for each in report.files if not each.is_twin]
-    found = [(each, _program(each)) for each in candidates or report.files]
     packages = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
+    known = [each for each in candidates or report.files if each.artifact.format in packages]
+    found = [(each, _program(each)) for each in known]
     return [
         (each.artifact.path, f"numpy pillow {packages[each.artifact.format]}", program)
         for each, program in found

@@ -16,7 +16,7 @@ from edgecv.system.storage.atomic_files import FULL, check_space, existing, flus
 from edgecv.system.storage.locks import hold
 from edgecv.system.storage.manifest import check_seal, seal
 
-RESERVED_NAMES = ("baselines",)
+RESERVED_NAMES = ("baselines", "logs")
 SPACE_BYTES = 64_000_000
 """Space for the files, finished steps and checkpoints of a small run, with some reserve."""
 

@@ -1,0 +1,1 @@
+"""Logs of experiments: one plug-in a file."""
