@@ -26,6 +26,8 @@ class Latency:
     p95_us: float
     threads: int
     runs: int
+    spread_us: tuple[float, ...] = ()
+    """The 5th, the 25th and the 75th percentile; empty in reports from before."""
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,8 @@ def _check_comparison(comparison: Comparison, report: Report, place: str) -> Non
     for name in ("size_ratio", "speedup"):
         ratio = getattr(comparison, name)
         _check(ratio is None or ratio > 0, f"{place}.{name}")
+    spread = () if comparison.latency is None else comparison.latency.spread_us
+    _check(len(spread) in (0, 3), f"{place}.latency.spread_us")
     answers = ("agreement", "max_probability_difference", "mean_probability_difference")
     known = [getattr(comparison, name) is not None for name in answers]
     _check(all(known) or not any(known[:2]), f"{place}.agreement")
