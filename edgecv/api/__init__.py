@@ -102,6 +102,7 @@ def compress(
             Images: uint8 (N, height, width, channels), 0..255; labels: integers (N,).
     """
     from edgecv.pipeline import run as pipeline
+    from edgecv.pipeline.search.auto import compress_auto
 
     with call(progress, on_event, MODEL="model") as this:
         store = Store.at(str(options.get("output", "exported")))
@@ -112,6 +113,8 @@ def compress(
         plan = asked.to_recipe()
         if in_memory is not None:
             in_memory.keep(store)
+        if asked.auto:
+            return compress_auto(asked, this.on_event)
         return pipeline.run(plan, store, force=asked.force, on_event=this.on_event)
 
 
@@ -137,6 +140,7 @@ def search(
         model: As for compress.
         data: The name or path of a data set: trials run in processes of their own.
     """
+    from edgecv.acceptance.accept_front import accept_front
     from edgecv.pipeline.search.search import search as search_recipes
 
     with call(progress, on_event, MODEL="model") as this:
@@ -146,7 +150,9 @@ def search(
         asked = options_of(SearchOptions, {"model": path, "data": data, **options})
         if in_memory is not None:
             in_memory.keep(store)
-        return search_recipes(asked, this.on_event)
+        result = search_recipes(asked, this.on_event)
+        accept_front(result, asked, this.on_event)
+        return result
 
 
 @parameters_of(ValidateOptions)

@@ -80,6 +80,11 @@ class Depth(Task):
         mean = tensorflow.reduce_mean(tensorflow.abs(teacher)) + SMALLEST
         return tensorflow.reduce_mean(tensorflow.abs(raw - teacher) / mean, axis=(1, 2, 3))
 
+    @property
+    def can_crop(self) -> bool:
+        """False: a part of an image that is enlarged looks nearer than it is."""
+        return False
+
     def moved(self, targets: Any, move: Move) -> Any:
         """Return depths that were moved as their images: (N, H, W, 2)."""
         return move.pixels(targets)

@@ -1,6 +1,5 @@
 """Options of ``edgecv search`` and ``edgecv.search``."""
 
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -24,6 +23,8 @@ from edgecv.pipeline.recipe.options import (
 from edgecv.pipeline.recipe.recipe import Recipe, check_name
 
 USUAL_TRIALS, MOST_TRIALS = 40, 100_000
+PROMOTED = 0.5
+"""Fraction of the screened trials of a generation that are trained in full."""
 LONGEST_NAME = 80
 """Names of trials are longer by a number and a word."""
 
@@ -120,11 +121,7 @@ def judged_on_validation(base: Recipe, recipe: Recipe, name: str, fraction: floa
     return recipe.replace(settings=base.settings.model_copy(update=changes), gates=gates)
 
 
-def confirmed_on_test(base: Recipe, recipe: Recipe, name: str) -> Recipe:
-    """Return the recipe that a point of the front is proven by, on test images."""
-    return recipe.replace(settings=base.settings.model_copy(update={"name": name}))
-
-
-def folder_of(output: str, name: str) -> Path:
-    """Return the folder of a search."""
-    return Path(output) / name
+def confirmed_on_test(base: Recipe, recipe: Recipe, name: str, remark: str) -> Recipe:
+    """Return the recipe that proves, on test images, what was chosen on others."""
+    changes = {"name": name, "remark": remark}
+    return recipe.replace(settings=base.settings.model_copy(update=changes))

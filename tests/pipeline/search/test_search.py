@@ -17,9 +17,11 @@ from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.checks import check_reachable
 from edgecv.pipeline.search.engine import ModelAndData
+from edgecv.pipeline.search.estimate import cost_of, plan_text
 from edgecv.pipeline.search.front import SearchResult, dominates, front_of, to_markdown
 from edgecv.pipeline.search.options import SearchOptions
-from edgecv.pipeline.search.search import RecipeSearch
+from edgecv.pipeline.search.search import RecipeSearch, status
+from edgecv.pipeline.search.space import space_of
 from edgecv.pipeline.search.trial import TrialFigures
 from edgecv.system.storage import Store
 
@@ -30,8 +32,9 @@ LOOKED = ModelAndData(
     images={"train": 4000, "validation": 1000, "test": 2000},
     sha256={"train": "a", "validation": "b", "test": "c"},
     has_labels=True,
-    model_bytes=0,
     unfit={},
+    parameters=100_000,
+    seconds_a_step=0.01,
 )
 Fails = Callable[[Recipe], EdgecvError | None]
 
@@ -214,13 +217,12 @@ def test_time_that_is_over_begins_no_trial(tmp_path: Path) -> None:
 
 def test_a_drop_that_no_file_could_be_shown_to_hold_is_refused() -> None:
     task = SearchOptions(data="digits").to_recipe().task
-    few = replace(LOOKED, images={**LOOKED.images, "validation": 135})
     with pytest.raises(InputError, match=r"--max-drop 1: cannot be shown on 135 validation images"):
-        check_reachable(Limits(max_drop_points=1.0), few, task, "digits")
-    check_reachable(Limits(max_drop_points=1.0), LOOKED, task, "digits")
-    check_reachable(Limits(), few, task, "digits")
+        check_reachable(Limits(max_drop_points=1.0), 135, True, task, "digits")
+    check_reachable(Limits(max_drop_points=1.0), 1000, True, task, "digits")
+    check_reachable(Limits(), 135, True, task, "digits")
     with pytest.raises(InputError, match=r"has no labels, and trials are compared by their"):
-        check_reachable(Limits(), replace(LOOKED, has_labels=False), task, "pile")
+        check_reachable(Limits(), 135, False, task, "pile")
 
 
 def test_a_point_of_the_front_is_beaten_by_none() -> None:
@@ -232,3 +234,45 @@ def test_a_point_of_the_front_is_beaten_by_none() -> None:
     assert dominates(replace(one, median_us=10.2), replace(one, bytes=101))
     assert not dominates(one, one)
     assert front_of([]) == []
+
+
+def test_what_is_known_is_shown_while_a_search_runs(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path, KnowingEngine(stop_after=9))
+    asked = SearchOptions(data="digits", max_drop=3, name="s", output=tmp_path)
+    text = status(asked)
+    assert text.startswith("s: ")
+    assert "of 8 recipes that were proposed are done" in text
+    assert "| 0 | int8 | " in text
+    with pytest.raises(InputError, match=r"t: holds no search; give its --name and --output"):
+        status(asked.model_copy(update={"name": "t"}))
+
+
+def test_the_plan_grows_with_the_budget() -> None:
+    asked = SearchOptions(data="digits", formats="tflite", trials=10)
+    base = asked.to_recipe()
+    space = space_of(base)
+    few, many = (
+        cost_of(asked.model_copy(update={"trials": each}), base, space, LOOKED, 1)
+        for each in (10, 100)
+    )
+    assert many.seconds == pytest.approx(10 * few.seconds)
+    assert many.bytes == 10 * few.bytes
+    assert cost_of(asked, base, space, LOOKED, 2).seconds == pytest.approx(few.seconds / 2)
+    whole = cost_of(asked.model_copy(update={"screening": 1.0}), base, space, LOOKED, 1)
+    assert whole.seconds > few.seconds
+    text = plan_text(asked, base, space, replace(LOOKED, unfit={"qat": "no layer"}), 2)
+    assert "- shrink: keep 0.15 to 0.9" in text
+    assert "- not qat: no layer" in text
+    assert "10 recipes at most, 2 workers: about" in text
+
+
+def test_the_pages_of_a_search_are_written(tmp_path: Path) -> None:
+    result = searched(tmp_path, max_size=60_000)
+    for name in ("front.md", "front.json", "front.png", "front.html"):
+        assert (tmp_path / "s" / name).stat().st_size > 100
+    table = json.loads((tmp_path / "s/front.json").read_text())
+    assert table["outcome"] == "passed"
+    assert [each["trial"]["number"] for each in table["front"]] == [
+        each.trial.number for each in result.front
+    ]
