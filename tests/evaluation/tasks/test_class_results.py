@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
 from edgecv.core.data import Outputs
 from edgecv.core.report import DataFacts, Report
@@ -24,6 +23,8 @@ def answers(images: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_precision_recall_and_confusion_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import confusion_matrix, precision_score, recall_score
+
     predictions, labels = answers(500, 7)
     found = class_results(predictions, labels)
     given = predictions.argmax(axis=1)
