@@ -189,6 +189,10 @@ class DoctorOptions(InputOptions, TaskOptions):
     """The kernels of LiteRT: xnnpack, builtin or reference."""
     fix: OnePath | None = None
     """Write the remedy as a recipe here, run it, and say whether it helps."""
+    sarif: OnePath | None = None
+    """Write the findings here as SARIF, for code scanning."""
+    model_explorer: OnePath | None = None
+    """Write the error of each layer here as JSON, which Model Explorer lays over the graph."""
 
 
 def doctor(
@@ -200,9 +204,16 @@ def doctor(
     """Diagnose a file; where ``fix`` is given, run the remedy of its first finding too."""
     from edgecv.analysis.doctor.diagnose import diagnose
     from edgecv.analysis.doctor.fix import with_fix
+    from edgecv.analysis.doctor.model_explorer import to_node_data
+    from edgecv.analysis.doctor.sarif import to_sarif
     from edgecv.pipeline.context import open_analysis
     from edgecv.pipeline.recipe.parts import RunSettings
+    from edgecv.system.storage import write_json
 
     with open_analysis(RunSettings(name="doctor"), on_event, log) as context:
         options, found = diagnose(options, context)
+        if options.sarif is not None:
+            write_json(options.sarif, to_sarif(found))
+        if options.model_explorer is not None:
+            write_json(options.model_explorer, to_node_data(found))
         return found if options.fix is None else with_fix(options, found, options.fix, context)

@@ -96,6 +96,11 @@ COMMANDS: dict[str, Command] = {
         "Show several finished runs side by side, and write one page of them.",
         "edgecv compare exported/first exported/second --open",
     ),
+    "card": Command(
+        SHOW,
+        "Print the model card of a finished run: Markdown with the metadata that hubs read.",
+        "edgecv card exported/my-run > README.md",
+    ),
     "gate": Command(
         ACCEPT,
         "Measure a run again and hold it against the one that was accepted: edgecv.lock.",

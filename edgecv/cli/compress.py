@@ -2,6 +2,7 @@
 
 from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
+from edgecv.core.errors import InputError
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 
 
@@ -17,9 +18,17 @@ def run(options: CompressCommand, screen: Screen) -> int:
     from edgecv.cli.show import show_report
     from edgecv.evaluation.gates import exit_code
     from edgecv.pipeline import run as pipeline
+    from edgecv.pipeline.search.auto import compress_auto
     from edgecv.pipeline.user_models import check_user_model
     from edgecv.system.storage import Store
 
+    if options.auto and options.dry_run:
+        raise InputError("--dry-run", "--auto decides while it runs", remedy="leave one out")
+    if options.auto:
+        report = compress_auto(options, screen.on_event, screen.log)
+        place = Store.at(options.output).run_folder(report.name)
+        show_report(report, place, screen, as_json=options.as_json)
+        return exit_code(report.gates)
     plan = options.to_recipe()
     if options.dry_run:
         check_user_model(plan)

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from edgecv.cli.progress import EventProgress
 from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.events import ignore_event
 from edgecv.core.text import printable, printable_lines
 from edgecv.system.system_limits import as_limit
 from edgecv.system.temporary import (
@@ -37,8 +38,11 @@ WIDE = 130
 class Screen:
     """The terminal of one command: answers to standard output, progress to standard error."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        """Show no progress where ``quiet``, and the log at the end where ``verbose``."""
         self._stack = ExitStack()
+        self.quiet = quiet
+        self._verbose = verbose
 
     def __enter__(self) -> Self:
         self._kept_logs = self._stack.enter_context(all_temporary_files_in_session()).parent
@@ -58,7 +62,7 @@ class Screen:
         self._progress = self._stack.enter_context(
             EventProgress(self.console, has_bar=self.console.is_terminal)
         )
-        self.on_event = self._progress.on_event
+        self.on_event = ignore_event if self.quiet else self._progress.on_event
         return self
 
     def __exit__(
@@ -72,6 +76,8 @@ class Screen:
                 traceback.print_exception(error)  # Standard error is redirected there.
             sys.stdout.flush()
             sys.stderr.flush()
+        if self._verbose:
+            self._show_log()
         self._stack.close()
         for number, descriptor in zip((1, 2), self._originals, strict=True):
             os.dup2(descriptor, number)
@@ -96,6 +102,12 @@ class Screen:
                 f"{type(error).__name__}: {error}",
                 remedy=f"this is a bug of edgecv; please report it with {kept}",
             ) from error
+
+    def _show_log(self) -> None:
+        """Show what the libraries have printed, as plain lines on standard error."""
+        self._progress.end_bar()
+        for line in self.log.read_text("utf-8", "replace").splitlines():
+            self.console.print(printable(line), soft_wrap=True, markup=False, highlight=False)
 
     def answer(self, text: str) -> None:
         """Write plain text to standard output: nothing in it reaches a terminal as a command."""

@@ -4,13 +4,15 @@ import inspect
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 import typer
+from pydantic import model_validator
 
 from edgecv.cli.commands import COMMANDS
 from edgecv.cli.console import Screen
 from edgecv.cli.help_text import SectionedCommand
+from edgecv.core.errors import InputError
 from edgecv.core.options import CommandOptions, Flag, flag_of, help_of, parse_flags, plain_type
 
 METAVARS: dict[Any, str] = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
@@ -22,6 +24,16 @@ class JsonOptions(CommandOptions):
 
     as_json: Annotated[bool, Flag("--json")] = False
     """The same as JSON on standard output, nothing else there."""
+    quiet: bool = False
+    """Show no progress, and of a report its verdict alone."""
+    verbose: bool = False
+    """Show at the end what the libraries have printed, and where an error comes from."""
+
+    @model_validator(mode="after")
+    def _check_one_of_both(self) -> Self:
+        if self.quiet and self.verbose:
+            raise InputError("--quiet", "stands beside --verbose", remedy="give one of them")
+        return self
 
 
 def options_of(command: str) -> type[CommandOptions]:
@@ -38,7 +50,7 @@ def build(command: str) -> SectionedCommand:
         several = {key: tuple(each) for key, each in given.items() if isinstance(each, list)}
         asked = {key: each for key, each in {**given, **several}.items() if each is not None}
         settings = parse_flags(options, asked)
-        with Screen() as screen:
+        with screen_of(settings) as screen:
             code = module.run(settings, screen)
         raise typer.Exit(code)
 
@@ -56,6 +68,13 @@ def build(command: str) -> SectionedCommand:
     assert isinstance(made, SectionedCommand)
     made.options = options
     return made
+
+
+def screen_of(settings: CommandOptions) -> Screen:
+    """Return a screen that shows as much as the options ask for."""
+    if not isinstance(settings, JsonOptions):
+        return Screen()
+    return Screen(quiet=settings.quiet, verbose=settings.verbose)
 
 
 def _module(command: str) -> Any:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
-from edgecv.core.options import Flag, OnePath
+from edgecv.core.options import Flag, OnePath, Paths
 
 
 class ReportCommand(JsonOptions):
@@ -14,12 +14,15 @@ class ReportCommand(JsonOptions):
     """The folder of a run."""
     to: Annotated[OnePath | None, Flag(default="RUN.html, beside the run")] = None
     """The page to write; an earlier page there is replaced."""
+    doctor: Annotated[Paths, Flag(default="none")] = ()
+    """Diagnoses of its files, as edgecv doctor --json prints them: the page shows them too."""
     open: bool = False
     """Open the page in your browser."""
 
 
 def run(options: ReportCommand, screen: Screen) -> int:
     """Write the page of a run, and show its report."""
+    from edgecv.analysis.doctor.text import diagnosed_file, read_diagnosis
     from edgecv.cli.show import show_report
     from edgecv.reports.files import open_page, write_page
     from edgecv.reports.json_file import read_report
@@ -30,7 +33,8 @@ def run(options: ReportCommand, screen: Screen) -> int:
     check_seal(folder)
     report = read_report(folder)
     page = options.to or folder.with_name(f"{folder.name}.html")
-    write_page(to_page(report, folder), page)
+    diagnoses = [diagnosed_file(read_diagnosis(path)) for path in options.doctor]
+    write_page(to_page(report, folder, diagnoses), page)
     show_report(report, None, screen, as_json=options.as_json)
     screen.warn([f"written: {page}"])
     if options.open:

@@ -34,10 +34,22 @@ COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow"}
 
 
 def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json: bool) -> None:
-    """Show a report: the table and the verdict, or JSON."""
+    """Show a report: the verdict first, what to do next last, or JSON."""
     if as_json:
         screen.table(to_table(report))
         return
+    text = screen.rendered(verdict_line(report), style=COLOURS[report.outcome])
+    if not screen.quiet:
+        text += details(report, screen)
+    if folder is not None:
+        text += f"Written to {printable(str(folder))}: look at report.html\n"
+        if step := next_step(report, quote(printable(str(folder)))):
+            text += f"{': '.join(step)}\n"
+    screen.write(text)
+
+
+def details(report: Report, screen: Screen) -> str:
+    """Return the table of a report and the sentences on its files."""
     text = ""
     if report.comparisons:
         wide = screen.columns() >= WIDE
@@ -52,12 +64,7 @@ def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json:
         text += screen.rendered(costs_sentence(report.costs))
     for line in deployment_lines(report):
         text += screen.rendered(line)
-    text += screen.rendered(verdict_line(report), style=COLOURS[report.outcome])
-    if folder is not None:
-        text += f"Written to {printable(str(folder))}: report.md says more\n"
-        if step := next_step(report, quote(printable(str(folder)))):
-            text += f"{': '.join(step)}\n"
-    screen.write(text)
+    return text
 
 
 def show_comparison(reports: Sequence[Report], page: Path, screen: Screen) -> None:

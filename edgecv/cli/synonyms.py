@@ -46,6 +46,8 @@ OPTIONS = {
     "--to": "target device",
     "--log": "logger report-to tracking track tensorboard mlflow wandb csv logdir",
     "--profile": "board mcu hardware",
+    "--verbose": "debug log-level v",
+    "--quiet": "silent no-progress q",
 }
 """Each option, and its names in other tools."""
 ELSEWHERE = {
@@ -63,7 +65,6 @@ ELSEWHERE = {
     "temperature alpha": 'they are temperature and mix under [[technique]] "distil" of a recipe',
     "per-channel": "weights are always quantized a channel at a time where the format can",
     "gpu cuda device": "files are measured on this machine's processor",
-    "verbose debug log": "every run keeps a log.txt in its folder",
 }
 """Options of other tools that are not options here, and where each is set instead."""
 COMMAND_SYNONYMS = {
@@ -77,6 +78,7 @@ COMMAND_SYNONYMS = {
     "doctor": "debug diagnose explain why",
     "report": "html page dashboard view open render",
     "compare": "diff versus runs",
+    "card": "modelcard model-card readme",
     "gate": "accept approve ci",
     "verify": "hash integrity",
     "list": "ls datasets techniques formats architectures",

@@ -1,6 +1,7 @@
 """Backbone: the layers of a trained model that another network starts from."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,65 @@ def with_new_head(
     network = keras.Model(model.inputs, headed(tensor, head()), name=model.name)
     layers = [each for each in body._flatten_layers(include_self=False) if not _is_model(each)]
     return Backbone(network, tuple(each for each in layers if each.weights), sentence)
+
+
+def with_weights(
+    model: KerasModel, head: Head, weights: Mapping[str, Sequence[Any]], where: str
+) -> Backbone:
+    """Return a network of ours with this head, whose other layers get weights by name.
+
+    Raises InputError where layers and weights do not fit each other.
+    """
+    ends = head()
+    chains = ends.values() if isinstance(ends, Mapping) else [ends]
+    own = {layer.name for chain in chains for layer in chain}
+    body = [layer for layer in model.layers if layer.weights and layer.name not in own]
+    names = {layer.name: layer.name for layer in model.layers}
+    by_class = _names_by_class(model)
+    by_name = all(each.name in weights for each in body)
+    if not by_name and all(by_class[each.name] in weights for each in body):
+        names = by_class
+    left = dict(weights)
+    for layer in body:
+        shapes = [tuple(each.shape) for each in layer.weights]
+        found = left.pop(names[layer.name], None)
+        if found is None:
+            raise InputError(
+                where,
+                f"has no weights for {layer.name} ({_text(shapes)}); it has"
+                f" {', '.join(weights) or 'none'}",
+                remedy="give the --architecture that they were trained in",
+            )
+        if [each.shape for each in found] != shapes:
+            raise InputError(
+                where,
+                f"has weights of {_text([each.shape for each in found])} for {layer.name}, which"
+                f" takes {_text(shapes)}",
+                remedy="give the options and the --input-size that they were trained with",
+            )
+        layer.set_weights(found)
+    for name in left.keys() - {names.get(layer, layer) for layer in own}:
+        text = _text([each.shape for each in left[name]])
+        raise InputError(where, f"has weights of {name} ({text}) that fit no layer")
+    return Backbone(
+        model, tuple(body), f"{counted(len(body), 'layer')} have the weights of {where}"
+    )
+
+
+def _text(shapes: Sequence[Sequence[int]]) -> str:
+    return ", ".join("x".join(map(str, shape)) for shape in shapes)
+
+
+def _names_by_class(model: KerasModel) -> dict[str, str]:
+    """Return the name that tf-keras' ``.weights.h5`` has for each layer: conv2d, conv2d_1."""
+    from tf_keras.src.utils.generic_utils import to_snake_case
+
+    found, numbers = dict[str, str](), Counter[str]()
+    for layer in model.layers:
+        kind = to_snake_case(type(layer).__name__)
+        found[layer.name] = f"{kind}_{numbers[kind]}" if numbers[kind] else kind
+        numbers[kind] += 1
+    return found
 
 
 def _is_model(layer: Any) -> bool:

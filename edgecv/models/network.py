@@ -28,10 +28,15 @@ Network = Annotated[
 """A table ``{architecture = "ds_cnn", blocks = 3}``, as a recipe has it."""
 
 
+def features_of(task: Task) -> str:
+    """Return the features that the head of a task takes: a "row" or a "map"."""
+    kinds = {head.task.features for head in task.heads()}
+    return "map" if "map" in kinds else "row"
+
+
 def check_features(architecture: Architecture, task: Task, where: str) -> None:
     """Raise InputError if the head of the task does not fit the architecture."""
-    kinds = {head.task.features for head in task.heads()}
-    wanted = "map" if "map" in kinds else "row"
+    wanted = features_of(task)
     if architecture.features != wanted:
         fitting = [name for name, cls in ARCHITECTURES.classes.items() if cls.features == wanted]
         raise InputError(

@@ -17,6 +17,7 @@ import numpy as np
 
 from edgecv.core.data import Dataset
 from edgecv.core.events import of_training
+from edgecv.core.images import image_rows
 from edgecv.core.plugins import (
     Constraint,
     Exporter,
@@ -243,7 +244,7 @@ class TechniqueStage:
         self._check_exportable(model)
         teacher = None
         if distillation is not None:
-            original = by_name(self.teacher.load())
+            original = by_name(self.teacher.keras_model)
             teacher = Teacher(recipe.task.separated(original), distillation)
         data, fraction = self.model.data, recipe.settings.train_fraction
         if fraction < 1:
@@ -285,7 +286,10 @@ def fraction_of(data: Dataset, fraction: float) -> Dataset:
     """Return the data with a fraction of its training images, drawn over all of them."""
     train = data.train
     rows = np.sort(balanced_rows(train.labels, math.ceil(len(train) * fraction)))
-    return replace(data, train=replace(train, images=train.images[rows], labels=train.labels[rows]))
+    return replace(
+        data,
+        train=replace(train, images=image_rows(train.images).at(rows), labels=train.labels[rows]),
+    )
 
 
 def bits_of(exports: Sequence[Exporter]) -> dict[str, int]:

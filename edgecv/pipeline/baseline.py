@@ -124,6 +124,8 @@ def _train(
         parts = stages(schedule, len(data.train), origin.freeze, origin.fine_tuning_rate)
         history = fit_stages(backbone, data, recipe.task, parts, checkpoints=checkpoint, **options)
         model, network = backbone.model, {"backbone": origin.model_dump(exclude_none=True)}
+        if origin.model is None:
+            network |= ARCHITECTURES.table(recipe.architecture)
     write_bytes(folder / MODEL, keras_bytes(model))
     write_bytes(folder / "labels.txt", labels_text(data.class_names))
     curves = recipe.task.curves

@@ -1,6 +1,7 @@
 """The exported files of a run: planned, exported once, stored, and checked."""
 
 from collections.abc import Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.reports.json_file import read_artifact
 from edgecv.system.environment import environment
 from edgecv.system.storage import content_key, copy_file
+from edgecv.system.timing_slot import SLOT
 
 STAGE_VERSION = 6
 DEFAULT_CALIBRATION_IMAGES = 200
@@ -97,7 +99,9 @@ class RunExports:
         self.context.emit("export", f"{name} is stored already" if known else f"writing {name}")
 
         def make(draft: Path) -> None:
-            self.context.converter.export(original, exporter, images, draft / stored)
+            # ONNX files of integers are timed while they are written.
+            with SLOT.alone() if exporter.format == "onnx" else nullcontext():
+                self.context.converter.export(original, exporter, images, draft / stored)
 
         found = self.context.store.stage("exports", key, make)
         path = self.folder / planned.name

@@ -79,6 +79,10 @@ def _has_other_limits(report: Report, recipe: Recipe) -> bool:
     for key in FOUND:
         if key not in asked["baseline"]:
             original.pop(key, None)
+    if "sha256" not in asked["baseline"].get("backbone", {"sha256": ""}):
+        original["backbone"] = {
+            k: v for k, v in original.get("backbone", {}).items() if k != "sha256"
+        }
     if asked != {**stored, "baseline": original}:
         return False
     heads = task_of(report).heads()
@@ -87,6 +91,11 @@ def _has_other_limits(report: Report, recipe: Recipe) -> bool:
 
 
 def _check_same_model(report: Report, recipe: Recipe, place: Path) -> None:
+    backbone = recipe.baseline.backbone
+    if backbone is not None:
+        stored = report.recipe["baseline"]["backbone"]["sha256"]
+        if tree_sha256(backbone.path) != stored:
+            raise _another(place, str(backbone.path))
     if recipe.baseline.model is None or report.baseline is None:
         return  # It is trained by what the recipe says, on the data.
     if tree_sha256(Path(recipe.baseline.model)) != report.baseline.sha256:

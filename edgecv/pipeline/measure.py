@@ -32,6 +32,7 @@ from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
 from edgecv.system.cpu import least_busy
 from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import content_key, tree_sha256
+from edgecv.system.timing_slot import SLOT
 
 CORES = os.cpu_count() or 1
 SECONDS_A_FILE = 0.5
@@ -191,7 +192,8 @@ class MeasurementPool(Closing):
         alive = [file for file in files if file.artifact.path in outputs]
         blocks: dict[str, tuple[Blocks, ...] | None] = dict.fromkeys(outputs)
         if timed:
-            blocks = {**self._time(alive, images[:1], failures)}
+            with SLOT.alone():
+                blocks = {**self._time(alive, images[:1], failures)}
         return [
             Measurement(
                 file.artifact,

@@ -89,6 +89,12 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
 
 def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Report:
     """Run a recipe in a context that the caller has opened: see ``run``."""
+    if recipe.search is not None:
+        raise InputError(
+            recipe.name,
+            "has [search], which is for edgecv search",
+            remedy="leave [search] out, or use edgecv search --recipe",
+        )
     run = logged_run(recipe, recipe.name, context.store)
     with RunLogs(recipe.logs, run, context.on_event) as logs:
         logged = replace(context, on_event=logs.on_event)
@@ -213,4 +219,5 @@ def check_techniques(model: UserModel) -> None:
         return
     separate = model.recipe.task.separated(model.untrained)
     for technique in model.recipe.techniques:
+        technique.check_task(model.recipe.task)
         technique.check_model(separate)

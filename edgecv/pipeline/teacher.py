@@ -89,8 +89,9 @@ class RunTeacher:
             f" images, where the baseline has {scores[1]}"
         )
 
-    def load(self) -> KerasModel:
-        """Return the model in this process."""
+    @cached_property
+    def keras_model(self) -> KerasModel:
+        """The model in this process, read once for all trainings."""
         return self.file.load() if self.is_another else self.model.keras_model
 
 

@@ -17,6 +17,7 @@ from edgecv.formats.model_file import ModelFile
 from edgecv.models.quantizers import wrappers_of
 from edgecv.pipeline.context import RunContext
 from edgecv.system.storage import write_bytes
+from edgecv.system.timing_slot import SLOT
 from edgecv.targets.c.generate import planned_arena
 
 SECONDS_A_TRIAL = 1.0
@@ -50,7 +51,8 @@ class TrialExports:
         artifact = self._export(self._saved(model), exporter, path)
         files = [self._twins[runtime], path]
         worker = self.context.measurements.timer(runtime)
-        blocks = worker.time_interleaved(files, self.images[:1], budget_s=SECONDS_A_TRIAL)
+        with SLOT.alone():
+            blocks = worker.time_interleaved(files, self.images[:1], budget_s=SECONDS_A_TRIAL)
         twin_ns, trial_ns = (float(np.median(blocks[each])) for each in files)
         plan = planned_arena(path) if file_format == "tflite" else None
         memory = () if plan is None else (plan.arena, plan.peak)

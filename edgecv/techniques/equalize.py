@@ -18,6 +18,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.core.plugins import ModelProperty, Technique, TechniqueContext, TechniqueFlag
 from edgecv.core.text import counted, listed
+from edgecv.models.float_batches import float_batches
 from edgecv.models.tf import keras
 from edgecv.techniques.quantizers.linear_layers import LinearLayer, linear_layers
 from edgecv.techniques.rewrites.fold_batch_norm import folded_note
@@ -33,7 +34,6 @@ PASSES = frozenset(
 """Layers that pass a positive factor of a channel on."""
 LARGEST = 1e4
 """The largest factor between two channels: beyond, float32 would lose the smaller one."""
-BATCH = 32
 ROUNDS = 20
 Array = NDArray[Any]
 
@@ -93,8 +93,8 @@ class Equalize(Technique):
         given = keras.Model(model.inputs, first.layer.output)
         images = context.calibration_images(self.images)
         largest = []
-        for start in range(0, len(images), BATCH):
-            values = given(images[start : start + BATCH].astype(np.float32), training=False)
+        for batch in float_batches(images):
+            values = given(batch, training=False)
             largest.append(np.abs(values.numpy()).reshape(-1, values.shape[-1]).max(axis=0))
         sizes: Array = np.max(largest, axis=0)
         return sizes

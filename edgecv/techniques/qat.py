@@ -71,7 +71,7 @@ class Qat(Technique):
                 f"{', '.join(left_out)} has no quantizer of its own: exact arithmetic on pixels,"
                 " which the converters fold into the first convolution"
             )
-        images = context.calibration.images[:IMAGES_FOR_RANGES]
+        images = context.calibration_images(IMAGES_FOR_RANGES)
         constraints = [
             set_ranges(quantized, model, images),
             kept(quantized, context.shared_kernels, context.note),

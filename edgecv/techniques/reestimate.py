@@ -9,6 +9,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import OF_FLOAT_MODELS, Technique, TechniqueContext, TechniqueFlag
 from edgecv.core.text import counted
+from edgecv.models.float_batches import float_batches
 from edgecv.models.tf import keras
 from edgecv.models.training.batch_norm import estimate
 from edgecv.techniques.layer_selection import clone
@@ -49,11 +50,7 @@ class Reestimate(Technique):
         before = [each.moving_mean.numpy() for each in norms]
         deviations = [np.sqrt(each.moving_variance.numpy() + each.epsilon) for each in norms]
         images = context.calibration_images(self.images)
-        batches = (
-            images[start : start + BATCH].astype(np.float32)
-            for start in range(0, len(images), BATCH)
-        )
-        estimate(result, batches, context.seed)
+        estimate(result, float_batches(images, BATCH), context.seed)
         moves = [
             float(np.mean(np.abs(each.moving_mean.numpy() - mean) / deviation))
             for each, mean, deviation in zip(norms, before, deviations, strict=True)

@@ -11,6 +11,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
 from edgecv.core.plugins import (
     ModelProperty,
+    Task,
     Technique,
     TechniqueContext,
     TechniqueFlag,
@@ -45,12 +46,15 @@ class Student(Technique):
     distil: Distillation | None = Distillation(mix=0.3)
     """Train against the outputs of the original, or of the teacher."""
 
+    def check_task(self, task: Task) -> None:
+        """Raise InputError if the head of the task does not fit the student."""
+        check_features(self.network, task, self.name)
+
     def check_model(self, model: KerasModel) -> None:
         """Accept every model: the student is built, and so checked, before it is trained."""
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a network of the student's architecture, trained from nothing."""
-        check_features(self.network, context.task, self.name)
         student = self.network.build(context.input_shape, context.head)
         context.note(
             f"{self.network.name} of {student.count_params():,} parameters, in place of "

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from edgecv.cli import run
+from edgecv.cli.console import Screen
+from edgecv.core.errors import InputError
 from edgecv.core.report import Report
 
 
@@ -126,7 +128,7 @@ def test_help_is_in_groups_with_a_sentence_and_an_example_for_each_command(tmp_p
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [
-        ("edgecv com", "compress"),
+        ("edgecv com", "compress compare"),
         ("edgecv validate --max-ga", ""),
         ("edgecv bench --bu", "--budget"),
     ],
@@ -271,3 +273,29 @@ def test_the_width_is_that_of_the_terminal_that_standard_output_is(tmp_path: Pat
     lines = os.read(mine, 100_000).decode().splitlines()
     os.close(mine)
     assert max(map(len, lines)) > 90
+
+
+def test_quiet_shows_the_verdict_alone_and_verbose_what_libraries_print(
+    main_report: Report, output: Path, tmp_path: Path
+) -> None:
+    given = ("report", output / "main", "--to", tmp_path / "page.html")
+    usual = edgecv(*given, folder=tmp_path)
+    assert usual.stdout.startswith("PASSED: ")
+    assert "median us" in usual.stdout
+    quiet = edgecv(*given, "--quiet", folder=tmp_path)
+    assert quiet.stdout.startswith("PASSED: ")
+    assert "median us" not in quiet.stdout
+    refused = edgecv(*given, "--quiet", "--verbose", folder=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr == "edgecv: --quiet: stands beside --verbose; give one of them\n"
+
+
+def test_verbose_shows_the_log_at_the_end(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError), Screen(verbose=True) as screen:
+        os.write(2, b"a library \x1b[2J\n")
+        screen.answer("an answer")
+        raise InputError("--x", "is wrong")
+    shown = capfd.readouterr()
+    assert shown.out == "an answer\n"
+    assert "a library ?[2J\n" in shown.err
+    assert "Traceback" in shown.err

@@ -22,5 +22,7 @@ def test_one_of_several_files_is_named(main_report: Report) -> None:
     assert step[1].endswith("--to bundle --artifact int8.tflite")
 
 
-def test_a_run_that_failed_is_not_brought_anywhere(main_report: Report) -> None:
-    assert next_step(replace(main_report, outcome="failed"), RUN) is None
+def test_a_run_that_failed_is_diagnosed(main_report: Report) -> None:
+    step = next_step(replace(main_report, outcome="failed"), RUN)
+    assert step == ("Why", "edgecv doctor 'exported/my run'")
+    assert next_step(replace(main_report, outcome="inconclusive"), RUN) is None

@@ -114,6 +114,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path: Path, epoc
         {"optimizer": "adamw"},
         {"optimizer": "sgd", "weight_decay": 0.001, "ema": 0.8, "momentum": 0.5},
         {"cutout": 3, "mixup": 0.3},
+        {"augment": {"crop": 0.9, "rotate": 5.0, "colour": 0.1, "blur": 0.5, "choose": 2.0}},
     ],
 )
 def test_each_option_trains_and_an_interruption_changes_nothing(

@@ -8,13 +8,17 @@ import pytest
 from marks import SIDE, recipe
 from refusals import refusal_of
 
-from edgecv.core.registry import TASKS
+from edgecv.core.registry import ARCHITECTURES, TASKS
+from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.models.tf import keras, set_seed
 from edgecv.pipeline.baseline import Training
+from edgecv.pipeline.context import open_run
 from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
 from edgecv.pipeline.recipe.parts import BackboneOptions, BaselineOptions
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.run import run, train
+from edgecv.pipeline.user_models.trained import TrainedModel
 from edgecv.system.storage import Store
 
 pytestmark = pytest.mark.usefixtures("marks_registered")
@@ -109,6 +113,56 @@ def test_a_run_starts_from_it_and_names_the_file(
     )
 
 
+def test_a_stored_run_is_judged_again_while_the_file_is_the_same(
+    store: Store, tmp_path: Path
+) -> None:
+    path = write_backbone(tmp_path / "own.keras", seed=4)
+    made = plan(path, freeze="all")
+    made = made.replace(settings=made.settings.model_copy(update={"name": "judged"}))
+    first = run(made, store)
+    stricter = made.replace(gates=Limits(max_drop_points=50.0))
+    assert "max_drop" in str([gate.name for gate in run(stricter, store).gates])
+    assert first.baseline is not None
+    write_backbone(path, seed=5)
+    looser = made.replace(gates=Limits(max_drop_points=60.0))
+    assert "is not what it was made of any more" in refusal_of(lambda: run(looser, store))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5", ".weights.h5", "-alone.h5"])
+def test_an_architecture_starts_from_weights(store: Store, tmp_path: Path, suffix: str) -> None:
+    made = recipe(TASKS.parse({"task": "classification"}, "test"))
+    old = made.architecture.build((SIDE, SIDE, 1), ClassHead(7))
+    path = tmp_path / f"old{suffix}"
+    (old.save if suffix in (".keras", ".h5") else old.save_weights)(path)
+    baseline = made.baseline.model_copy(update={"backbone": BackboneOptions(weights=str(path))})
+    with open_run(store, made.settings) as context:
+        new = TrainedModel.open(made.replace(baseline=baseline), context).untrained
+    for layer in old.layers:
+        if layer.weights and layer.name != "logits":
+            for one, other in zip(layer.weights, new.get_layer(layer.name).weights, strict=True):
+                np.testing.assert_array_equal(one, other)
+    assert new.output_shape == (None, 3)
+
+
+def test_weights_that_fit_no_layer_are_named_with_both_shapes(store: Store, tmp_path: Path) -> None:
+    made = recipe(TASKS.parse({"task": "classification"}, "test"))
+
+    def started(name: str, model: Any) -> str:
+        model.save_weights(tmp_path / name)
+        options = BackboneOptions(weights=str(tmp_path / name))
+        own = made.replace(baseline=made.baseline.model_copy(update={"backbone": options}))
+        return refusal_of(lambda: train(own, store))
+
+    wider = ARCHITECTURES.parse({"architecture": "regressor", "width": 4, "depth": 2}, "test")
+    assert "which takes 3x3x" in started("wide.h5", wider.build((SIDE, SIDE, 1), ClassHead(7)))
+    other = ARCHITECTURES.parse({"architecture": "plain_cnn"}, "test")
+    assert "has no weights for" in started("other.h5", other.build((32, 32, 3), ClassHead(7)))
+    (tmp_path / "none.h5").write_bytes(b"\x89HDF\r\n\x1a\n and nothing")
+    options = BackboneOptions(weights=str(tmp_path / "none.h5"))
+    own = made.replace(baseline=made.baseline.model_copy(update={"backbone": options}))
+    assert "HDF5 cannot read it" in refusal_of(lambda: train(own, store))
+
+
 def test_it_is_asked_for_by_flags() -> None:
     made = TrainOptions(data="digits", from_model="old.keras", freeze="all").to_recipe()
     assert made.baseline.backbone == BackboneOptions(model="old.keras", freeze="all")
@@ -125,9 +179,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"from_model": "a.keras", "architecture": "ds_cnn"},
         "--architecture: cannot be given beside --from",
     ),
-    ({"freeze": 3}, "--freeze: is for layers that are trained already; give --from too"),
+    ({"freeze": 3}, "--freeze: is for layers that are trained already; give --from or"),
     ({"from_model": "a.keras", "freeze": "most"}, "--freeze"),
     ({"from_model": "a.keras", "model": "b.keras"}, "--from: cannot be given beside MODEL"),
+    ({"from_model": "a.keras", "weights": "w.h5"}, "--weights: cannot be given beside --from"),
     ({"from_model": "a.keras", "labels": "l.txt"}, "--labels: goes with a MODEL"),
     ({"input_size": "0x3"}, "--input-size"),
 ]
@@ -147,7 +202,10 @@ def test_a_recipe_names_one_start() -> None:
         "export": [{"format": "tflite", "precision": "int8"}],
     }
     for baseline, message in (
-        ({"backbone": {"model": "a.keras"}, "architecture": "ds_cnn"}, "names a backbone and an"),
+        (
+            {"backbone": {"model": "a.keras"}, "architecture": "ds_cnn"},
+            "names a model to start from and",
+        ),
         ({"backbone": {"model": "a.keras"}, "model": "b.keras"}, "model is trained already"),
         ({"backbone": {"model": "a.keras"}, "input_shape": [8, 8, 1]}, "input_shape is for an"),
     ):

@@ -33,3 +33,22 @@ def test_a_network_must_fit_its_task(
     with pytest.raises(InputError, match="of features, and the task") as caught:
         act(recipe, Store(tmp_path))  # type: ignore[operator]
     assert accepted in caught.value.accepted
+
+
+def test_a_student_that_does_not_fit_is_refused_before_the_baseline_is_trained(
+    tmp_path: Path,
+) -> None:
+    recipe = parse_recipe(
+        {
+            "name": "r",
+            "data": {"source": "scenes"},
+            "task": {"task": "segmentation"},
+            "baseline": {"architecture": "unet_small"},
+            "technique": [{"technique": "student", "network": {"architecture": "plain_cnn"}}],
+            "export": [{"format": "onnx", "precision": "int8"}],
+        },
+        "r.toml",
+    )
+    with pytest.raises(InputError, match="student: plain_cnn gives a row of features"):
+        run(recipe, Store(tmp_path))
+    assert not [*tmp_path.glob("baselines/*")]

@@ -54,39 +54,36 @@ class Network:
         )
 
 
-def chosen(network: Network, **limits: Any) -> tuple[dict[str, str], str]:
-    search = LayerSearch(network, Limits(**limits), ("float32", "int8", "int4"))
-    choice = search.choice()
+def chosen(network: Network) -> tuple[dict[str, str], str]:
+    choices, is_limited = ("float32", "int8", "int4"), network.most_points is not None
+    choice = LayerSearch(network, choices, is_limited=is_limited).choice()
     return choice.layers, "; ".join(choice.notes)
 
 
 def test_the_worst_layers_become_float_until_the_limit_holds() -> None:
-    layers, notes = chosen(Network(0.2), max_drop_points=0.2)
+    layers, notes = chosen(Network(0.2))
     assert layers == {"conv_1": "float32", "dense_1": "float32"}
     assert "conv_1 float32, conv_2 int8, dense_1 float32, logits int8" in notes
     assert "conv_1 60%, dense_1 30%, conv_2 10%, logits 2%" in notes
     assert "nearest" not in notes
-    assert chosen(Network(0.5), max_drop_points=0.5)[0] == {"conv_1": "float32"}
+    assert chosen(Network(0.5))[0] == {"conv_1": "float32"}
 
 
 def test_dense_layers_have_4_bits_while_the_limit_holds() -> None:
-    assert chosen(Network(1.0), max_drop_points=1.0)[0] == {}
-    assert chosen(Network(1.3), max_drop_points=1.3)[0] == {"logits": "int4"}
-    layers, _ = chosen(Network(9.0), max_drop_points=9.0)
+    assert chosen(Network(1.0))[0] == {}
+    assert chosen(Network(1.3))[0] == {"logits": "int4"}
+    layers, _ = chosen(Network(9.0))
     assert layers == {"logits": "int4", "dense_1": "int4"}
 
 
 def test_a_limit_on_size_leaves_out_what_is_too_large() -> None:
     # conv_1 and dense_1 would do, but 12,000 bytes more are too many.
-    layers, notes = chosen(Network(0.2, 8600), max_drop_points=0.2, max_bytes=8600)
+    layers, notes = chosen(Network(0.2, 8600))
     assert layers == {"conv_1": "float32", "conv_2": "float32"}
     assert "keeps the limit on points lost at the worse end" in notes
     assert "this is the nearest" in notes
     # Without a limit on answers: small enough first, then as near as that allows.
-    layers, _ = chosen(
-        Network(None, 4000), max_drop_points="none", max_class_drop_points="none",
-        min_agreement="none", min_cosine="none", max_bytes=4000,
-    )  # fmt: skip
+    layers, _ = chosen(Network(None, 4000))
     assert layers == {"dense_1": "int4", "conv_1": "float32", "logits": "float32"}
 
 
@@ -142,9 +139,10 @@ def test_a_run_chooses_resumes_and_says_so(
 
 
 def test_nothing_to_choose_by_is_refused(main_report: Report, output: Path) -> None:
-    none = {"max_drop": "none", "max_class_drop": "none", "min_agreement": "none"}
-    recipe = options("refused", min_cosine="none", **none).to_recipe()
-    with pytest.raises(InputError, match="every limit is none; give --max-drop, --max-size or"):
+    recipe = options("refused", max_drop="none").to_recipe()
+    with pytest.raises(
+        InputError, match="nothing limits answers, size or time; give --max-drop, --max-size or"
+    ):
         run(recipe, Store(output))
     named = recipe.replace(exports=tuple(each.with_layers({}) for each in recipe.exports))
     check_mixed(named, None)  # type: ignore[arg-type]

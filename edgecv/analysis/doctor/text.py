@@ -2,17 +2,53 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 from edgecv.analysis.doctor.records import Diagnosis, Fix, KernelParity
+from edgecv.core.errors import InputError
+from edgecv.core.files import read_regular
 from edgecv.core.text import counted
+from edgecv.reports.page.build import DiagnosedFile
 from edgecv.reports.verdict import percent
 
 WORST_LAYERS = 8
+LARGEST_BYTES = 20_000_000
 
 
 def to_json(diagnosis: Diagnosis) -> str:
     """Return all findings, and the result of the remedy, as JSON."""
     return json.dumps(asdict(diagnosis), indent=2, allow_nan=False)
+
+
+def read_diagnosis(path: Path) -> Diagnosis:
+    """Read a diagnosis that ``to_json`` wrote. Raises InputError where it is another file."""
+    from pydantic import TypeAdapter, ValidationError
+
+    accepted = "what edgecv doctor --json prints"
+    try:
+        content = read_regular(path, LARGEST_BYTES, accepted=accepted)
+        found: Diagnosis = TypeAdapter(Diagnosis).validate_json(content)
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read: {error.strerror}") from None
+    except ValidationError:
+        raise InputError(str(path), "is no diagnosis", accepted=accepted) from None
+    return found
+
+
+def diagnosed_file(diagnosis: Diagnosis) -> DiagnosedFile:
+    """Return a diagnosis as the page of a run shows it."""
+    return DiagnosedFile(
+        path=diagnosis.path,
+        findings=tuple(
+            f"{each.severity} {each.name}, in {each.where}: {each.observed}"
+            + (f"; remedy: {each.remedy}" if each.remedy else "")
+            for each in diagnosis.findings
+        ),
+        layers=tuple(
+            (each.layer or each.name, each.inputs_db, each.sqnr_db, each.gain)
+            for each in diagnosis.layers
+        ),
+    )
 
 
 def to_text(diagnosis: Diagnosis) -> str:

@@ -27,6 +27,10 @@ class Move(Protocol):
     def size(self) -> tuple[int, int]:
         """Height and width of the images, in pixels."""
 
+    @property
+    def cuts(self) -> bool:
+        """True if what leaves the image is no target any more: the move is no small shift."""
+
     def pixels(self, maps: Tensor) -> Tensor:
         """Return images or masks that were moved: (N, H, W, C) of the images' height and width."""
 

@@ -19,6 +19,8 @@ class ReportedTask(Plugin):
     """True if the score of an image is 1 (right) or 0 (wrong), and the headline their mean; others
     are compared by ``resampled``."""
     terms: ClassVar[Terms] = Terms()
+    hub_name: ClassVar[str] = ""
+    """The name of the task on hubs of models, for model cards; empty where they have none."""
 
     def score_text(self, value: float) -> str:
         """Write a mean score."""

@@ -30,6 +30,16 @@ class TrainedTask(Plugin):
         """True if training may mirror images, where the data allows it."""
         return True
 
+    @property
+    def largest_turn(self) -> float:
+        """Degrees by which training may turn images: their targets go with them, up to that."""
+        return 180.0
+
+    @property
+    def can_crop(self) -> bool:
+        """True if the targets go with a part of an image that is enlarged."""
+        return True
+
     @abstractmethod
     def targets(self, labels: Targets) -> Targets:
         """Return the targets of ``loss`` for labels of the data set: (N, ...) -> (N, ...)."""

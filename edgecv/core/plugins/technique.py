@@ -153,6 +153,9 @@ class Technique(OwnTraining, Plugin):
         """Return True if this technique keeps all properties that an earlier one gave the model."""
         return earlier.makes <= cls.keeps
 
+    def check_task(self, task: Task) -> None:
+        """Raise InputError where the options do not fit the task: before any step is trained."""
+
     @abstractmethod
     def check_model(self, model: KerasModel) -> None:
         """Raise InputError where the options do not fit the model: before any step is trained."""

@@ -32,6 +32,7 @@ class Depth(Task):
     """A number for each pixel, as a depth: judged by the error relative to it."""
 
     name: ClassVar[str] = "depth"
+    hub_name: ClassVar[str] = "depth-estimation"
     features: ClassVar[str] = "map"
     target: ClassVar[str] = "depth"
     tolerance: float = Field(default=0.05, gt=0, le=1)
@@ -78,6 +79,11 @@ class Depth(Task):
         """Mean difference, over the teacher's mean depth: (N, h, w, 1), (N, h, w, 1) -> (N,)."""
         mean = tensorflow.reduce_mean(tensorflow.abs(teacher)) + SMALLEST
         return tensorflow.reduce_mean(tensorflow.abs(raw - teacher) / mean, axis=(1, 2, 3))
+
+    @property
+    def can_crop(self) -> bool:
+        """False: a part of an image that is enlarged looks nearer than it is."""
+        return False
 
     def moved(self, targets: Any, move: Move) -> Any:
         """Return depths that were moved as their images: (N, H, W, 2)."""

@@ -117,6 +117,16 @@ class Heads(Task):
         """True if training may mirror images for every head."""
         return all(part.task.mirrors for part in self.parts)
 
+    @property
+    def largest_turn(self) -> float:
+        """Degrees by which training may turn images for every head."""
+        return min(part.task.largest_turn for part in self.parts)
+
+    @property
+    def can_crop(self) -> bool:
+        """True if training may enlarge a part of an image for every head."""
+        return all(part.task.can_crop for part in self.parts)
+
     def targets(self, labels: Targets) -> Any:
         """Return the targets of each head by its name."""
         return {part.name: part.task.targets(labels[part.name]) for part in self.parts}

@@ -18,11 +18,10 @@ from edgecv.formats.onnx.graph import (
     KERNELS,
     RECURRENT,
     quantization_of,
-    read_model,
     stored_constant,
 )
 from edgecv.formats.onnx.graph_types import ModelProto, Node, Value
-from edgecv.formats.onnx.plain_pixels import read_in_pixels, write_in_pixels
+from edgecv.formats.onnx.plain_pixels import read_in_pixels
 from edgecv.formats.onnx.session import write_optimized
 
 BLOCKS = "the first convolution takes blocks of pixels: the same numbers, sooner"
@@ -45,9 +44,8 @@ def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:
     run as integers. Recurrent layers, which ONNX has no integers for, are left as they are.
     """
     check_valid(model, where)
-    graph = read_model(model).graph
-    is_in_blocks = write_in_pixels(graph)
-    nodes = list(graph)
+    found = read_in_pixels(model)
+    nodes = list(found.graph)
     floats = [node.name for node in nodes if node.op_type in KERNELS and not _is_integer(node)]
     if floats:
         raise StepError(
@@ -57,7 +55,7 @@ def prove_integer(model: ModelProto, where: str) -> tuple[str, ...]:
             remedy="replace these layers, or choose the tflite format",
         )
     notes = count_kernels(model, where)
-    if is_in_blocks:
+    if found.had_blocks:
         notes = (*notes, BLOCKS)
     if left := [node.name for node in nodes if node.op_type in RECURRENT]:
         text = (

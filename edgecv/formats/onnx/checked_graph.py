@@ -15,7 +15,7 @@ from edgecv.formats.image_axes import image_axes
 from edgecv.formats.onnx.external_data import external_tensors, is_inside
 from edgecv.formats.onnx.graph import constant, read_model
 from edgecv.formats.onnx.graph_types import Value
-from edgecv.formats.onnx.plain_pixels import write_in_pixels
+from edgecv.formats.onnx.plain_pixels import read_in_pixels
 from edgecv.formats.onnx.session import NUMPY_NAMES
 from edgecv.formats.onnx.shape_values import inferred_shapes
 
@@ -109,8 +109,8 @@ class CheckedGraph:
         """Show a first convolution over blocks of pixels as the plain one that it computes."""
         import onnx_ir
 
-        found = read_model(self.model)
-        if not write_in_pixels(found.graph):
+        found, had_blocks = read_in_pixels(self.model)
+        if not had_blocks:
             return False
         self.model = onnx_ir.to_proto(found)
         self.model.graph.ClearField("value_info")  # Of shapes in blocks.

@@ -25,7 +25,7 @@ from edgecv.formats.onnx.graph import (
     read_model,
 )
 from edgecv.formats.onnx.graph_types import Graph, Value
-from edgecv.formats.onnx.plain_pixels import write_in_pixels
+from edgecv.formats.onnx.plain_pixels import read_in_pixels
 from edgecv.formats.onnx.qdq_form import KERNELS, PAIRS, SINGLES, write_as_qdq
 from edgecv.formats.onnx.stored_weights import OnnxWeights, is_bias, is_constant
 
@@ -64,8 +64,7 @@ def activations(
     """
     import onnx_ir
 
-    model = read_model(content)
-    is_changed = write_in_pixels(model.graph)
+    model, is_changed = read_in_pixels(content)
     if any(node.op_type in (*KERNELS, *PAIRS, *SINGLES) for node in model.graph):
         # What they give is not a real number, and their biases lie in the kernel's operator.
         write_as_qdq(model.graph, dynamic=False)

@@ -38,7 +38,7 @@ class OnnxProbe:
     ) -> None:
         import onnx_ir
 
-        model = read_in_pixels(content)
+        model = read_in_pixels(content).model
         self._content, self._run = onnx_ir.to_proto(model).SerializeToString(), run
         self._graph = model.graph
 

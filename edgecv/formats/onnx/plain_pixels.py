@@ -1,5 +1,7 @@
 """A graph whose first convolution takes blocks of pixels, read as the plain one it computes."""
 
+from typing import NamedTuple
+
 from edgecv.formats.onnx.graph import attribute_of, constant, input_of, only_consumer, read_model
 from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
 from edgecv.formats.onnx.pixel_blocks import BLOCK_AXES, quantize_behind, set_integers
@@ -12,14 +14,26 @@ BEHIND = (*BEHIND, *reversed(ROUNDING), "Transpose", "QuantizeLinear")
 """The operators around a convolution over blocks: against the flow, and behind it with the flow."""
 
 
-def read_in_pixels(model: ModelProto | bytes) -> Model:
+class PlainModel(NamedTuple):
+    """A model whose first convolution takes pixels."""
+
+    model: Model
+    had_blocks: bool
+    """True if its file has it take blocks of pixels."""
+
+    @property
+    def graph(self) -> Graph:
+        """The graph of the model."""
+        return self.model.graph
+
+
+def read_in_pixels(model: ModelProto | bytes) -> PlainModel:
     """Return a model as onnx-ir's, with a convolution over blocks as the plain one."""
     found = read_model(model)
-    write_in_pixels(found.graph)
-    return found
+    return PlainModel(found, _write_in_pixels(found.graph))
 
 
-def write_in_pixels(graph: Graph) -> bool:
+def _write_in_pixels(graph: Graph) -> bool:
     """Replace a convolution over blocks of pixels by the plain one; return True if there is one."""
     for node in graph:
         kernel = _makers(input_of(node, 1), OF_KERNEL) if node.op_type == "Conv" else ()

@@ -5,6 +5,7 @@ Where a task allows it, images are partly hidden (DeVries and Taylor, "Cutout", 
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import Tensor
@@ -25,6 +26,7 @@ class BatchMove:
     """Width of the margins, in pixels: the largest shift. They mirror the image."""
     size: tuple[int, int]
     """Height and width of the images, in pixels."""
+    cuts: ClassVar[bool] = False
 
     def pixels(self, maps: Tensor) -> Tensor:
         """Return images or masks that were moved: (N, H, W, C) of the same type."""
@@ -110,5 +112,15 @@ def check_augmentation(schedule: Schedule, task: Task, where: str) -> None:
                 where,
                 f"{name} is for labels of a whole image, and the targets of {task.name} are numbers"
                 " or lie at places of it",
+                remedy=f"leave {name} out",
+            )
+    turn = schedule.augment.get("rotate", 0.0)
+    for name, goes in (("crop", task.can_crop), ("rotate", turn <= task.largest_turn)):
+        if name in schedule.augment and not goes:
+            raise InputError(
+                where,
+                f'the augmentation "{name}" moves images in a way that the targets of {task.name}'
+                " cannot go with",
+                accepted=f"rotate={task.largest_turn:g} at most" if task.largest_turn else "",
                 remedy=f"leave {name} out",
             )

@@ -41,6 +41,7 @@ from edgecv.models.training.estimate import FORWARDS_A_STEP, MINUTE, duration, s
 from edgecv.models.training.optimizers import optimizer_of
 from edgecv.models.training.randomness import seeded_layers
 from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.variations import margin_of_blur, vary
 from edgecv.system.storage import write_json
 
 STEPS_BETWEEN_REPORTS = 25
@@ -243,6 +244,8 @@ class _Trainer:
         def varied(taken: Tensor, chosen: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
             truth = nest.map_structure(lambda each: tensorflow.gather(each, chosen), targets)
             moved, truth = augment(taken, truth, seeds, schedule, task)
+            if schedule.augment:
+                moved, truth = vary(moved, truth, seeds, schedule.augment, task)
             return (hide(moved, seeds, schedule.cutout) if schedule.cutout else moved), truth
 
         self._varied = varied
@@ -420,6 +423,11 @@ def _check_enough(data: Dataset, schedule: Schedule) -> None:
             raise InputError(
                 data.name, f"has no {split} images", remedy="give more images under train/"
             )
+    if schedule.augment and data.meaning is not None:
+        raise InputError("augment", "is for pixels, and the data holds other numbers")
+    blur = schedule.augment.get("blur")
+    if blur is not None and margin_of_blur(blur) >= min(data.image_shape[:2]):
+        raise InputError("augment", f"a blur of {blur:g} pixels is wider than the images")
     if schedule.shift >= min(data.image_shape[:2]):
         raise InputError(
             "shift", f"is {schedule.shift}", accepted="less than the side of the images"

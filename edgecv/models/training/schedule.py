@@ -6,11 +6,22 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.options import Options, parse_options
+
+
+def _or_a_list(schema: dict[str, Any]) -> None:
+    table = {key: schema.pop(key) for key in ("type", "additionalProperties")}
+    schema["anyOf"] = [table, {"type": "array", "items": {"type": "string"}}]
 
 
 class Schedule(Options):
@@ -52,6 +63,40 @@ class Schedule(Options):
     mixup: float = Field(default=0.0, ge=0, le=10)
     """Blend the images of a batch, by shares of the beta distribution with this parameter."""
 
+    augment: dict[str, float] = Field(default_factory=dict, json_schema_extra=_or_a_list)
+    """Further variations of the images, by strength, as a table or a list ["rotate=15", "colour"]:
+    crop (the smallest part of the sides that is kept), rotate (degrees), colour (brightness,
+    contrast and saturation), blur (sigma in pixels); choose: so many of them for each image, at
+    random. In a list also flip, shift, cutout and mixup, which have keys of their own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _augmentation_by_name(cls, given: Any) -> Any:
+        """Read a list of variations: those with keys of their own become these keys."""
+        if not isinstance(given, Mapping) or isinstance(given.get("augment", {}), Mapping):
+            return given
+        table = {**given, "augment": {}}
+        for text in given["augment"]:
+            key, value = _variation(text)
+            own = table if key in KEYS.values() else table["augment"]
+            if key in own and own is table["augment"]:
+                raise ValueError(f"each variation once: {key} stands there twice")
+            own[key] = value
+        return table
+
+    @field_validator("augment")
+    @classmethod
+    def _variations_are_known(cls, found: dict[str, float]) -> dict[str, float]:
+        for name, value in found.items():
+            if name not in VARIATIONS:
+                raise ValueError(f'known variations: "{name}" is none of {", ".join(VARIATIONS)}')
+            least, most, _ = VARIATIONS[name]
+            if not least <= value <= most:
+                raise ValueError(f"{name} from {least:g} to {most:g}")
+        if "choose" in found and not 1 <= found["choose"] < len(found):
+            raise ValueError("choose below the number of variations that it chooses from")
+        return found
+
     @model_validator(mode="after")
     def _decay_has_its_optimizer(self) -> Self:
         if self.optimizer == "adam" and self.weight_decay is not None:
@@ -65,7 +110,11 @@ class Schedule(Options):
         """Leave out options that came later and are not used: stored trainings keep their keys."""
         table: dict[str, Any] = written(self)
         fields = Schedule.model_fields
-        return {k: v for k, v in table.items() if k not in LATER or v != fields[k].default}
+        return {
+            k: v
+            for k, v in table.items()
+            if k not in LATER or v != fields[k].get_default(call_default_factory=True)
+        }
 
     def for_data(self, data: Dataset, *, mirrors: bool) -> "Schedule":
         """Return the schedule with ``mirror`` and ``shift`` as the data allows, where left open.
@@ -109,8 +158,38 @@ class Schedule(Options):
         return (self.learning_rate * rise * fall).astype(np.float32)
 
 
+VARIATIONS = {
+    "crop": (0.1, 1.0, 0.7),
+    "rotate": (0.0, 180.0, 10.0),
+    "colour": (0.0, 1.0, 0.2),
+    "blur": (0.1, 5.0, 1.0),
+    "choose": (1.0, 4.0, 2.0),
+}
+"""The least, the greatest and the usual strength of each variation."""
+KEYS = {"flip": "mirror", "shift": "shift", "cutout": "cutout", "mixup": "mixup"}
+"""Variations with a key of their own, by their name in a list."""
+USUAL = {"mirror": True, "shift": 2, "cutout": 8, "mixup": 0.2}
+
+
+def _variation(text: Any) -> tuple[str, Any]:
+    """Return the key and the value of ``NAME`` or ``NAME=NUMBER``. Raises ValueError."""
+    name, is_given, number = str(text).partition("=")
+    key = KEYS.get(name.strip(), name.strip())
+    if key not in VARIATIONS and key not in USUAL:
+        known = ", ".join([*VARIATIONS, *KEYS])
+        raise ValueError(f'known variations: "{text}" is none of {known}')
+    if not is_given:
+        return key, USUAL[key] if key in USUAL else VARIATIONS[key][2]
+    try:
+        value = float(number)
+    except ValueError:
+        raise ValueError(f'a number after {name}=: "{text}"') from None
+    return key, int(value) if key in ("shift", "cutout") and value.is_integer() else value
+
+
 LATER = (
     "maximum_steps", "minutes", "optimizer", "weight_decay", "momentum", "ema", "cutout", "mixup",
+    "augment",
 )  # fmt: skip
 USUAL_SCHEDULE = "quick"
 """The schedule of a baseline where none is named."""

@@ -13,7 +13,7 @@ from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.control import TrainedControl
 from edgecv.pipeline.export import PlannedExport
-from edgecv.pipeline.mixed.limits import has_limit, limits_of_choice
+from edgecv.pipeline.mixed.limits import has_limit, limits_answers, limits_of_choice
 from edgecv.pipeline.mixed.search import LayerChoice, LayerSearch
 from edgecv.pipeline.mixed.trial_runner import TrialRunner
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -35,11 +35,12 @@ def check_mixed(recipe: Recipe, data: Dataset) -> None:
             "has no validation images, and mixed chooses the precision of each layer on them",
             remedy=f"add training images, {named}",
         )
-    limits = limits_of_choice(recipe.gates, data.has_labels)
-    if not has_limit(limits, "answers") and not has_limit(limits, "size", "time"):
+    limits = limits_of_choice(recipe.gates, has_labels=data.has_labels)
+    is_limited = limits_answers(limits, has_labels=data.has_labels)
+    if not is_limited and not has_limit(limits, "size", "time"):
         raise InputError(
             "--quantize mixed",
-            "chooses the precision of each layer under a limit, and every limit is none",
+            "chooses the precision of each layer, and nothing limits answers, size or time",
             remedy=f"give --max-drop, --max-size or --min-speedup, {named}",
         )
 
@@ -76,7 +77,7 @@ def _chosen(
     """Return the choice for one file: a stored one, or that of a search, made now."""
     data, recipe, facts = model.data, model.recipe, environment()
     beside = None if control is None else control.file
-    limits = limits_of_choice(recipe.gates, data.has_labels)
+    limits = limits_of_choice(recipe.gates, has_labels=data.has_labels)
     key = content_key(
         "mixed",
         STAGE_VERSION,
@@ -96,7 +97,11 @@ def _chosen(
             runner = TrialRunner(
                 model, planned.exporter, source, limits, control, key, Path(temporary)
             )
-            choice = LayerSearch(runner, limits, planned.exporter.layer_choices).choice()
+            choice = LayerSearch(
+                runner,
+                planned.exporter.layer_choices,
+                is_limited=limits_answers(limits, has_labels=data.has_labels),
+            ).choice()
             write_bytes(folder / "choice.json", choice.model_dump_json(indent=2).encode())
 
     is_stored = context.store.find("mixed", key) is not None

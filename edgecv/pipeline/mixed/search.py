@@ -7,8 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edgecv.core.errors import StepError
 from edgecv.core.text import counted
-from edgecv.evaluation.limits import Limits, gate_texts
-from edgecv.pipeline.mixed.limits import has_limit
+from edgecv.evaluation.limits import gate_texts
 from edgecv.pipeline.mixed.trial_runner import MixedTrial
 
 FLOAT, FOUR_BITS, USUAL = "float32", "int4", "int8"
@@ -35,12 +34,13 @@ class LayerSearch:
 
     Everything is decided by the outputs for the validation images and by sizes, in a fixed order:
     the same model and images give the same choice. Only a limit on time is measured.
+    ``is_limited``: whether limits say how much answers may lose.
     """
 
-    def __init__(self, runner: Runner, limits: Limits, choices: Sequence[str]) -> None:
+    def __init__(self, runner: Runner, choices: Sequence[str], *, is_limited: bool) -> None:
         self._runner = runner
         self._choices = choices
-        self._is_limited = has_limit(limits, "answers")
+        self._is_limited = is_limited
         self._runs: list[MixedTrial] = []
 
     def choice(self) -> LayerChoice:

@@ -12,7 +12,7 @@ from edgecv.core.artifact import TWIN_STEM
 from edgecv.core.data import Outputs, Targets
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.plugins import Exporter
-from edgecv.core.report import Measurement
+from edgecv.core.report import Gate, Measurement
 from edgecv.evaluation.comparison import compare_all
 from edgecv.evaluation.control import ControlOutputs, with_control
 from edgecv.evaluation.limits import Limits, evidence_of
@@ -107,7 +107,7 @@ class TrialRunner:
         failed = [
             gate.name
             for gate in gates
-            if gate.outcome == "failed" or (gate.name == DROP and gate.outcome != "passed")
+            if gate.outcome == "failed" or (gate.name == DROP and _is_open(gate))
         ]
         drops = [each.against_better for each in compared]
         differences = [each.statistics.difference for each in drops if each.statistics is not None]
@@ -169,6 +169,11 @@ class TrialRunner:
         split, task = self.model.data.validation, self.model.recipe.task
         outputs = baseline_predictions(control.file, split, task, self._context).outputs
         return replace(control.outputs, outputs=outputs)
+
+
+def _is_open(gate: Gate) -> bool:
+    """Return True if images are too few for a limit that was judged."""
+    return gate.outcome == "inconclusive" and gate.observed is not None
 
 
 def error_of(outputs: Outputs, reference: Outputs) -> float:

@@ -51,9 +51,9 @@ from edgecv.pipeline.recipe.recipe import (
 from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags, trains
 from edgecv.targets.board import profile_named
 
-TRAINING = ("epochs", "learning_rate", "batch", "patience", "optimizer")
+TRAINING = ("epochs", "learning_rate", "batch", "patience", "optimizer", "augment")
 """Options that are keys of a schedule too."""
-OF_A_TRAINING = ("architecture", "from_model", "freeze", "schedule", "minutes")
+OF_A_TRAINING = ("architecture", "from_model", "weights", "freeze", "schedule", "minutes")
 """Options of a baseline's training alone."""
 OF_A_BASELINE = (
     ", which edgecv train takes; --epochs, --lr, --batch and --patience bound the training of a"
@@ -74,6 +74,10 @@ OF_A_NEW_RECIPE = (
 """Options that a recipe defines, so that they are refused together with one."""
 
 
+CHOSEN_BY_AUTO = ("recipe", "quantize", "profile", "teacher", *technique_flags())
+"""Options that say themselves what --auto finds."""
+
+
 class CompressOptions(
     StoreOptions,
     LogOptions,
@@ -92,9 +96,14 @@ class CompressOptions(
 
     force: bool = False
     """Replace an existing run of this name."""
+    auto: bool = False
+    """Try recipes, the cheapest first, until one holds the limits on validation images and is worth
+    it: then prove it on the test images."""
 
     def to_recipe(self) -> Recipe:
         """Return the recipe. Raises InputError that names the flag or the recipe's key."""
+        if self.auto:
+            self._refuse("--auto", CHOSEN_BY_AUTO)
         if self.recipe is None:
             recipe = self._new_recipe()
         else:
@@ -122,7 +131,7 @@ class CompressOptions(
         origin_of_data = Path(data).stem if isinstance(data, str) else data.name
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
         if self.from_model is not None:
-            self._refuse("--from", ("architecture",))
+            self._refuse("--from", ("architecture", "weights"))
             origin = f"from-{Path(self.from_model).stem}"
         possible = formats_from(Path(self.model)) if self.model else ()
         exports = exports_of(
@@ -234,7 +243,9 @@ class CompressOptions(
         A number of epochs is exact: no epochs are added for a small data set.
         """
         given = {name: getattr(self, name) for name in TRAINING}
-        found = {name: value for name, value in given.items() if value is not None}
+        found = {name: value for name, value in given.items() if value not in (None, ())}
+        if self.augment:
+            found["augment"] = names_in(self.augment)
         for name, value in found.items():
             parse_options(Schedule, {name: value}, _flag(name))
         return {**found, "minimum_steps": 0} if "epochs" in found else found
@@ -301,17 +312,18 @@ class CompressOptions(
 
     def _backbone(self) -> BackboneOptions | None:
         """Return the backbone that a training starts from. Raises InputError that names a flag."""
-        if self.from_model is None:
+        if self.from_model is None and self.weights is None:
             if self.freeze is not None:
                 raise InputError(
-                    "--freeze", "is for layers that are trained already", remedy="give --from too"
+                    "--freeze",
+                    "is for layers that are trained already",
+                    remedy="give --from or --weights",
                 )
             return None
         text = self.freeze
         freeze = int(text) if text is not None and text.isdecimal() else text
-        return parse_options(
-            BackboneOptions, {"model": self.from_model, "freeze": freeze}, "--freeze"
-        )
+        options = {"model": self.from_model, "weights": self.weights, "freeze": freeze}
+        return parse_options(BackboneOptions, options, "--freeze")
 
     def _refuse_without_model(self) -> None:
         of_a_model = ("preprocess", "layout", "trust_model", "custom_objects")

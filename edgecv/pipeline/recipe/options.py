@@ -131,8 +131,10 @@ class TrainingOptions(CommandOptions):
     from_model: Annotated[Text | None, Flag("--from", default="random weights")] = None
     """A trained .keras or .h5 that the training starts from: its last layers are replaced by those
     of the task, the others are frozen first, then trained slowly."""
+    weights: Annotated[Text | None, Flag(default="random weights")] = None
+    """A file of weights that all but the last layers of --architecture start from."""
     freeze: Annotated[Text | None, Flag(default="a third of the epochs")] = None
-    """Epochs that train the new layers of --from alone: a number, or all."""
+    """Epochs that train the new layers beside --from or --weights alone: a number, or all."""
     schedule: Annotated[Name | None, Flag(default="quick")] = None
     """The training schedule: quick, default (to convergence) or reference."""
     epochs: int | None = None
@@ -147,6 +149,9 @@ class TrainingOptions(CommandOptions):
     """Stop that training after so many epochs that were no better on the validation images."""
     optimizer: Annotated[Name | None, Flag(default="adam")] = None
     """The optimizer of that training: adam, adamw or sgd."""
+    augment: Annotated[Several, Flag(default="flip and shift, as the data allows")] = ()
+    """Variations of the images in that training, one or several with a comma, each with =STRENGTH
+    or its usual one: crop, rotate, colour, blur, choose, flip, shift, cutout, mixup."""
     class_weights: Annotated[Several, Flag(default="1 each")] = ()
     """Weights of the images of a class in that training: balanced, or CLASS=NUMBER, one or several
     with a comma."""

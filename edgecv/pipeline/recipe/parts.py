@@ -37,6 +37,8 @@ class RunSettings(Options):
     train_fraction: float = Field(default=1.0, gt=0, le=1)
     """Fraction of the training images that techniques train on, drawn over the whole split: for
     trials that only show what is worth a whole training. A baseline is trained on all."""
+    remark: str = Field(default="", max_length=1000)
+    """A sentence for the report, such as what has chosen the recipe."""
     device: Target | None = None
     """The device that the files are measured on, as a target of ``edgecv deploy``; without it they
     are measured on this machine."""
@@ -54,7 +56,7 @@ class RunSettings(Options):
         control = {} if self.control == "on" else {"control": self.control}
         trial = {
             key: getattr(self, key)
-            for key in ("judged_on", "train_fraction")
+            for key in ("judged_on", "train_fraction", "remark")
             if getattr(self, key) != RunSettings.model_fields[key].default
         }
         own = {"name": self.name, "seed": self.seed, "threads": self.threads}
@@ -68,7 +70,7 @@ class RunSettings(Options):
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences for the report: other images, training, device or kernels than the usual."""
-        notes = []
+        notes = [self.remark] if self.remark else []
         if self.judged_on == "validation":
             notes.append(
                 "judged on the validation images: what this report calls test images are these,"
@@ -103,8 +105,10 @@ class TeacherNetwork(OwnTraining):
 class BackboneOptions(Options):
     """The trained layers that a baseline starts from."""
 
-    model: str
+    model: str | None = None
     """A Keras model, .keras or .h5: new last layers take the place of its own."""
+    weights: str | None = None
+    """In place of a model, weights of the architecture: .weights.h5, .h5 or .keras."""
     layer: str | None = None
     """The last layer of it that is kept; by default the one before its last dense layer."""
     freeze: Annotated[int, Field(ge=0)] | Literal["all"] | None = None
@@ -115,10 +119,18 @@ class BackboneOptions(Options):
     sha256: str | None = None
     """The hash of the file, as a run writes it: where given, another file is refused."""
 
+    @model_validator(mode="after")
+    def _has_one_file(self) -> Self:
+        if (self.model is None) == (self.weights is None):
+            raise ValueError("one of model and weights")
+        if self.weights is not None and self.layer is not None:
+            raise ValueError("layer is for a model: the weights are those of an architecture")
+        return self
+
     @property
     def path(self) -> Path:
-        """The path of the model."""
-        return Path(self.model)
+        """The path of the file."""
+        return Path(str(self.model or self.weights))
 
     @property
     def trained_by(self) -> dict[str, Any]:
@@ -177,11 +189,16 @@ class BaselineOptions(Options):
         check_custom_objects(self.custom_objects)
         return self
 
+    @property
+    def has_architecture(self) -> bool:
+        """True if an architecture of ours is trained, with or without weights to start from."""
+        return self.model is None and (self.backbone is None or self.backbone.model is None)
+
     def _check_backbone(self) -> None:
         """Raise ValueError where something else is given that the backbone decides."""
         if self.model is not None:
             raise ValueError("backbone is for a training, and model is trained already")
-        if "input_shape" in self.model_fields_set:
+        if "input_shape" in self.model_fields_set and self.backbone and self.backbone.model:
             raise ValueError("input_shape is for an architecture; input_size: a backbone")
 
     @property

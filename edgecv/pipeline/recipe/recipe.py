@@ -32,12 +32,14 @@ from edgecv.models.training.schedule import Schedule, parse_schedule
 from edgecv.pipeline.recipe.parts import BackboneOptions as BackboneOptions
 from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
 from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
+from edgecv.pipeline.recipe.search_space import SearchSpace, parse_space
 from edgecv.pipeline.recipe.toml_file import read_toml
 from edgecv.system.storage import RESERVED_NAMES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 HELD = {ModelProperty.ZEROS, ModelProperty.SHARED_VALUES, ModelProperty.QUANTIZERS}
 """Properties that are a rule for the weights during the training."""
+TABLES = ("data", "task", "baseline", "technique", "export", "gates", "search", "log")
 BASELINE_KEYS = tuple(BaselineOptions.model_fields)
 
 
@@ -55,6 +57,8 @@ class Recipe(Options):
     techniques: tuple[Technique, ...]
     exports: tuple[Exporter, ...]
     gates: Limits
+    search: SearchSpace | None = None
+    """The space of a search; None for a recipe that is run as it is, or searched by default."""
     logs: tuple[ExperimentLog, ...] = ()
     """The logs that the run is kept in; they decide nothing of it."""
 
@@ -74,7 +78,7 @@ class Recipe(Options):
         baseline["input_shape"] = list(self.baseline.input_shape)
         if self.baseline.model is None:
             baseline["training"] = self.schedule.model_dump(exclude_none=True)
-        if self.baseline.model is None and self.baseline.backbone is None:
+        if self.baseline.has_architecture:
             baseline |= ARCHITECTURES.table(self.architecture)
         else:
             del baseline["input_shape"]
@@ -90,6 +94,7 @@ class Recipe(Options):
             "technique": [TECHNIQUES.table(technique) for technique in self.techniques],
             "export": [EXPORTERS.table(exporter) for exporter in self.exports],
             "gates": self.gates.model_dump(exclude_none=True),
+            **({} if self.search is None else {"search": self.search.model_dump(mode="json")}),
             **({"log": [LOGS.table(log) for log in self.logs]} if self.logs else {}),
         }
 
@@ -111,8 +116,7 @@ def load_recipe(path: Path) -> Recipe:
 
 def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     """Validate the plain values of a recipe."""
-    known = [*RunSettings.model_fields, "data", "task", "baseline", "technique", "export"]
-    known += ["gates", "log"]
+    known = [*RunSettings.model_fields, *TABLES]
     for key in table:
         if key not in known:
             raise unknown_name(where, f'unknown key "{key}"', key, known)
@@ -127,10 +131,6 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     inside = f"{where}, [baseline]"
     if "model" in baseline and (training or architecture or "input_shape" in baseline):
         raise InputError(inside, "names a model and how to train one", remedy="keep one of the two")
-    if "backbone" in baseline and architecture:
-        raise InputError(
-            inside, "names a backbone and an architecture", remedy="keep one of the two"
-        )
     source = DATASETS.parse(_table(table, "data", where), f"{where}, [data]")
     techniques = _parse_techniques(table.get("technique", ()), where)
     exports = _parse_exports(table.get("export"), where)
@@ -138,6 +138,12 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     for technique in techniques:
         technique.check_exports(exports, where)
     original = parse_options(BaselineOptions, baseline, inside)
+    if architecture and not original.has_architecture:
+        raise InputError(
+            inside,
+            "names a model to start from and an architecture",
+            remedy="keep one of the two; weights = starts an architecture",
+        )
     task = table.get("task", DEFAULT_TASK)
     gates = parse_options(Limits, _table(table, "gates", where), f"{where}, [gates]")
     check_data(source, original, techniques, gates, where)
@@ -152,6 +158,7 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
         techniques=techniques,
         exports=exports,
         gates=gates,
+        search=parse_space(_table(table, "search", where), where) if "search" in table else None,
         logs=_parse_logs(table.get("log", ()), where),
     )
 

@@ -14,6 +14,7 @@ from edgecv.core.registry import (
 from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import SCHEDULES, USUAL_SCHEDULE, Schedule
 from edgecv.pipeline.recipe.recipe import BaselineOptions, RunSettings
+from edgecv.pipeline.recipe.search_space import SearchSpace
 
 
 def recipe_schema() -> dict[str, Any]:
@@ -36,6 +37,7 @@ def recipe_schema() -> dict[str, Any]:
         "export": {"type": "array", "minItems": 1, "items": EXPORTERS.schema()},
         "device": TARGETS.schema(),
         "gates": Limits.model_json_schema(),
+        "search": SearchSpace.model_json_schema(),
         "log": {"oneOf": [*LOGS.schema()["oneOf"], {"type": "array", "items": LOGS.schema()}]},
     }
     return {

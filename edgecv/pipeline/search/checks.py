@@ -12,7 +12,6 @@ from edgecv.core.plugins import Task
 from edgecv.core.tables import json_value
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.statistics.binary_scores import difference_interval
-from edgecv.pipeline.search.engine import ModelAndData
 from edgecv.system.storage import write_json
 
 IDENTITY = "search.json"
@@ -46,15 +45,18 @@ def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
             )
 
 
-def check_reachable(limits: Limits, facts: ModelAndData, task: Task, name: str) -> None:
-    """Raise InputError for a limit on the drop that no file could be shown to hold."""
-    if not facts.has_labels:
+def check_reachable(limits: Limits, images: int, has_labels: bool, task: Task, name: str) -> None:
+    """Raise InputError for a limit on the drop that no file could be shown to hold.
+
+    ``images``: those of the validation split.
+    """
+    if not has_labels:
         raise InputError(
             name,
             "has no labels, and trials are compared by their answers to labelled images",
             remedy="use edgecv compress, or put class folders under train/ and test/",
         )
-    images, limit = facts.images["validation"], limits.max_drop_points
+    limit = limits.max_drop_points
     if not images:
         raise InputError(
             name,
@@ -65,14 +67,13 @@ def check_reachable(limits: Limits, facts: ModelAndData, task: Task, name: str) 
         return
     least = least_lost_points(images)
     if limit < least:
-        needed = next(
-            each for each in (2**n for n in range(40)) if least_lost_points(each) <= limit
-        )
+        enough = (2**n for n in range(40) if least_lost_points(2**n) <= limit)
+        needed = f", or about {next(enough):,} validation images" if limit else ""
         raise InputError(
             f"--max-drop {limit:g}",
             f"cannot be shown on {images:,} validation images: with the same answer to each of them"
             f" a file may still lose {least:.2f} points (95% interval)",
-            accepted=f"{least:.2f} or more here, or about {needed:,} validation images",
+            accepted=f"{least:.2f} or more here{needed}",
             remedy="a recipe sets their number: [data] validation = 0.3",
         )
 

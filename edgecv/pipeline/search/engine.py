@@ -45,9 +45,12 @@ class ModelAndData:
     sha256: dict[str, str]
     """Hash of each split."""
     has_labels: bool
-    model_bytes: int
     unfit: dict[str, str]
     """Reasons of the techniques that the model cannot take."""
+    parameters: int
+    """Parameters of the model; 0 where it cannot be trained."""
+    seconds_a_step: float
+    """Time of the outputs of a batch; 0 where the model cannot be trained."""
 
 
 class Engine(Protocol):

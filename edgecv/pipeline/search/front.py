@@ -90,7 +90,7 @@ def exceeded(figures: TrialFigures, limits: Limits) -> float:
     return sum(max(0.0, each) for each in violations(figures, limits).values())
 
 
-def missing(figures: TrialFigures, limits: Limits) -> float:
+def exceeded_with_speed(figures: TrialFigures, limits: Limits) -> float:
     """Return the sum of the fractions by which limits do not hold, that on the speed included."""
     found = exceeded(figures, limits)
     if limits.min_speedup is not None and figures.speedup:
@@ -136,6 +136,31 @@ def to_markdown(result: SearchResult) -> str:
     lines += [f"- {note}" for note in result.notes]
     lines += [f"- trial {each.number} failed: {each.steps}: {each.reason}" for each in failed]
     return "\n".join(lines).rstrip() + "\n"
+
+
+STATUS_HEADINGS = ("trial", "recipe", "state", "points", "may lose", "bytes", "speed-up", "verdict")
+
+
+def status_text(name: str, trials: Sequence[SearchTrial]) -> str:
+    """Return all trials as a table, on validation images."""
+    rows = []
+    for each in trials:
+        figures = each.figures or each.screened
+        rows.append(
+            (
+                str(each.number),
+                each.steps,
+                each.state,
+                "-" if figures is None else f"{figures.points:+.2f}",
+                "-" if figures is None else f"{figures.lost_points:.2f}",
+                "-" if figures is None else f"{figures.bytes:,}",
+                "-" if figures is None or not figures.speedup else f"{figures.speedup:.2f}",
+                each.reason or each.outcome or "",
+            )
+        )
+    done = sum(each.state != "proposed" for each in trials)
+    head = f"{name}: {done} of {counted(len(trials), 'recipe')} that were proposed are done"
+    return "\n".join([head, "", *markdown_table(STATUS_HEADINGS, rows)]) + "\n"
 
 
 def nearest_text(trial: SearchTrial) -> str:

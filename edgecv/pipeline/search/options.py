@@ -1,12 +1,11 @@
 """Options of ``edgecv search`` and ``edgecv.search``."""
 
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from edgecv.core.errors import InputError
-from edgecv.core.options import CommandOptions, Flag
+from edgecv.core.options import CommandOptions, Flag, Text
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import NONE
 from edgecv.pipeline.recipe.from_flags import TRAINING, CompressOptions
@@ -24,6 +23,8 @@ from edgecv.pipeline.recipe.options import (
 from edgecv.pipeline.recipe.recipe import Recipe, check_name
 
 USUAL_TRIALS, MOST_TRIALS = 40, 100_000
+PROMOTED = 0.5
+"""Fraction of the screened trials of a generation that are trained in full."""
 LONGEST_NAME = 80
 """Names of trials are longer by a number and a word."""
 
@@ -50,6 +51,17 @@ class BudgetOptions(CommandOptions):
         default=None, ge=1, le=1024
     )
     """Trials at a time on this machine."""
+    engine: Literal["local", "ray"] = "local"
+    """The place of the trials: in processes of this machine, or as tasks of a Ray cluster."""
+    ray_address: Annotated[Text | None, Flag(default="auto")] = None
+    """The Ray cluster: auto for the one that this machine is part of, or ray://HOST:PORT."""
+
+    def check_engine(self) -> None:
+        """Raise InputError for options of an engine that is not asked for."""
+        if self.engine == "local" and self.ray_address is not None:
+            raise InputError("--ray-address", "goes with --engine ray", remedy="give both")
+        if self.engine == "ray" and self.workers is not None:
+            raise InputError("--workers", "are of this machine", remedy="leave out --engine ray")
 
 
 class SearchOptions(
@@ -120,11 +132,7 @@ def judged_on_validation(base: Recipe, recipe: Recipe, name: str, fraction: floa
     return recipe.replace(settings=base.settings.model_copy(update=changes), gates=gates)
 
 
-def confirmed_on_test(base: Recipe, recipe: Recipe, name: str) -> Recipe:
-    """Return the recipe that a point of the front is proven by, on test images."""
-    return recipe.replace(settings=base.settings.model_copy(update={"name": name}))
-
-
-def folder_of(output: str, name: str) -> Path:
-    """Return the folder of a search."""
-    return Path(output) / name
+def confirmed_on_test(base: Recipe, recipe: Recipe, name: str, remark: str) -> Recipe:
+    """Return the recipe that proves, on test images, what was chosen on others."""
+    changes = {"name": name, "remark": remark}
+    return recipe.replace(settings=base.settings.model_copy(update=changes))

@@ -12,7 +12,8 @@ from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.search.space import FixedDraw, SearchSpace, Steps
+from edgecv.pipeline.recipe.search_space import SearchSpace
+from edgecv.pipeline.search.space import FixedDraw, Steps, drawn_recipe
 from edgecv.pipeline.search.trial import SearchTrial, trial_of
 from edgecv.system.storage import content_key
 
@@ -34,6 +35,17 @@ def optuna() -> Any:
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
+
+
+def stored_trials(folder: Path, name: str) -> list[SearchTrial]:
+    """Return the trials of a search, also while it runs. Raises InputError where there is none."""
+    library = optuna()
+    if not (folder / JOURNAL).is_file():
+        raise InputError(str(folder), "holds no search", remedy="give its --name and --output")
+    backend = library.storages.journal.JournalFileBackend(str(folder / JOURNAL))
+    storage = library.storages.JournalStorage(backend)
+    study = library.load_study(study_name=name, storage=storage)
+    return [trial_of(each) for each in study.user_attrs.values()]
 
 
 @dataclass(frozen=True)
@@ -80,7 +92,7 @@ class Proposals:
         for steps in ladder:
             draw = FixedDraw(steps)
             try:
-                self._space.recipe(self._base, draw, training)
+                drawn_recipe(self._space, self._base, draw, training)
             except InputError:
                 continue
             self._study.enqueue_trial(draw.places)
@@ -102,7 +114,7 @@ class Proposals:
         duplicates = 0
         while len(found) < size and duplicates < DUPLICATES_IN_A_ROW:
             asked = self._study.ask()
-            recipe = self._space.recipe(self._base, OptunaDraw(asked), training)
+            recipe = drawn_recipe(self._space, self._base, OptunaDraw(asked), training)
             trial = SearchTrial.proposed(
                 recipe, len(known), generation=number, proposal=asked.number
             )

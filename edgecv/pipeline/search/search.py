@@ -3,17 +3,19 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.errors import EdgecvError, InputError, StepError
 from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.report import Report
 from edgecv.core.text import counted
+from edgecv.models.training.estimate import duration
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
+from edgecv.pipeline.recipe.search_space import SearchSpace
 from edgecv.pipeline.search.checks import check_identity, check_reachable, kind_of_failure
 from edgecv.pipeline.search.engine import (
     Engine,
@@ -22,31 +24,36 @@ from edgecv.pipeline.search.engine import (
     Result,
     usual_workers,
 )
+from edgecv.pipeline.search.estimate import cost_of, plan_text
 from edgecv.pipeline.search.front import (
     FrontPoint,
     SearchResult,
+    exceeded_with_speed,
     front_of,
-    missing,
     ranked,
     significance_notes,
+    status_text,
+    to_json,
     to_markdown,
     violations,
 )
 from edgecv.pipeline.search.options import (
+    PROMOTED,
     SearchOptions,
     confirmed_on_test,
     judged_on_validation,
 )
-from edgecv.pipeline.search.proposals import Proposals, optuna
-from edgecv.pipeline.search.space import LADDER, SearchSpace, default_space, techniques_of
-from edgecv.pipeline.search.trial import SearchTrial, figures_of, unmeasured
+from edgecv.pipeline.search.proposals import Proposals, optuna, stored_trials
+from edgecv.pipeline.search.ray_engine import RayEngine
+from edgecv.pipeline.search.space import LADDER, space_of, techniques_of
+from edgecv.pipeline.search.trial import SearchTrial, TrialFigures, figures_of, unmeasured
 from edgecv.pipeline.user_models import check_user_model
-from edgecv.system.storage import Store, write_bytes
+from edgecv.reports.front_picture import Spot, write_front
+from edgecv.reports.page.compare import to_comparison
+from edgecv.system.storage import Store, write_bytes, write_json
 
 MOST_OF_A_KIND = 3
 """Trials that fail alike before the search stops."""
-PROMOTED = 0.5
-"""Fraction of the screened trials of a generation that are trained in full."""
 
 
 def search(options: SearchOptions, on_event: OnEvent = ignore_event) -> SearchResult:
@@ -55,16 +62,44 @@ def search(options: SearchOptions, on_event: OnEvent = ignore_event) -> SearchRe
     A search that was stopped goes on. Raises InputError for limits and options that cannot be,
     StepError where trials keep failing.
     """
+    with opened(options, on_event) as found:
+        space, facts = found.look()
+        with found.store.lock(f"search-{found.base.name}", label=found.base.name):
+            return found.run(space, facts)
+
+
+def plan(options: SearchOptions, on_event: OnEvent = ignore_event) -> str:
+    """Return the space of a search and its cost, as text; nothing is trained or written."""
+    with opened(options, on_event) as found:
+        workers = options.workers or usual_workers()
+        return plan_text(options, found.base, *found.look(), workers)
+
+
+def status(options: SearchOptions) -> str:
+    """Return what is known of a search, as text. Raises InputError where there is none."""
+    base = options.to_recipe()
+    store = Store(Path(options.output), base.name)
+    return status_text(base.name, stored_trials(store.root / store.group, base.name))
+
+
+@contextmanager
+def opened(options: SearchOptions, on_event: OnEvent) -> Iterator["RecipeSearch"]:
+    """Yield a search that has not begun, with its engine."""
+    options.check_engine()
     base = options.to_recipe()
     check_user_model(base)
     optuna()
     store = Store(Path(options.output), base.name)
     store.check_writable()
-    with closing(LocalEngine(store, options.workers or usual_workers())) as engine:
-        opened = RecipeSearch(options, base, store, engine, on_event)
-        space, facts = opened.look()
-        with store.lock(f"search-{base.name}", label=base.name):
-            return opened.run(space, facts)
+    with closing(engine_of(options, store)) as engine:
+        yield RecipeSearch(options, base, store, engine, on_event)
+
+
+def engine_of(options: SearchOptions, store: Store) -> LocalEngine | RayEngine:
+    """Return the engine that is asked for. Raises InputError where there is no such cluster."""
+    if options.engine == "ray":
+        return RayEngine(store, options.ray_address or "auto")
+    return LocalEngine(store, options.workers or usual_workers())
 
 
 @dataclass
@@ -77,6 +112,8 @@ class RecipeSearch:
     engine: Engine
     on_event: OnEvent
     notes: list[str] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+    """The runs of the front on test images."""
     failures: Counter[str] = field(default_factory=Counter)
     began: float = field(default_factory=time.monotonic)
 
@@ -97,17 +134,45 @@ class RecipeSearch:
             if not self._generation(batch):
                 break
             number += 1
+        if all(each.state == "proposed" for each in self.proposals.trials):
+            raise self._too_short(space, facts)
         result = self._result()
         write_bytes(folder / "front.md", to_markdown(result).encode())
+        write_json(folder / "front.json", to_json(result))
+        tried = [_spot(each, each.figures) for each in result.trials if each.figures]
+        front = [_spot(each.trial, each.figures) for each in result.front]
+        write_front(tried, front, result.limits, folder / "front.png")
+        if self.reports:
+            write_bytes(folder / "front.html", to_comparison(self.reports).encode())
         return result
+
+    def _too_short(self, space: SearchSpace, facts: ModelAndData) -> InputError:
+        """Return the error for a time that was over before the first trial began."""
+        one = self.options.model_copy(update={"trials": 1, "minutes": None})
+        needed = cost_of(one, self.base, space, facts, workers=1).seconds
+        return InputError(
+            f"--minutes {self.options.minutes:g}",
+            f"was over after {time.monotonic() - self.began:.0f} s, before a recipe was tried",
+            accepted=f"{math.ceil(needed / 60)} or more: a recipe takes about {duration(needed)}",
+            remedy="the same command with more goes on",
+        )
 
     def look(self) -> tuple[SearchSpace, ModelAndData]:
         """Look at model and data; return the techniques that fit them."""
-        space = default_space(self.base)
+        space = space_of(self.base)
         self._say("opening model and data")
-        every = techniques_of({name: {} for name in space.classes()}, self.options.training)
-        facts = self.engine.look(self.base, every)
-        check_reachable(self.base.gates, facts, self.base.task, self.base.data.name)
+        first = {
+            name: {key: values[0] for key, values in space.values(name).items()}
+            for name in space.classes()
+        }
+        facts = self.engine.look(self.base, techniques_of(first, self.options.training))
+        check_reachable(
+            self.base.gates,
+            facts.images["validation"],
+            facts.has_labels,
+            self.base.task,
+            self.base.data.name,
+        )
         for name, reason in facts.unfit.items():
             self._say(f"{name} is left out: {reason}")
         return space.without([*facts.unfit]), facts
@@ -176,10 +241,17 @@ class RecipeSearch:
             known[trial.number] = trial
             self.proposals.keep(trial)
             self._say(_line(trial))
+            self._count_done(known)
             if error is not None:
                 self._count(error)
 
         self.engine.run_all(list(recipes.values()), done, lambda: not self._is_over())
+
+    def _count_done(self, known: dict[int, SearchTrial]) -> None:
+        """Show how many trials are done."""
+        done = self._before(min(each.generation for each in known.values()))
+        done += sum(each.state != "proposed" for each in known.values())
+        self.on_event(Event("search", "recipes tried", done, self.options.most_trials))
 
     def _recipe(self, trial: SearchTrial, fraction: float) -> Recipe:
         """Return the recipe of a trial for validation images."""
@@ -208,7 +280,7 @@ class RecipeSearch:
         if not front and finished:
             nearest = min(
                 finished,
-                key=lambda each: missing(each.figures, self.base.gates),  # type: ignore[arg-type]
+                key=lambda each: exceeded_with_speed(each.figures, self.base.gates),  # type: ignore[arg-type]
             )
         return SearchResult(
             name=self.base.name,
@@ -224,28 +296,43 @@ class RecipeSearch:
         """Run the recipes of the front on the test images."""
         if front:
             self._say(f"proving {counted(len(front), 'recipe')} on the test images")
-        points: dict[str, FrontPoint] = {}
+        tried = sum(each.state != "proposed" for each in self.proposals.trials)
+        remark = (
+            f"found by a search, on validation images, among {counted(tried, 'recipe')}: the test"
+            " images chose nothing"
+        )
         trials = {f"{self.base.name}-{each.number:03d}": each for each in front}
+        recipes = {
+            name: confirmed_on_test(self.base, parse_recipe(each.recipe, name), name, remark)
+            for name, each in trials.items()
+        }
+        found: dict[str, Report] = {}
 
         def done(recipe: Recipe, result: Result) -> None:
             if isinstance(result, EdgecvError):
                 raise result
-            points[recipe.name] = FrontPoint(
-                trials[recipe.name],
-                str(self.store.run_folder(recipe.name)),
-                figures_of(result, recipe),
-                result.outcome,
-            )
+            found[recipe.name] = result
 
-        recipes = [
-            confirmed_on_test(self.base, parse_recipe(each.recipe, name), name)
+        self.engine.run_all([*recipes.values()], done)
+        self.reports = [found[name] for name in trials]
+        return [
+            FrontPoint(
+                each,
+                str(self.store.run_folder(name)),
+                figures_of(found[name], recipes[name]),
+                found[name].outcome,
+            )
             for name, each in trials.items()
         ]
-        self.engine.run_all(recipes, done)
-        return [points[name] for name in trials]
 
     def _say(self, message: str) -> None:
         self.on_event(Event("search", message))
+
+
+def _spot(trial: SearchTrial, figures: TrialFigures) -> Spot:
+    """Return the place of a trial in the picture."""
+    lost = figures.lost_points
+    return Spot(str(trial.number), figures.bytes / 1000, figures.points, lost, figures.speedup)
 
 
 def _is_screened(trial: SearchTrial) -> bool:

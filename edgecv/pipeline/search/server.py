@@ -4,16 +4,23 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event
 from edgecv.core.registry import TECHNIQUES
+from edgecv.models.training.estimate import seconds_of
 from edgecv.pipeline.context import open_run
 from edgecv.pipeline.export import check_calibration
 from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.pipeline.run import compress
 from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
 from edgecv.system.isolation.server import ActionServer, Response
-from edgecv.system.storage import Store, bytes_of, check_seal
+from edgecv.system.storage import Store, check_seal
+from edgecv.system.timing_slot import SLOT
+
+BATCH = 128
+"""Images of a step whose time is taken."""
 
 
 def main() -> None:
@@ -35,8 +42,12 @@ class TrialServer:
         parsed, store = parse_recipe(recipe, str(recipe["name"])), Store(Path(root), group)
         place = store.run_folder(parsed.name)
         if not place.exists():
-            with open_run(store, parsed.settings, self._on_event, self._log) as context:
-                compress(parsed, context)
+            SLOT.join()
+            try:
+                with open_run(store, parsed.settings, self._on_event, self._log) as context:
+                    compress(parsed, context)
+            finally:
+                SLOT.leave()
         check_seal(place)
         return {}, []
 
@@ -47,34 +58,35 @@ class TrialServer:
         with open_run(store, parsed.settings, self._on_event, self._log) as context:
             model = open_user_model(parsed, context)
             check_calibration(parsed, model.data)
-            with parsed.baseline.trusted.scope():
-                unfit = unfit_techniques(model, candidates)
             data, splits = model.data, ("train", "validation", "test")
+            with parsed.baseline.trusted.scope():
+                found = tried_techniques(model, candidates)
             return {
                 "images": {name: len(data.split(name)) for name in splits},
                 "sha256": {name: data.split(name).sha256 for name in splits},
                 "has_labels": data.has_labels,
-                "model_bytes": bytes_of(Path(parsed.baseline.model))
-                if parsed.baseline.model
-                else 0,
-                "unfit": unfit,
+                **found,
             }, []
 
     def _on_event(self, event: Event) -> None:
         self._server.heartbeat()
+        SLOT.give_way(event)
 
 
-def unfit_techniques(model: UserModel, tables: list[Any]) -> dict[str, str]:
-    """Return the reason of each technique that cannot be applied to a model."""
+def tried_techniques(model: UserModel, tables: list[Any]) -> dict[str, Any]:
+    """Return the techniques that cannot be applied, with reasons, and the cost of a step."""
     techniques = [TECHNIQUES.parse(table, "search") for table in tables]
     try:
-        separate = model.recipe.task.separated(model.untrained) if techniques else None
+        separate = model.recipe.task.separated(model.untrained)
     except InputError as error:
-        return {technique.name: error.reason for technique in techniques}
+        unfit = {technique.name: error.reason for technique in techniques}
+        return {"unfit": unfit, "parameters": 0, "seconds_a_step": 0.0}
     unfit = {}
     for technique in techniques:
         try:
             technique.check_model(separate)
         except InputError as error:
             unfit[technique.name] = error.reason
-    return unfit
+    images = np.asarray(model.data.test.images[:BATCH], np.float32)
+    seconds = seconds_of(lambda: separate(images, training=False)) * BATCH / len(images)
+    return {"unfit": unfit, "parameters": separate.count_params(), "seconds_a_step": seconds}

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.plugins import Plugin
-from edgecv.core.report import Outcome, Report
+from edgecv.core.report import Comparison, Outcome, Report
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run_report import is_candidate
 from edgecv.system.storage import content_key
@@ -117,9 +117,14 @@ def unmeasured(report: Report) -> RuntimeFailure | None:
     return RuntimeFailure(gates[0].artifact, gates[0].reason) if gates else None
 
 
+def candidate(report: Report, recipe: Recipe) -> Comparison:
+    """Return the file that the recipe of a run asks for."""
+    return next(each for each in report.comparisons if is_candidate(each, recipe))
+
+
 def figures_of(report: Report, recipe: Recipe) -> TrialFigures:
     """Return the figures of the file of a run, against the better of baseline and control."""
-    file = next(each for each in report.comparisons if is_candidate(each, recipe))
+    file = candidate(report, recipe)
     judged, costs = file.against_better, report.costs
     difference = None if judged.statistics is None else judged.statistics.difference
     assert difference is not None  # Searches are refused for images without labels.

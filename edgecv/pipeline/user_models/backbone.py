@@ -6,9 +6,11 @@ from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
 from edgecv.core.plugins import Head
+from edgecv.formats.keras.weights_file import layer_weights
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.model_file import ModelFile
-from edgecv.models.backbone import Backbone, with_new_head
+from edgecv.models.backbone import Backbone, with_new_head, with_weights
+from edgecv.models.network import check_features, features_of
 from edgecv.pipeline.baseline import Start
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import load_data
@@ -18,24 +20,25 @@ from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.adapted_file import adapt_file, reader_of
 from edgecv.system.storage import tree_sha256
 
-WHERE = "--from"
-
 
 def check_backbone(recipe: Recipe, options: BackboneOptions) -> None:
     """Raise InputError if the file is missing, or is none that layers can be taken of.
 
     Quick, and without TensorFlow.
     """
-    path = options.path
+    path, where = options.path, "--from" if options.model else "--weights"
     if not path.exists():
-        raise InputError(WHERE, f"there is no file {path}")
-    check_regular(path, WHERE, folders=True)
+        raise InputError(where, f"there is no file {path}")
+    check_regular(path, where, folders=options.model is not None)
     if options.sha256 is not None and tree_sha256(path) != options.sha256:
         raise InputError(
             str(path),
             "is not the file that the recipe was made with: it has another sha256",
             remedy="give that file, or leave sha256 out",
         )
+    if options.model is None:
+        check_features(recipe.architecture, recipe.task, "--architecture")
+        return
     importer = importer_of(path)
     if not importer.has_layers:
         raise InputError(
@@ -52,10 +55,25 @@ def open_start(recipe: Recipe, context: RunContext) -> tuple[Recipe, Dataset, St
     None for a training from random weights. Raises InputError for a model that cannot be one.
     """
     options = recipe.baseline.backbone
+    if options is not None and options.model is not None:
+        return _from_model(recipe, options, context)
+    data = recipe.task.of_task(load_data(recipe.data, recipe.baseline.input_shape, context))
     if options is None:
-        data = load_data(recipe.data, recipe.baseline.input_shape, context)
-        return recipe, recipe.task.of_task(data), None
-    return _from_model(recipe, options, context)
+        return recipe, data, None
+    path, architecture = options.path, recipe.architecture
+    sha256, trust = tree_sha256(path), recipe.baseline.trusted
+
+    def build(head: Head) -> Backbone:
+        model = architecture.build(recipe.baseline.input_shape, head)
+        return with_weights(model, head, layer_weights(path, trust), str(path))
+
+    start = Start(f"{architecture.name}-from-{path.stem}", sha256, build, ())
+    return _with_hash(recipe, options, sha256), data, start
+
+
+def _with_hash(recipe: Recipe, options: BackboneOptions, sha256: str) -> Recipe:
+    found = options.model_copy(update={"sha256": sha256})
+    return recipe.replace(baseline=recipe.baseline.model_copy(update={"backbone": found}))
 
 
 def _from_model(
@@ -75,10 +93,10 @@ def _from_model(
     unlabelled = replace(data, has_labels=False)  # Its classes are others.
     reader = reader_of(adapted, context.on_event)
     choice = choose_preprocessing(reader, unlabelled, recipe.task, asked.input_spec.preprocess)
-    found = options.model_copy(update={"sha256": file.sha256})
-    baseline = asked.model_copy(update={"backbone": found})
+    recipe = _with_hash(recipe, options, file.sha256)
     if choice.preprocess is not None:
-        baseline = baseline.model_copy(update={"preprocess": choice.preprocess})
+        baseline = recipe.baseline.model_copy(update={"preprocess": choice.preprocess})
+        recipe = recipe.replace(baseline=baseline)
         file = replace(file, input_spec=baseline.input_spec)
         adapted = adapt_file(file, context.store, context.converter)
     for note in (*choice.notes, *adapted.notes):
@@ -87,7 +105,7 @@ def _from_model(
     def build(head: Head) -> Backbone:
         with asked.trusted.scope():
             model = adapted.model
-        return with_new_head(model, head, recipe.task.features, options.layer, str(path))
+        return with_new_head(model, head, features_of(recipe.task), options.layer, str(path))
 
     start = Start(f"from-{path.stem}", adapted.key, build, (*choice.notes, *adapted.notes))
-    return recipe.replace(baseline=baseline), data, start
+    return recipe, data, start

@@ -49,7 +49,19 @@ class Card:
     """Name, value and note of each."""
 
 
-def to_page(report: Report, folder: Path | None = None) -> str:
+@dataclass(frozen=True)
+class DiagnosedFile:
+    """The findings of ``edgecv doctor`` on a file, and the error of each of its layers."""
+
+    path: str
+    findings: tuple[str, ...]
+    layers: tuple[tuple[str, float, float, float], ...]
+    """Name, signal over error of its inputs and of its output in dB, gain."""
+
+
+def to_page(
+    report: Report, folder: Path | None = None, diagnoses: Sequence[DiagnosedFile] = ()
+) -> str:
     """Return the page of a report.
 
     ``folder`` of the run: its pictures become part of the page.
@@ -72,6 +84,7 @@ def to_page(report: Report, folder: Path | None = None) -> str:
         "filters": gallery_filters(tiles),
         "costs": _costs(report),
         "layers": _layers(report),
+        "diagnoses": [_diagnosis(each) for each in diagnoses],
         "snippets": snippets(report),
         "texts": texts,
     }
@@ -135,6 +148,14 @@ def _layers(report: Report) -> Mapping[str, Any]:
     return {"headings": LAYER_HEADINGS, "rows": rows} if rows else {}
 
 
+def _diagnosis(found: DiagnosedFile) -> Mapping[str, Any]:
+    rows = [
+        (name, f"{before:.1f}", f"{after:.1f}", f"{before - after:.1f}", f"{gain:.3f}")
+        for name, before, after, gain in found.layers
+    ]
+    return {"path": found.path, "findings": found.findings, "rows": rows}
+
+
 def _texts(report: Report) -> list[tuple[str, str, list[str]]]:
     """Return name, title and lines of the sections that are lists."""
     return [
@@ -155,6 +176,7 @@ def _sections(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("changes", "What changed", content["has_changes"]),
         ("gallery", "Images", content["tiles"] or content["sheets"]),
         ("layers", "Layers", content["costs"] or content["layers"]),
+        ("doctor", "Diagnosis", content["diagnoses"]),
         ("use", "Run a file", content["snippets"]),
         *((name, title, True) for name, title, _ in content["texts"]),
         ("origin", "How it was made", True),

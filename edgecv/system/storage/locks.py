@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgecv.core.errors import InputError
+from edgecv.system.timing_slot import SLOT
 
 
 @contextmanager
@@ -19,7 +20,8 @@ def hold(path: Path, *, wait: bool, where: str, label: str) -> Iterator[None]:
     holder = path.with_suffix(".holder")
     lock = FileLock(path, timeout=-1 if wait else 0)
     try:
-        lock.acquire()
+        with SLOT.idle():
+            lock.acquire()
     except Timeout:
         raise InputError(
             where,

@@ -37,7 +37,7 @@ def damages(
     cuts = sum(len(steps) - 1 for steps in ladder.values())
     macs, _ = totals(graph, graph.everything())
     wanted = int(MACS_TO_SPEND / max(1, macs * cuts))
-    images = context.calibration.images[: max(FEWEST_IMAGES, min(MOST_IMAGES, wanted))]
+    images = context.calibration_images(max(FEWEST_IMAGES, min(MOST_IMAGES, wanted)))
     pixels = images.astype(np.float32)
     trial = clone(model)
     predict = compile_inference(trial)

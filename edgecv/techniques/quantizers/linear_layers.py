@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasModel
+from edgecv.models.float_batches import float_batches
 from edgecv.models.quantizers import output_axes
 from edgecv.models.tf import keras
 from edgecv.techniques.rewrites.plain_layers import nodes_of
@@ -17,7 +18,6 @@ from edgecv.techniques.rewrites.plain_layers import nodes_of
 KINDS = ("Conv2D", "DepthwiseConv2D", "Dense")
 ROWS = 8192
 """Samples of the values that enter a layer, over all images."""
-BATCH = 32
 Array = NDArray[Any]
 
 
@@ -60,11 +60,11 @@ class LinearLayer:
         """
         given = keras.Model(model.inputs, model.get_layer(self.layer.name).get_input_at(0))
         chance = np.random.default_rng(seed)
-        batches = math.ceil(len(images) / BATCH)
         found = []
-        for start in range(0, len(images), BATCH):
-            values = given(images[start : start + BATCH].astype(np.float32), training=False)
-            found.append(self._sample(values.numpy(), math.ceil(ROWS / batches), chance))
+        batches = list(float_batches(images))
+        for batch in batches:
+            values = given(batch, training=False)
+            found.append(self._sample(values.numpy(), math.ceil(ROWS / len(batches)), chance))
         return np.concatenate(found)
 
     def _sample(self, values: Array, count: int, chance: np.random.Generator) -> Array:

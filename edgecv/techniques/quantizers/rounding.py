@@ -12,10 +12,10 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Exporter, ModelProperty, Technique, TechniqueContext
 from edgecv.core.plugins.exporter import WITH_INTEGER_KERNELS
 from edgecv.core.text import counted
+from edgecv.models.float_batches import float_batches
 from edgecv.models.tf import keras, tensorflow
 from edgecv.techniques.layer_selection import clone, target_of
 from edgecv.techniques.quantizers.linear_layers import (
-    BATCH,
     LinearLayer,
     largest_code,
     largest_weight,
@@ -117,8 +117,7 @@ class RoundedNetwork:
     def noise(self, model: KerasModel) -> float:
         """Return the root mean square of a model's differences from the exact outputs."""
         differences = []
-        for start in range(0, len(self.images), BATCH):
-            batch = self.images[start : start + BATCH].astype(np.float32)
+        for batch in float_batches(self.images):
             answers, exact = (
                 tensorflow.nest.flatten(each(batch, training=False)) for each in (model, self.exact)
             )

@@ -20,7 +20,7 @@ class Editor:
         import onnx_ir
         from onnx import numpy_helper
 
-        self.model = onnx_ir.to_proto(read_in_pixels(content))
+        self.model = onnx_ir.to_proto(read_in_pixels(content).model)
         self._helper = numpy_helper
         graph = self.model.graph
         self.constants = {each.name: each for each in graph.initializer}

@@ -160,8 +160,8 @@ def test_an_unknown_precision_is_refused_with_who_can_what() -> None:
     with pytest.raises(InputError) as caught:
         parse_options(EXPORTERS.get("onnx", "test"), {"precision": "float16"}, "export[1]")
     assert str(caught.value) == (
-        "export[1]: \"precision\" is 'float16'; accepted: onnx files can be float32, int8;"
-        " tflite files can be float32, float16, dynamic, int8, int16x8"
+        "export[1]: \"precision\" is 'float16'; accepted: onnx files can be float32, int8, mixed;"
+        " tflite files can be float32, float16, dynamic, int8, int16x8, mixed"
     )
     with pytest.raises(InputError, match="tflite files can be float32, float16"):
         parse_options(EXPORTERS.get("tflite", "test"), {"precision": "int4"}, "export[1]")

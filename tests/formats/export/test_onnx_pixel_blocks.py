@@ -14,7 +14,7 @@ from edgecv.formats.onnx.graph import read_model
 from edgecv.formats.onnx.inspect import read
 from edgecv.formats.onnx.kernel_scales import KernelScales
 from edgecv.formats.onnx.packing import packed
-from edgecv.formats.onnx.plain_pixels import read_in_pixels, write_in_pixels
+from edgecv.formats.onnx.plain_pixels import read_in_pixels
 from edgecv.formats.onnx.quantize import Quantizer
 from edgecv.formats.onnx.session import write_optimized
 
@@ -105,7 +105,7 @@ def test_blocks_give_the_same_numbers_and_are_read_as_what_they_compute(
     small = packed(serialized(blocks)).content
     for content in (serialized(blocks), small):
         assert np.array_equal(answers(content, pixels), expected)
-        again = read_in_pixels(content)
+        again = read_in_pixels(content).model
         plainly = onnx_ir.to_proto(again).SerializeToString()
         assert np.array_equal(answers(plainly, pixels), expected)
         assert [each.weights.tolist() for each in kernels_in(onnx.load_from_string(content))] == [
@@ -146,7 +146,7 @@ def test_a_convolution_that_no_blocks_fit_stays(shape: Shape, rest: Any) -> None
     model = network(shape, *rest)
     found = [serialized(quantized(model, shape, in_blocks=each)) for each in (False, True)]
     assert found[0] == found[1]
-    assert not write_in_pixels(read_model(found[0]).graph)
+    assert not read_in_pixels(found[0]).had_blocks
 
 
 def test_only_int8_files_have_the_choice() -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.checks import check_reachable
 from edgecv.pipeline.search.engine import ModelAndData
+from edgecv.pipeline.search.estimate import cost_of, plan_text
 from edgecv.pipeline.search.front import SearchResult, dominates, front_of, to_markdown
 from edgecv.pipeline.search.options import SearchOptions
-from edgecv.pipeline.search.search import RecipeSearch
+from edgecv.pipeline.search.search import RecipeSearch, status
+from edgecv.pipeline.search.space import space_of
 from edgecv.pipeline.search.trial import TrialFigures
 from edgecv.system.storage import Store
 
@@ -30,8 +32,9 @@ LOOKED = ModelAndData(
     images={"train": 4000, "validation": 1000, "test": 2000},
     sha256={"train": "a", "validation": "b", "test": "c"},
     has_labels=True,
-    model_bytes=0,
     unfit={},
+    parameters=100_000,
+    seconds_a_step=0.01,
 )
 Fails = Callable[[Recipe], EdgecvError | None]
 
@@ -100,9 +103,21 @@ def steps(result: SearchResult) -> list[str]:
     return [each.steps for each in result.trials]
 
 
-def test_no_recipe_is_tried_twice_and_the_front_holds_its_limits(tmp_path: Path) -> None:
-    engine = KnowingEngine()
-    result = searched(tmp_path, engine, max_size=60_000)
+@dataclass(frozen=True)
+class Searched:
+    folder: Path
+    engine: KnowingEngine
+    result: SearchResult
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Searched:
+    folder, engine = tmp_path_factory.mktemp("search"), KnowingEngine()
+    return Searched(folder, engine, searched(folder, engine, max_size=60_000))
+
+
+def test_no_recipe_is_tried_twice_and_the_front_holds_its_limits(small: Searched) -> None:
+    result, engine = small.result, small.engine
     assert len(set(steps(result))) == len(result.trials) == 16
     assert len(set(engine.names)) == len(engine.names)
     assert result.outcome == "passed"
@@ -111,16 +126,25 @@ def test_no_recipe_is_tried_twice_and_the_front_holds_its_limits(tmp_path: Path)
         assert point.trial.figures is not None
         assert point.trial.figures.lost_points <= 3
         assert point.outcome == "passed"
-    assert [each.figures.bytes for each in result.front] == sorted(
-        each.figures.bytes for each in result.front
-    )
-    page = (tmp_path / "s/front.md").read_text()
+    sizes = [each.figures.bytes for each in result.front]
+    assert sizes == sorted(sizes)
+
+
+def test_the_pages_of_a_search_say_what_choosing_costs(small: Searched) -> None:
+    for name in ("front.md", "front.json", "front.png", "front.html"):
+        assert (small.folder / "s" / name).stat().st_size > 100
+    page = (small.folder / "s/front.md").read_text()
     assert "16 recipes tried on validation images" in page
     assert "the best of many looks better there than it is" in page
+    table = json.loads((small.folder / "s/front.json").read_text())
+    assert table["outcome"] == "passed"
+    assert [each["trial"]["number"] for each in table["front"]] == [
+        each.trial.number for each in small.result.front
+    ]
 
 
-def test_the_first_trial_is_the_cheapest_and_the_rest_learn(tmp_path: Path) -> None:
-    result = searched(tmp_path, max_size=60_000)
+def test_the_first_trial_is_the_cheapest_and_the_rest_learn(small: Searched) -> None:
+    result = small.result
     assert steps(result)[0] == "int8"
     late = [each for each in result.trials[8:] if each.figures]
     early = [each for each in result.trials[:8] if each.figures]
@@ -130,7 +154,7 @@ def test_the_first_trial_is_the_cheapest_and_the_rest_learn(tmp_path: Path) -> N
     assert fits[1] > fits[0]
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+@pytest.mark.parametrize("sampler", ["tpe", pytest.param("nsga2", marks=pytest.mark.slow)])
 def test_the_same_seed_gives_the_same_search_also_after_a_stop(
     sampler: str, tmp_path: Path
 ) -> None:
@@ -175,7 +199,7 @@ def test_a_trial_that_fails_is_kept_with_its_reason(tmp_path: Path) -> None:
 
 
 def test_the_nearest_is_said_where_nothing_holds(tmp_path: Path) -> None:
-    result = searched(tmp_path, max_size=3000, trials=8)
+    result = searched(tmp_path, max_size=3000, trials=4)
     assert (result.front, result.outcome) == ((), "failed")
     assert result.nearest is not None
     page = to_markdown(result)
@@ -207,20 +231,19 @@ def test_a_space_that_is_tried_out_ends_the_search(tmp_path: Path) -> None:
 
 
 def test_time_that_is_over_begins_no_trial(tmp_path: Path) -> None:
-    result = searched(tmp_path, minutes=1e-9, trials=None)
-    assert result.trials == ()
+    with pytest.raises(InputError, match=r"--minutes 1e-09: was over after 0 s, before a recipe"):
+        searched(tmp_path, minutes=1e-9, trials=None)
     assert searched(tmp_path, minutes=0.05, trials=8).trials != ()
 
 
 def test_a_drop_that_no_file_could_be_shown_to_hold_is_refused() -> None:
     task = SearchOptions(data="digits").to_recipe().task
-    few = replace(LOOKED, images={**LOOKED.images, "validation": 135})
     with pytest.raises(InputError, match=r"--max-drop 1: cannot be shown on 135 validation images"):
-        check_reachable(Limits(max_drop_points=1.0), few, task, "digits")
-    check_reachable(Limits(max_drop_points=1.0), LOOKED, task, "digits")
-    check_reachable(Limits(), few, task, "digits")
+        check_reachable(Limits(max_drop_points=1.0), 135, True, task, "digits")
+    check_reachable(Limits(max_drop_points=1.0), 1000, True, task, "digits")
+    check_reachable(Limits(), 135, True, task, "digits")
     with pytest.raises(InputError, match=r"has no labels, and trials are compared by their"):
-        check_reachable(Limits(), replace(LOOKED, has_labels=False), task, "pile")
+        check_reachable(Limits(), 135, False, task, "pile")
 
 
 def test_a_point_of_the_front_is_beaten_by_none() -> None:
@@ -232,3 +255,34 @@ def test_a_point_of_the_front_is_beaten_by_none() -> None:
     assert dominates(replace(one, median_us=10.2), replace(one, bytes=101))
     assert not dominates(one, one)
     assert front_of([]) == []
+
+
+def test_what_is_known_is_shown_while_a_search_runs(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path, KnowingEngine(stop_after=9))
+    asked = SearchOptions(data="digits", max_drop=3, name="s", output=tmp_path)
+    text = status(asked)
+    assert text.startswith("s: ")
+    assert "of 8 recipes that were proposed are done" in text
+    assert "| 0 | int8 | " in text
+    with pytest.raises(InputError, match=r"t: holds no search; give its --name and --output"):
+        status(asked.model_copy(update={"name": "t"}))
+
+
+def test_the_plan_grows_with_the_budget() -> None:
+    asked = SearchOptions(data="digits", formats="tflite", trials=10)
+    base = asked.to_recipe()
+    space = space_of(base)
+    few, many = (
+        cost_of(asked.model_copy(update={"trials": each}), base, space, LOOKED, 1)
+        for each in (10, 100)
+    )
+    assert many.seconds == pytest.approx(10 * few.seconds)
+    assert many.bytes == 10 * few.bytes
+    assert cost_of(asked, base, space, LOOKED, 2).seconds == pytest.approx(few.seconds / 2)
+    whole = cost_of(asked.model_copy(update={"screening": 1.0}), base, space, LOOKED, 1)
+    assert whole.seconds > few.seconds
+    text = plan_text(asked, base, space, replace(LOOKED, unfit={"qat": "no layer"}), 2)
+    assert "- shrink: keep 0.15 to 0.9" in text
+    assert "- not qat: no layer" in text
+    assert "10 recipes at most, 2 workers: about" in text

@@ -8,17 +8,25 @@ from typing import Any
 import pytest
 
 from edgecv.core.errors import InputError
-from edgecv.pipeline.recipe.recipe import check_order, check_precisions, check_trainings
+from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.recipe.recipe import (
+    check_order,
+    check_precisions,
+    check_trainings,
+    parse_recipe,
+)
+from edgecv.pipeline.recipe.search_space import SearchSpace, Span
+from edgecv.pipeline.run import run
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.search.space import (
     LADDER,
     FixedDraw,
-    SearchSpace,
-    Span,
-    default_space,
+    drawn_recipe,
+    space_of,
     techniques_of,
 )
 from edgecv.pipeline.search.trial import steps_of
+from edgecv.system.storage import Store
 
 pytestmark = pytest.mark.quick
 
@@ -29,43 +37,43 @@ def base(**options: Any) -> Any:
 
 def test_every_recipe_of_the_space_is_one_that_compress_takes() -> None:
     start = base(quantize="int8", max_gzip=20_000)
-    space = default_space(start).model_copy(update={"quantize": ("int8", "float16")})
+    space = space_of(start).model_copy(update={"quantize": ("int8", "float16")})
     chance = random.Random(0)
     names = set()
     for _ in range(200):
-        recipe = space.recipe(start, lambda name, values: chance.choice(list(values)), {})
+        recipe = drawn_recipe(space, start, lambda name, values: chance.choice(list(values)), {})
         check_order(recipe.techniques, "here")
         check_precisions(recipe.techniques, recipe.exports, "here")
         check_trainings(recipe.techniques, "here")
         names |= {each.name for each in recipe.techniques}
     assert names == set(space.technique)
     assert {"prune", "cluster"} <= names
-    assert "prune" not in default_space(base()).technique
+    assert "prune" not in space_of(base()).technique
 
 
 def test_the_first_recipes_are_in_the_space_the_cheapest_first() -> None:
     start, steps = base(), []
     for each in LADDER:
-        steps.append(steps_of(default_space(start).recipe(start, FixedDraw(each), {})))
+        steps.append(steps_of(drawn_recipe(space_of(start), start, FixedDraw(each), {})))
     assert steps[:4] == ["int8", "equalize, bias_correction, int8", "adaround, int8", "qat, int8"]
     assert steps[4] == "shrink keep 0.5, distil, qat, int8"
 
 
 def test_what_does_not_fit_the_model_is_not_offered() -> None:
     start = base()
-    space = default_space(start).without(["qat", "shrink"])
+    space = space_of(start).without(["qat", "shrink"])
 
     def last(name: str, values: Sequence[Any]) -> Any:
         return values[-1]
 
-    taken = [each.name for each in space.recipe(start, last, {}).techniques]
+    taken = [each.name for each in drawn_recipe(space, start, last, {}).techniques]
     assert taken == ["student", "equalize", "bias_correction"]
 
 
 def test_a_value_that_is_not_in_the_space_is_refused() -> None:
     start = base()
     with pytest.raises(InputError, match=r"shrink.keep: 0.33 is not in the space"):
-        default_space(start).recipe(start, FixedDraw({"shrink": {"keep": 0.33}}), {})
+        drawn_recipe(space_of(start), start, FixedDraw({"shrink": {"keep": 0.33}}), {})
 
 
 def test_options_of_a_technique_beside_others_are_those_of_the_command_line() -> None:
@@ -96,7 +104,62 @@ def test_the_space_of_one_technique() -> None:
     start = base()
     space = SearchSpace(technique={"qat": {}})
     found = {
-        steps_of(space.recipe(start, lambda _, values, at=at: values[min(at, len(values) - 1)], {}))
+        steps_of(
+            drawn_recipe(
+                space, start, lambda _, values, at=at: values[min(at, len(values) - 1)], {}
+            )
+        )
         for at in (0, 1)
     }
     assert found == {"int8", "qat, int8"}
+
+
+def with_space(folder: Path, space: str) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(
+        'name = "a"\n[data]\nsource = "digits"\n[[export]]\nformat = "tflite"\n'
+        f'precision = "int8"\n[search]\n{space}'
+    )
+    return path
+
+
+def test_a_recipe_says_another_space(tmp_path: Path) -> None:
+    path = with_space(
+        tmp_path,
+        'quantize = ["int8", "float16"]\n[search.technique.shrink]\n'
+        'keep = { low = 0.2, high = 0.4, step = 0.1 }\nranking = { choices = ["l1", "taylor"] }\n'
+        "[search.technique.qat]\n",
+    )
+    start = SearchOptions(recipe=path).to_recipe()
+    chance, found = random.Random(1), set()
+    for _ in range(300):
+        recipe = drawn_recipe(
+            space_of(start), start, lambda _, values: chance.choice(list(values)), {}
+        )
+        found.add(steps_of(recipe))
+        assert recipe.search is None
+    assert len(found) == 7 * 2 + 7  # Without qat in both precisions, with it as int8 alone.
+    assert "shrink keep 0.3 ranking taylor, qat, int8" in found
+    again = parse_recipe(start.table(), "again")
+    assert again.search == start.search
+    with pytest.raises(InputError, match=r"a: has \[search\], which is for edgecv search"):
+        run(CompressOptions(recipe=path).to_recipe(), Store(tmp_path / "out"))
+    assert not (tmp_path / "out/a").exists()
+
+
+@pytest.mark.parametrize(
+    ("space", "found"),
+    [
+        ("[search.technique.shrnk]\n", 'did you mean "shrink"'),
+        ("[search.technique.shrink]\nkep = 0.5\n", 'unknown key "kep"'),
+        ("[search.technique.shrink]\nkeep = { choices = [0.5, 2] }\n", '"keep" is 2'),
+        ("[search.technique.shrink]\nkeep = { low = 0.5 }\n", '"high" is missing'),
+        ("[search.technique.shrink]\nkeep = { choices = [] }\n", "choices"),
+        ("quantise = 1\n", 'unknown key "quantise"'),
+    ],
+)
+def test_a_wrong_space_is_refused(space: str, found: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        SearchOptions(recipe=with_space(tmp_path, space)).to_recipe()
+    assert found in str(error.value)
+    assert "search" in str(error.value)

@@ -50,6 +50,7 @@ class Classification(ProbabilityTask):
     """One class an image: trained on cross-entropy, judged by accuracy."""
 
     name: ClassVar[str] = "classification"
+    hub_name: ClassVar[str] = "image-classification"
     has_binary_scores: ClassVar[bool] = True
     blends: ClassVar[bool] = True
     ending: ClassVar[str] = "probabilities"

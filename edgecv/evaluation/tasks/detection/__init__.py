@@ -42,6 +42,7 @@ class Detection(ProbabilityTask):
     """Boxes with classes: judged by the average precision of COCO."""
 
     name: ClassVar[str] = "detection"
+    hub_name: ClassVar[str] = "object-detection"
     target: ClassVar[str] = "boxes"
     features: ClassVar[str] = "map"
     conversion_limit: ClassVar[float] = 1e-3
@@ -102,6 +103,11 @@ class Detection(ProbabilityTask):
         self._check_own()
         return training.imitation_loss_of(teacher, raw, temperature)
 
+    @property
+    def largest_turn(self) -> float:
+        """None: a box that is turned is no box along the sides any more."""
+        return 0.0
+
     def moved(self, targets: Any, move: Move) -> Any:
         """Return boxes that were moved as their images, cut at the edges: (N, most, 5)."""
         high, wide = move.size
@@ -118,7 +124,11 @@ class Detection(ProbabilityTask):
             tensorflow.maximum(low, high_x),
             y[:, count:],
         )
-        return tensorflow.stack([targets[..., 0], *ends], axis=-1)
+        classes = targets[..., 0]
+        if move.cuts:
+            is_there = (ends[2] > ends[0]) & (ends[3] > ends[1])
+            classes = tensorflow.where(is_there, classes, float(NO_BOX))
+        return tensorflow.stack([classes, *ends], axis=-1)
 
     def training_score(self, targets: Any, raw: Any) -> Any:
         """Chance of the right class times the overlap of its box: (N, most, 5), maps -> (N,)."""

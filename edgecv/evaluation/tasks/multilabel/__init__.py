@@ -33,6 +33,7 @@ class Multilabel(ProbabilityTask):
     """Several classes an image: trained on binary cross-entropy, judged by mAP."""
 
     name: ClassVar[str] = "multilabel"
+    hub_name: ClassVar[str] = "image-classification"
     target: ClassVar[str] = "classes"
     group: ClassVar[str] = "label"
     blends: ClassVar[bool] = True

@@ -119,6 +119,16 @@ class Regression(Task):
         """Mean of squared differences, in deviations of the teacher: (N, ...), (N, ...) -> (N,)."""
         return training.imitation_loss_of(teacher, raw)
 
+    @property
+    def largest_turn(self) -> float:
+        """Less than a right angle for keypoints, which have sides; numbers have no rule."""
+        return 89.0 if self.kind == "keypoints" else 0.0
+
+    @property
+    def can_crop(self) -> bool:
+        """True for keypoints alone: numbers have no rule, and the one box has to be whole."""
+        return self.kind == "keypoints"
+
     def moved(self, targets: Any, move: Move) -> Any:
         """Return targets after the images were moved; numbers of an image do not move."""
         if self.kind == "numbers":

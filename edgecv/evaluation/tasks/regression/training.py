@@ -52,6 +52,11 @@ def moved(targets: Any, move: Move, *, is_box: bool, swap: Sequence[tuple[int, i
         weights = tensorflow.where(
             is_mirrored[..., None], tensorflow.gather(weights, twice, axis=2), weights
         )
+    if move.cuts:
+        high, wide = move.size
+        is_inside = (x >= 0) & (x <= wide) & (y >= 0) & (y <= high)
+        inside = tensorflow.repeat(tensorflow.cast(is_inside, weights.dtype), 2, axis=1)
+        weights *= inside[:, None]
     values = tensorflow.reshape(tensorflow.stack([x, y], axis=2), tensorflow.shape(targets[:, 0]))
     return tensorflow.concat([values[:, None], weights], axis=1)
 

@@ -39,6 +39,7 @@ class Segmentation(ProbabilityTask):
     """The class of each pixel: trained on cross-entropy and Dice, judged by mIoU."""
 
     name: ClassVar[str] = "segmentation"
+    hub_name: ClassVar[str] = "image-segmentation"
     features: ClassVar[str] = "map"
     ending: ClassVar[str] = "probabilities"
     target: ClassVar[str] = "mask"

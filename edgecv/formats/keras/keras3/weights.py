@@ -71,17 +71,31 @@ class KerasWeights(Closing):
 
     def arrays(self, group: str) -> list[Array]:
         """Return a layer's arrays, in order: float32, as stored."""
-        found = []
-        for name in self._numbered(group):
-            self._asked.add(name)
-            dataset = self.datasets[name]
-            if dataset.dtype.kind == "f" and dataset.dtype.itemsize > BYTES_OF_FLOAT32:
-                raise UnusableWeights(f"{name} is {dataset.dtype}, not float32")
-            if _is_bfloat16(dataset):
-                upper = dataset[()].view(np.uint16).astype(np.uint32)
-                found.append((upper << 16).view(np.float32).reshape(dataset.shape))
-                continue
-            found.append(np.asarray(dataset[()], np.float32))
+        return [self.array(name) for name in self._numbered(group)]
+
+    def array(self, name: str) -> Array:
+        """Return one array: float32, as stored."""
+        self._asked.add(name)
+        dataset = self.datasets[name]
+        if dataset.dtype.kind == "f" and dataset.dtype.itemsize > BYTES_OF_FLOAT32:
+            raise UnusableWeights(f"{name} is {dataset.dtype}, not float32")
+        if _is_bfloat16(dataset):
+            upper = dataset[()].view(np.uint16).astype(np.uint32)
+            return np.asarray((upper << 16).view(np.float32).reshape(dataset.shape))
+        return np.asarray(dataset[()], np.float32)
+
+    def name_of(self, group: str) -> str:
+        """Return the name of the layer of a group, which Keras 3 writes beside its arrays."""
+        found = self._file[f"{group}/{VALUES}"].attrs.get("name")
+        return found if isinstance(found, str) else group.rpartition("/")[2]
+
+    def in_order(self, layer: str) -> list[str]:
+        """Return the names of a layer's arrays in a file of Keras 2, in their order."""
+        names = self._file[layer].attrs.get("weight_names", ())
+        texts = (each.decode() if isinstance(each, bytes) else str(each) for each in names)
+        found = [f"{layer}/{text}" for text in texts]
+        if any(name not in self.datasets for name in found):
+            raise UnusableWeights(f"{short_name(layer)} names arrays that are not there")
         return found
 
     def left_over(self) -> list[str]:

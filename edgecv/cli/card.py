@@ -1,0 +1,24 @@
+"""``edgecv card``."""
+
+from typing import Annotated
+
+from edgecv.cli.console import Screen
+from edgecv.core.options import CommandOptions, Flag, OnePath
+
+
+class CardCommand(CommandOptions):
+    """Options of ``edgecv card``."""
+
+    run: Annotated[OnePath, Flag("RUN", is_argument=True)]
+    """The folder of a run."""
+
+
+def run(options: CardCommand, screen: Screen) -> int:
+    """Print the model card of a run."""
+    from edgecv.reports.json_file import read_report
+    from edgecv.reports.model_card import to_card
+    from edgecv.system.storage import check_seal
+
+    check_seal(options.run)
+    screen.answer(to_card(read_report(options.run)))
+    return 0

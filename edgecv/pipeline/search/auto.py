@@ -1,0 +1,149 @@
+"""The first recipe that holds the limits: recipes are tried in turn, the cheapest first."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecv.core.errors import EdgecvError, InputError
+from edgecv.core.events import Event, OnEvent, ignore_event
+from edgecv.core.report import Report
+from edgecv.core.text import counted
+from edgecv.pipeline.recipe.flag_values import exports_of
+from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.run import preflight, run
+from edgecv.pipeline.search.checks import check_reachable
+from edgecv.pipeline.search.front import exceeded_with_speed
+from edgecv.pipeline.search.options import confirmed_on_test, judged_on_validation
+from edgecv.pipeline.search.space import FIRST_TRAINED, LADDER, techniques_of
+from edgecv.pipeline.search.trial import candidate, figures_of, steps_of, unmeasured
+from edgecv.pipeline.user_models import check_user_model
+from edgecv.reports.json_file import read_report
+from edgecv.system.storage import Store, check_seal
+
+WORTH_BYTES = 0.95
+"""Most bytes of a file that is worth it, as a fraction of the float file's."""
+WORTH_SPEED = 0.97
+"""Least speed-up of a file that is worth it: within the noise of a time it is no slower."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One recipe that was tried, and its run on validation images."""
+
+    recipe: Recipe
+    report: Report
+
+    @property
+    def holds(self) -> bool:
+        """True if it holds the limits, and is smaller than the float file and no slower."""
+        file = candidate(self.report, self.recipe)
+        is_worth = (file.size_ratio or 1) * WORTH_BYTES >= 1 and (file.speedup or 1) >= WORTH_SPEED
+        return self.report.outcome == "passed" and is_worth
+
+
+def compress_auto(
+    options: CompressOptions, on_event: OnEvent = ignore_event, log: Path | None = None
+) -> Report:
+    """Run the first recipe that holds the limits, or the one that came nearest, on test images.
+
+    Raises InputError for limits that no file could be shown to hold, StepError where a step fails.
+    """
+    base = first_recipe(options)
+    store = Store.at(options.output)
+    check_user_model(base)
+    preflight(base, store, options.force)
+    trials = Store(store.root, f"{base.name}-trials")
+
+    def say(message: str) -> None:
+        on_event(Event("search", message))
+
+    attempts: list[Attempt] = []
+    for number, recipe in enumerate(ladder(base)):
+        name = f"{base.name}-{number:03d}-validation"
+        trial = judged_on_validation(base, recipe, name, 1.0)
+        say(f"trying {steps_of(recipe)} on validation images")
+        try:
+            report = _run_once(trial, trials, on_event, log)
+        except EdgecvError as error:
+            if not attempts:  # It needs no technique: model or data are wrong.
+                raise
+            say(f"{steps_of(recipe)} is left out: {error}")
+            continue
+        if failure := unmeasured(report):
+            say(f"{steps_of(recipe)} is left out: {failure}")
+            continue
+        if not attempts:
+            images = report.data.splits["validation"].images
+            check_reachable(base.gates, images, report.data.has_labels, base.task, base.data.name)
+        attempts.append(Attempt(recipe, report))
+        say(_line(attempts[-1]))
+        if attempts[-1].holds:
+            break
+    chosen, remark = _chosen(base, attempts)
+    say(f"proving {steps_of(chosen.recipe)} on the test images")
+    final = confirmed_on_test(base, chosen.recipe, base.name, remark)
+    return run(final, store, force=options.force, on_event=on_event, log=log)
+
+
+def first_recipe(options: CompressOptions) -> Recipe:
+    """Return the recipe of the options, with the name of the run and one file."""
+    recipe = options.to_recipe()
+    name = options.name or f"{recipe.name.removesuffix('-int8')[:75]}-auto"
+    settings = recipe.settings.model_copy(update={"name": name})
+    return recipe.replace(settings=settings, exports=recipe.exports[:1])
+
+
+def ladder(base: Recipe) -> Iterator[Recipe]:
+    """Yield the recipes to try, the cheapest first: before a training some layers in float32, and
+    float16 where integers fail.
+    """
+
+    def of_precision(name: str) -> Iterator[Recipe]:
+        with suppress(InputError):  # The format has none.
+            yield base.replace(exports=exports_of([name], [base.exports[0].name], None, None))
+
+    for steps in LADDER:
+        if steps == FIRST_TRAINED:
+            yield from of_precision("mixed")
+        yield base.replace(techniques=techniques_of(steps, {}))
+    yield from of_precision("float16")
+
+
+def _run_once(recipe: Recipe, store: Store, on_event: OnEvent, log: Path | None) -> Report:
+    """Return the report of a run: the one that is there already, or one made now."""
+    place = store.run_folder(recipe.name)
+    if place.exists():
+        check_seal(place)
+        report = read_report(place)
+        if report.recipe == recipe.replace(logs=()).table():
+            return report
+    return run(recipe, store, force=True, on_event=on_event, log=log)
+
+
+def _chosen(base: Recipe, attempts: list[Attempt]) -> tuple[Attempt, str]:
+    """Return the attempt that holds the limits, or the nearest, and a sentence on the choice."""
+    last, count = attempts[-1], counted(len(attempts), "recipe")
+    images = last.report.data.splits["test"].images
+    choice = f"chosen by --auto among {count} on {images:,} validation images"
+    if last.holds:
+        return (
+            last,
+            f"{choice}: the first that holds the limits there; the test images chose nothing",
+        )
+    nearest = min(
+        attempts,
+        key=lambda each: exceeded_with_speed(figures_of(each.report, each.recipe), base.gates),
+    )
+    return nearest, f"{choice}: none holds all limits there, and this one came nearest"
+
+
+def _line(attempt: Attempt) -> str:
+    figures = figures_of(attempt.report, attempt.recipe)
+    speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
+    return (
+        f"{steps_of(attempt.recipe)}: {figures.points:+.2f} points on {figures.images:,} validation"
+        f" images, may lose {figures.lost_points:.2f}; {figures.bytes:,} bytes{speed}:"
+        f" {'holds' if attempt.holds else 'does not hold, or is not worth it'}"
+    )

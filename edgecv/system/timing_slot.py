@@ -1,0 +1,90 @@
+"""The timing slot of this host: no time is measured while another trial works here.
+
+Processes that share a host hold one lock together while they work. One that measures a time asks
+for it alone: it waits until the others have come to their next event, and they wait until it is
+done. The system releases the locks of a process that dies.
+"""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgecv.core.events import Event
+
+
+class TimingSlot:
+    """The part of one process in the slot. Before ``join`` nothing is locked or waited for."""
+
+    def __init__(self) -> None:
+        self._work, self._turn = -1, -1
+        self._is_alone = False
+
+    def join(self, folder: Path | None = None) -> None:
+        """Work from now on beside the others whose locks are in the same folder of this host."""
+        place = folder or Path(tempfile.gettempdir()) / f"edgecv-timing-{os.getuid()}"
+        place.mkdir(mode=0o700, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        self._work = os.open(place / "work.lock", flags, 0o600)
+        self._turn = os.open(place / "turn.lock", flags, 0o600)
+        self._begin_work()
+
+    def leave(self) -> None:
+        """Work no more."""
+        for descriptor in (self._work, self._turn):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._work = self._turn = -1
+
+    def give_way(self, event: Event | None = None) -> None:
+        """Wait while another process measures or is about to; called at each event of a run."""
+        if self._work < 0 or self._is_alone:
+            return
+        try:
+            fcntl.flock(self._turn, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(self._work, fcntl.LOCK_UN)
+            self._begin_work()
+        else:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Measure while no other process works."""
+        if self._work < 0 or self._is_alone:
+            yield
+            return
+        fcntl.flock(self._work, fcntl.LOCK_UN)
+        try:
+            fcntl.flock(self._turn, fcntl.LOCK_EX)  # Nobody begins to work from here on.
+            fcntl.flock(self._work, fcntl.LOCK_EX)
+            self._is_alone = True
+            yield
+        finally:
+            self._is_alone = False
+            fcntl.flock(self._work, fcntl.LOCK_UN)
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            self._begin_work()
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Wait for another process: one that measures must not wait for this one."""
+        if self._work < 0 or self._is_alone:
+            yield
+            return
+        fcntl.flock(self._work, fcntl.LOCK_UN)
+        try:
+            yield
+        finally:
+            self._begin_work()
+
+    def _begin_work(self) -> None:
+        fcntl.flock(self._turn, fcntl.LOCK_SH)
+        fcntl.flock(self._work, fcntl.LOCK_SH)
+        fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+
+SLOT = TimingSlot()
+"""The slot of this process."""
