@@ -20,8 +20,8 @@ class ClassResult:
         return self.right / self.answers if self.answers else None
 
     @property
-    def recall(self) -> float | None:
-        """The fraction of the class's images that are found; None where there are none."""
+    def sensitivity(self) -> float | None:
+        """The recall: the fraction of the class's images that are found; None where it has none."""
         return self.right / self.images if self.images else None
 
 

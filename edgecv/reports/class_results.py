@@ -1,4 +1,4 @@
-"""What a model has learned, by class: pictures and tables of a run."""
+"""Answers of models by class: pictures and tables of a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,14 +131,17 @@ def class_rows(results: ClassResults, data: DataFacts, head: str) -> list[tuple[
     shown = list(results.classes)
     if len(shown) > MOST_ROWS:
         shown = sorted(
-            (each for each in shown if each.recall is not None),
-            key=lambda each: (each.recall, each.label),
+            (each for each in shown if each.sensitivity is not None),
+            key=lambda each: (each.sensitivity, each.label),
         )[:MOST_ROWS]
     return [
         (
             name_at(names, each.label),
             *(f"{found[each.label]:,}" for found in counts.values()),
-            *("-" if value is None else f"{value:.1%}" for value in (each.precision, each.recall)),
+            *(
+                "-" if value is None else f"{value:.1%}"
+                for value in (each.precision, each.sensitivity)
+            ),
         )
         for each in shown
     ]

@@ -31,7 +31,7 @@ def test_precision_recall_and_confusion_are_those_of_scikit_learn() -> None:
     assert [each.precision for each in found.classes] == pytest.approx(
         precision_score(labels, given, average=None)
     )
-    assert [each.recall for each in found.classes] == pytest.approx(
+    assert [each.sensitivity for each in found.classes] == pytest.approx(
         recall_score(labels, given, average=None)
     )
     matrix = confusion_matrix(labels, given)
@@ -54,7 +54,7 @@ def test_a_class_without_images_or_answers_has_no_figure() -> None:
     predictions = np.eye(3, dtype=np.float32)[[0, 0, 1]]
     found = class_results(predictions, np.array([0, 0, 0]))
     assert [each.precision for each in found.classes] == [1.0, 0.0, None]
-    assert [each.recall for each in found.classes] == [2 / 3, None, None]
+    assert [each.sensitivity for each in found.classes] == [2 / 3, None, None]
 
 
 def test_the_worst_images_are_wrong_and_surest_of_another_class() -> None:
