@@ -14,7 +14,7 @@ from pathlib import Path
 from edgecv.core.events import Event
 
 PLACE = Path("/tmp")
-"""Not where this process keeps its temporary files: each child has a folder of its own for these."""
+"""The same for all: the temporary files of each child have a folder of their own."""
 
 
 class TimingSlot:
