@@ -41,10 +41,10 @@ def to_table(report: Report) -> dict[str, Any]:
                 _leave_out(found["statistics"], "scores")
     for gate in table["gates"]:
         _leave_out(gate, "head", "against")
-    _leave_out(table["data"], "head_classes")
+    _leave_out(table["data"], "head_classes", "class_counts")
     if table["baseline"] is not None:
         _leave_out(table["baseline"], "head_values")
-    _leave_out(table, "deployment", "control", "trainings")
+    _leave_out(table, "deployment", "control", "trainings", "results")
     return {"schema_version": table.pop("schema_version"), **table}
 
 
