@@ -33,7 +33,14 @@ TABLES = {
     ),
 }
 DECODERS = ("MapDecoder", "PostprocessedDecoder", "SsdDecoder", "YoloDecoder", "CellMap")
-NESTED = ("Schedule", "Distillation", "Preprocessing", *DECODERS)
+TABLES_IN_TABLES = {
+    "Distillation": ("distil", "Distillation"),
+    "Preprocessing": ("preprocess", "Preprocessing"),
+    "TeacherNetwork": ("teacher", "A teacher"),
+    "BackboneOptions": ("backbone", "A backbone"),
+}
+"""Class -> the key that takes such a table, and the title of its section."""
+NESTED = ("Schedule", *TABLES_IN_TABLES, *DECODERS)
 DISCRIMINATORS = {
     "source": "Names the data set.",
     "task": "Names the task.",
@@ -79,11 +86,10 @@ def recipe_page() -> str:
     parts.append("## A training\n\nThe keys of `training = { ... }` and `[baseline.training]`.\n")
     training = schema["properties"]["baseline"]["properties"]["training"]
     parts.append(_table(_keys("training", training["properties"], "Schedule", [])))
-    for name, title in (("Distillation", "Distillation"), ("Preprocessing", "Preprocessing")):
+    for name, (key, title) in TABLES_IN_TABLES.items():
         table = schema["$defs"][name]
-        key = {"Distillation": "distil", "Preprocessing": "preprocess"}[name]
         parts.append(f"## {title}\n\nThe keys of `{key} = {{ ... }}`.\n")
-        parts.append(_table(_keys(key, table["properties"], name, [])))
+        parts.append(_table(_keys(key, table["properties"], name, table.get("required", []))))
     parts.append("## Decoders\n\nThe keys of `[task.decoder]`, by its `kind`.\n")
     for name in DECODERS:
         key = "decoder"
@@ -180,7 +186,8 @@ def _type(value: dict[str, Any]) -> str:
         return ", ".join(f"`{each}`" for each in value["enum"])
     if "$ref" in value:
         name = value["$ref"].rsplit("/", 1)[1]
-        anchor = {"Schedule": "a-training"}.get(name, name.lower())
+        title = TABLES_IN_TABLES.get(name, ("", name))[1]
+        anchor = "a-training" if name == "Schedule" else title.lower().replace(" ", "-")
         return f"[table](#{anchor})"
     if "oneOf" in value:
         return "table"

@@ -25,7 +25,7 @@ from edgecv.analysis.options import (
     ValidateOptions,
 )
 from edgecv.api import display as display
-from edgecv.api.call import Data, Model, OnEvent, as_data, call, options_of
+from edgecv.api.call import Data, Model, OnEvent, as_data, call, options_of, stored_data
 from edgecv.api.models import GivenModel, is_keras_model
 from edgecv.api.parameter_names import in_parameters
 from edgecv.core.options import with_parameters
@@ -122,7 +122,7 @@ def compress(
 def search(
     model: Model | None = None,
     *,
-    data: str | Path | None = None,
+    data: Data | None = None,
     progress: bool | None = None,
     on_event: OnEvent | None = None,
     **options: Any,
@@ -138,7 +138,8 @@ def search(
 
     Args:
         model: As for compress.
-        data: The name or path of a data set: trials run in processes of their own.
+        data: As for compress; arrays are written to the folder ``output``, for the processes of
+            the trials.
     """
     from edgecv.acceptance.accept_front import accept_front
     from edgecv.pipeline.search.search import search as search_recipes
@@ -147,7 +148,9 @@ def search(
         store = Store.at(str(options.get("output", "exported")))
         in_memory = GivenModel(model, "model=") if is_keras_model(model) else None
         path = model if in_memory is None else in_memory.path_in(store)
-        asked = options_of(SearchOptions, {"model": path, "data": data, **options})
+        asked = options_of(
+            SearchOptions, {"model": path, "data": stored_data(data, store), **options}
+        )
         if in_memory is not None:
             in_memory.keep(store)
         result = search_recipes(asked, this.on_event)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from edgecv.api.models import GivenModel, ModelInMemory, is_keras_model
 from edgecv.api.parameter_names import errors_in_parameters
 from edgecv.api.progress import shown
@@ -14,8 +16,10 @@ from edgecv.core.errors import unknown_name
 from edgecv.core.events import Event
 from edgecv.core.options import Options, parse_flags
 from edgecv.core.plugins import DatasetSource
-from edgecv.datasets.arrays import Arrays
+from edgecv.datasets.arrays import Arrays, named_arrays
+from edgecv.system.storage import Store
 
+ARRAYS = "arrays.npz"
 Model = str | Path | ModelInMemory
 """The path of a model file, or a model of Keras 3 or tf-keras in memory."""
 Data = str | Path | Mapping[str, Any] | Sequence[Any] | DatasetSource
@@ -69,6 +73,16 @@ def as_data(data: Data | None) -> str | DatasetSource | None:
         return str(data)
     # Any other value is refused there too, with a list of the accepted ones.
     return Arrays.of(data if isinstance(data, Mapping | Sequence) else (data,))
+
+
+def stored_data(data: Data | None, store: Store) -> str | DatasetSource | None:
+    """Return a data set as ``as_data`` does, with arrays in a .npz that is written to the store."""
+    source = as_data(data)
+    if not isinstance(source, Arrays) or not isinstance(data, Mapping | Sequence):
+        return source
+    key, arrays = f"arrays-{source.sha256[:32]}", dict[str, Any](named_arrays(data))
+    place = store.stage("given", key, lambda folder: np.savez(folder / ARRAYS, **arrays))
+    return str(place / ARRAYS)
 
 
 def _as_path(model: Any) -> Path:

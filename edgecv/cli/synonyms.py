@@ -46,7 +46,7 @@ OPTIONS = {
     "--to": "target device",
     "--log": "logger report-to tracking track tensorboard mlflow wandb csv logdir",
     "--profile": "board mcu hardware",
-    "--verbose": "debug log log-level v",
+    "--verbose": "debug log-level v",
     "--quiet": "silent no-progress q",
 }
 """Each option, and its names in other tools."""

@@ -55,7 +55,7 @@ class Arrays(DatasetSource):
         these names, to which ``class_names`` may be added. Images: uint8 (N, H, W, C), 0..255;
         labels: integers (N,), or targets as in ``core.targets``. Raises InputError with the remedy.
         """
-        arrays = _named(given)
+        arrays = named_arrays(given)
         decoded = decoded_of(arrays, (), WHERE)
         found = cls(sha256=_sha256(decoded))
         found._decoded = decoded
@@ -99,8 +99,8 @@ class Arrays(DatasetSource):
         return self._decoded
 
 
-def _named(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, NDArray[Any]]:
-    """Return the arrays by name, none of them copied. Raises InputError where one is missing."""
+def named_arrays(given: Mapping[str, Any] | Sequence[Any]) -> dict[str, NDArray[Any]]:
+    """Return the arrays by their names in a .npz, uncopied. Raises InputError for one missing."""
     if isinstance(given, Mapping):
         named = {str(name): value for name, value in given.items() if value is not None}
         strange = [name for name in named if not is_array(name)]

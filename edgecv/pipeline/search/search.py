@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.errors import EdgecvError, InputError, StepError
 from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.report import Report
 from edgecv.core.text import counted
+from edgecv.models.training.estimate import duration
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
 from edgecv.pipeline.search.checks import check_identity, check_reachable, kind_of_failure
@@ -23,7 +24,7 @@ from edgecv.pipeline.search.engine import (
     Result,
     usual_workers,
 )
-from edgecv.pipeline.search.estimate import plan_text
+from edgecv.pipeline.search.estimate import cost_of, plan_text
 from edgecv.pipeline.search.front import (
     FrontPoint,
     SearchResult,
@@ -43,6 +44,7 @@ from edgecv.pipeline.search.options import (
     judged_on_validation,
 )
 from edgecv.pipeline.search.proposals import Proposals, optuna, stored_trials
+from edgecv.pipeline.search.ray_engine import RayEngine
 from edgecv.pipeline.search.space import LADDER, space_of, techniques_of
 from edgecv.pipeline.search.trial import SearchTrial, TrialFigures, figures_of, unmeasured
 from edgecv.pipeline.user_models import check_user_model
@@ -83,13 +85,21 @@ def status(options: SearchOptions) -> str:
 @contextmanager
 def opened(options: SearchOptions, on_event: OnEvent) -> Iterator["RecipeSearch"]:
     """Yield a search that has not begun, with its engine."""
+    options.check_engine()
     base = options.to_recipe()
     check_user_model(base)
     optuna()
     store = Store(Path(options.output), base.name)
     store.check_writable()
-    with closing(LocalEngine(store, options.workers or usual_workers())) as engine:
+    with closing(engine_of(options, store)) as engine:
         yield RecipeSearch(options, base, store, engine, on_event)
+
+
+def engine_of(options: SearchOptions, store: Store) -> LocalEngine | RayEngine:
+    """Return the engine that is asked for. Raises InputError where there is no such cluster."""
+    if options.engine == "ray":
+        return RayEngine(store, options.ray_address or "auto")
+    return LocalEngine(store, options.workers or usual_workers())
 
 
 @dataclass
@@ -124,6 +134,8 @@ class RecipeSearch:
             if not self._generation(batch):
                 break
             number += 1
+        if all(each.state == "proposed" for each in self.proposals.trials):
+            raise self._too_short(space, facts)
         result = self._result()
         write_bytes(folder / "front.md", to_markdown(result).encode())
         write_json(folder / "front.json", to_json(result))
@@ -133,6 +145,17 @@ class RecipeSearch:
         if self.reports:
             write_bytes(folder / "front.html", to_comparison(self.reports).encode())
         return result
+
+    def _too_short(self, space: SearchSpace, facts: ModelAndData) -> InputError:
+        """Return the error for a time that was over before the first trial began."""
+        one = self.options.model_copy(update={"trials": 1, "minutes": None})
+        needed = cost_of(one, self.base, space, facts, workers=1).seconds
+        return InputError(
+            f"--minutes {self.options.minutes:g}",
+            f"was over after {time.monotonic() - self.began:.0f} s, before a recipe was tried",
+            accepted=f"{math.ceil(needed / 60)} or more: a recipe takes about {duration(needed)}",
+            remedy="the same command with more goes on",
+        )
 
     def look(self) -> tuple[SearchSpace, ModelAndData]:
         """Look at model and data; return the techniques that fit them."""
