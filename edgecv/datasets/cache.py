@@ -220,7 +220,9 @@ def _locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
-            yield os.path.samestat(os.fstat(descriptor), os.stat(folder / LOCK))
+            # Its holder before may have made an entry of it, or removed it.
+            lock = folder / LOCK
+            yield lock.exists() and os.path.samestat(os.fstat(descriptor), lock.stat())
         finally:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
