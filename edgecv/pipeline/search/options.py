@@ -107,7 +107,7 @@ class SearchOptions(
         if self.model is None:
             return {}
         given = {name: getattr(self, name) for name in TRAINING}
-        found = {name: value for name, value in given.items() if value is not None}
+        found = {name: value for name, value in given.items() if value not in (None, ())}
         return found | ({"minimum_steps": 0} if "epochs" in found else {})
 
     @property
