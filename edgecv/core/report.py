@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.class_results import ModelResults
 from edgecv.core.costs import Costs
 from edgecv.core.data import Outputs
 from edgecv.core.display import Displayed
@@ -26,6 +27,8 @@ class Latency:
     p95_us: float
     threads: int
     runs: int
+    spread_us: tuple[float, ...] = ()
+    """The 5th, the 25th and the 75th percentile; empty in reports from before."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,8 @@ class DataFacts:
     has_labels: bool = True
     head_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of the classes of each head, where the model has several."""
+    class_counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Images of each class in each split, where the images have one class each."""
 
 
 @dataclass(frozen=True)
@@ -298,6 +303,8 @@ class Report(Displayed):
     """None where no technique trains, where it was left out, and in reports from before it."""
     trainings: tuple[TrainingCurve, ...] = ()
     """The trainings of the run, in their order; those of a model that was given are not known."""
+    results: tuple[ModelResults, ...] = ()
+    """The answers of the baseline and of each candidate by class, where answers are classes."""
     schema_version: int = field(default=1)
 
     @property
