@@ -52,7 +52,7 @@ class BudgetOptions(CommandOptions):
     )
     """Trials at a time on this machine."""
     engine: Literal["local", "ray"] = "local"
-    """The place of the trials: in processes of this machine, or as tasks of a Ray cluster."""
+    """Where trials run: in processes of this machine, or as tasks of a Ray cluster."""
     ray_address: Annotated[Text | None, Flag(default="auto")] = None
     """The Ray cluster: auto for the one that this machine is part of, or ray://HOST:PORT."""
 
