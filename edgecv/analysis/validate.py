@@ -39,6 +39,7 @@ from edgecv.pipeline.recipe.recipe import check_limits
 from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
 from edgecv.pipeline.run_report import head_values, judge, judge_moved, limits_of_device
 from edgecv.system.environment import environment
+from edgecv.system.memory import peak_memory
 
 NOT_CLASSES = (
     "the files give numbers that are no probabilities, and the images have no labels: the numbers"
@@ -126,6 +127,7 @@ def validate(
         gates=tuple(gates),
         notes=(*request.settings.notes, *request.trust.notes(), *chosen, *notes, *checked.notes),
         control=entry,
+        memory=peak_memory(),
     )
     arrays = ValidationArrays(data, task, reference, outputs, request.files, control)
     return report, arrays

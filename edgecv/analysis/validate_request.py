@@ -161,6 +161,9 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         },
         "--kernels",
     )
+    settings = parse_options(
+        RunSettings, {**dict(settings), **options.of_cache()}, "--cache, --cache-limit, --no-cache"
+    )
     _check_kernels(settings, [*(file.path for file in files), *([baseline] if baseline else [])])
     check_custom_objects(options.custom_objects)
     return ValidationRequest(

@@ -39,8 +39,10 @@ class ImageStore(Protocol):
 
     shape: tuple[int, ...]
     """(N, H, W, C)."""
-    file: Path | None
-    """The .npy file with the images, where there is one."""
+
+    @property
+    def file(self) -> Path | None:
+        """The .npy file with the images, where there is one."""
 
     def take(self, rows: Rows) -> Images:
         """Return a copy of some images: uint8 (N, H, W, C)."""
@@ -69,7 +71,9 @@ class ImageFile:
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         if mapped.dtype != np.uint8 or mapped.ndim != 4:
             raise ValueError(f"an array of {mapped.dtype} {mapped.shape}")
-        self.file: Path | None = path
+        self.file: Path = path
+        self.offset: int = mapped.offset
+        """The place of the first image in the file, in bytes."""
         self.shape = mapped.shape
         self._map: mmap.mmap | None = mapped._mmap
         self._array: Images = np.asarray(mapped)  # A memmap's own slices cost microseconds.

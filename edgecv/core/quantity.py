@@ -40,7 +40,9 @@ class CountOrFraction(Quantity):
         return int(text) if re.fullmatch(r"\d{1,15}", text, re.ASCII) else super().parse(text)
 
 
-SIZES = {"b": 1.0, "kb": 1e3, "mb": 1e6, "kib": 2.0**10, "mib": 2.0**20}
+SIZES = {
+    "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20, "gib": 2.0**30
+}  # fmt: skip
 TIMES = {"us": 1.0, "ms": 1e3}
 FRACTIONS = {"": 1.0, "%": 0.01}
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.class_results import ModelResults
 from edgecv.core.costs import Costs
 from edgecv.core.data import Outputs
 from edgecv.core.display import Displayed
@@ -26,6 +27,18 @@ class Latency:
     p95_us: float
     threads: int
     runs: int
+    spread_us: tuple[float, ...] = ()
+    """The 5th, the 25th and the 75th percentile; empty in reports from before."""
+
+
+@dataclass(frozen=True)
+class MemoryPeaks:
+    """The peak of resident memory, in bytes, images that are mapped from the cache included."""
+
+    bytes: int
+    """Peak of the process that wrote the report, over its whole life."""
+    child_bytes: int
+    """Peak of the largest of its child processes, in which models are converted and run."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +206,8 @@ class DataFacts:
     has_labels: bool = True
     head_classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of the classes of each head, where the model has several."""
+    class_counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Images of each class in each split, where the images have one class each."""
 
 
 @dataclass(frozen=True)
@@ -296,8 +311,12 @@ class Report(Displayed):
     """The file on a device, in the report of a deployment."""
     control: Control | None = None
     """None where no technique trains, where it was left out, and in reports from before it."""
+    memory: MemoryPeaks | None = None
+    """None in reports from before it was measured."""
     trainings: tuple[TrainingCurve, ...] = ()
     """The trainings of the run, in their order; those of a model that was given are not known."""
+    results: tuple[ModelResults, ...] = ()
+    """The answers of the baseline and of each candidate by class, where answers are classes."""
     schema_version: int = field(default=1)
 
     @property

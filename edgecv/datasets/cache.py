@@ -24,10 +24,11 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
 from edgecv.core.images import ImageFile, ImageRows, chunks, image_rows
+from edgecv.core.text import counted, were
+from edgecv.datasets.cache_settings import cache_folder, cache_limit, is_cache_off
 from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.workspace import IMAGES, PARTS, Workspace
 
-ENTRIES = 8
 FORMAT = 2
 """Version of the decoders and of the entries: raised whenever the same bytes give other pixels."""
 _ARRAYS = (
@@ -42,24 +43,19 @@ LOCK = "lock"
 _STALE_SECONDS = 24 * 3600
 
 
-def cache_folder() -> Path:
-    """Return the folder of downloads and decoded images; EDGECV_CACHE_DIR overrides it."""
-    from platformdirs import user_cache_dir
-
-    chosen = os.environ.get("EDGECV_CACHE_DIR")
-    return Path(chosen).expanduser() if chosen else Path(user_cache_dir("edgecv"))
-
-
 def cached(decode: Callable[[Workspace], Decoded], *key: str | int | bool) -> Decoded:
     """Return the result of ``decode``, from disk if it is there for the same ``key``.
 
     The key must contain everything that the pixels depend on. A cache that cannot be written
     causes a note, not an error.
     """
+    if is_cache_off():
+        return decode(Workspace(decodes_again=True))
     digest = hashlib.sha256(json.dumps([FORMAT, _pillow_version(), *key]).encode()).hexdigest()
     root = cache_folder() / "decoded"
     entry = root / digest[:32]
     unfinished = root / f".partial-{entry.name}"
+    notes: list[str] = []
     while (found := _read(entry)) is None:
         try:
             unfinished.mkdir(parents=True, exist_ok=True)
@@ -67,14 +63,14 @@ def cached(decode: Callable[[Workspace], Decoded], *key: str | int | bool) -> De
                 # Another process may have made the entry while this one waited.
                 if is_there and (found := _read(entry)) is None:
                     _write(entry, unfinished, decode(Workspace(unfinished)))
-                    _forget(root)
+                    notes += _forget(root)
         except InputError:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
         except OSError as error:
             shutil.rmtree(unfinished, ignore_errors=True)
             return _not_kept(decode, root, error)
-    return found
+    return replace(found, notes=(*found.notes, *notes))
 
 
 def _pillow_version() -> str:
@@ -127,12 +123,12 @@ def _copied(unfinished: Path, *parts: ImageRows) -> list[ImageRows]:
     """Copy images to the file of an entry, one part after the other."""
     work = Workspace(unfinished)
     shape = next((part.shape[1:] for part in parts if len(part)), parts[0].shape[1:])
-    array = work.images((sum(map(len, parts)), *shape))
+    work.reserve((sum(map(len, parts)), *shape))
     place, found = 0, []
     for part in parts:
         rows = np.arange(place, place + len(part))
         for some in chunks(part):
-            array[place : place + len(some)] = some
+            work.put(place, some)
             place += len(some)
         found.append(ImageRows(work.store(), rows))
     return found
@@ -224,7 +220,9 @@ def _locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
-            yield os.path.samestat(os.fstat(descriptor), os.stat(folder / LOCK))
+            # Its holder before may have made an entry of it, or removed it.
+            lock = folder / LOCK
+            yield lock.exists() and os.path.samestat(os.fstat(descriptor), lock.stat())
         finally:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
@@ -238,11 +236,26 @@ def _remove(folder: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _forget(root: Path) -> None:
-    """Delete all but the most recently used entries, and the drafts of killed runs."""
+def _forget(root: Path) -> list[str]:
+    """Delete the entries used longest ago beyond the limit, and the drafts of killed runs.
+
+    Returns a note on them. An entry that a process uses stays.
+    """
     entries = sorted(root.glob("*/meta.json"), key=lambda meta: meta.stat().st_mtime, reverse=True)
-    for meta in entries[ENTRIES:]:
-        _remove(meta.parent)
+    limit, total, removed, freed = cache_limit(), 0, 0, 0
+    for meta in entries:
+        size = sum(file.stat().st_size for file in meta.parent.glob("*"))
+        total += size
+        if total > limit:
+            _remove(meta.parent)
+            if not meta.exists():
+                removed, freed = removed + 1, freed + size
     for unfinished in root.glob(".partial-*"):
         if time.time() - unfinished.stat().st_mtime > _STALE_SECONDS:
             _remove(unfinished)
+    if not removed:
+        return []
+    return [
+        f"{counted(removed, 'data set')} used longest ago {were(removed)} removed from {root},"
+        f" which took more than {limit / 1e9:,.1f} GB ({freed / 1e9:,.1f} GB freed)"
+    ]

@@ -8,7 +8,8 @@ from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.files import file_sha256
 from edgecv.core.plugins import DatasetSource, Progress
-from edgecv.datasets.cache import cache_folder, cached
+from edgecv.datasets.cache import cached
+from edgecv.datasets.cache_settings import cache_folder
 from edgecv.datasets.cifar_files.batches import has_batches, parse, read_archive, read_folder
 from edgecv.datasets.cifar_files.safe_pickle import Damaged
 from edgecv.datasets.decoded import Decoded

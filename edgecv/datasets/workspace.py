@@ -1,5 +1,6 @@
 """The place that images are decoded to: a file of a cache entry that is not finished, or memory."""
 
+import math
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from edgecv.core.errors import InputError
 from edgecv.core.images import ImageArray, ImageFile, Images, ImageStore
+from edgecv.datasets.cache_settings import cache_limit
 
 IMAGES = "images.npy"
 PARTS = "parts.jsonl"
@@ -16,30 +18,44 @@ LARGEST_SHARE = 0.7
 
 
 class Workspace:
-    """Room for the decoded images of one data set, in a folder; without one, in memory."""
+    """Room for the decoded images of one data set: in a folder, or without one in memory.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    ``decodes_again``: image files are not kept at all, but decoded wherever they are read.
+    """
+
+    def __init__(self, folder: Path | None = None, *, decodes_again: bool = False) -> None:
         self.folder = folder
-        self._array: Images | None = None
+        self.decodes_again = decodes_again
+        self._store: ImageStore | None = None
 
-    def images(self, shape: tuple[int, ...]) -> Images:
-        """Return an array of zeros to decode to, or that of a run that was killed.
+    def reserve(self, shape: tuple[int, ...]) -> None:
+        """Make room for so many images; those of a run that was killed stay.
 
-        The room on the disk is taken at once: writing to a map of a full disk kills the process.
-        Raises OSError where there is none, and InputError where there is not enough memory.
+        Raises OSError where the disk has none, and InputError where there is not enough memory, or
+        where the limit of the cache is lower.
         """
         if self.folder is None:
             _check_memory(shape)
-            self._array = np.zeros(shape, np.uint8)
-            return self._array
+            self._store = ImageArray(np.zeros(shape, np.uint8))
+            return
         path = self.folder / IMAGES
         if not _holds(path, shape):
+            _check_limit(shape)
             (self.folder / PARTS).unlink(missing_ok=True)
             np.lib.format.open_memmap(path, "w+", np.uint8, shape)
             with path.open("r+b") as file:
                 os.posix_fallocate(file.fileno(), 0, max(1, path.stat().st_size))
-        self._array = np.asarray(np.load(path, mmap_mode="r+", allow_pickle=False))
-        return self._array
+        self._store = ImageFile(path)
+
+    def put(self, first: int, images: Images) -> None:
+        """Write images to consecutive rows."""
+        if isinstance(self._store, ImageArray):
+            self._store.array[first : first + len(images)] = images
+        elif isinstance(self._store, ImageFile):
+            # Not through a map: its pages would count as memory of the process.
+            with self._store.file.open("r+b") as file:
+                file.seek(self._store.offset + first * math.prod(images.shape[1:]))
+                file.write(np.ascontiguousarray(images).data)
 
     def finish(self, line: str) -> None:
         """Keep one line on images that are decoded, so that a killed run goes on after them."""
@@ -60,9 +76,9 @@ class Workspace:
         return [line for line in path.read_text().splitlines(keepends=True) if line[-1] == "\n"]
 
     def store(self) -> ImageStore:
-        """Return the images that were decoded, to read them."""
-        assert self._array is not None
-        return ImageArray(self._array) if self.folder is None else ImageFile(self.folder / IMAGES)
+        """Return the images, to read them."""
+        assert self._store is not None
+        return self._store
 
 
 def _holds(path: Path, shape: tuple[int, ...]) -> bool:
@@ -81,5 +97,16 @@ def _check_memory(shape: tuple[int, ...]) -> None:
             "memory",
             f"the decoded images take {needed / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free",
             accepted="images that a cache on disk has room for, or that fit into memory",
-            remedy="give a folder with more room: EDGECV_CACHE_DIR",
+            remedy="give a folder with more room, --cache DIR, or --no-cache",
+        )
+
+
+def _check_limit(shape: tuple[int, ...]) -> None:
+    needed, limit = int(np.prod(shape)), cache_limit()
+    if needed > limit:
+        raise InputError(
+            "--cache-limit",
+            f"the cache may take {limit / 1e9:,.1f} GB, and the decoded images take"
+            f" {needed / 1e9:,.1f} GB",
+            remedy=f"--cache-limit {needed // 10**9 + 1}GB, or --no-cache",
         )

@@ -20,6 +20,8 @@ stay open, depending on their place in memory: longer measurement does not remov
 QUANTILE = 25
 """Percentile that represents a block. Other programs only make a run longer, so the lower quartile
 is less disturbed than the median; the minimum would depend on a single run."""
+SPREAD = (5, 25, 75)
+"""Percentiles of ``Latency.spread_us``."""
 CONFIDENCE = 0.95
 FEWEST_PROCESSES = 2
 """Processes from which on there is an interval."""
@@ -35,7 +37,7 @@ Interval = tuple[float, float]
 
 
 def summarize(processes: Sequence[Blocks], threads: int) -> Latency:
-    """Return the median and the 95th percentile over all runs.
+    """Return the median and other percentiles over all runs.
 
     >>> summarize([np.array([[1000, 3000], [2000, 2000]])], threads=1).median_us
     2.0
@@ -46,6 +48,7 @@ def summarize(processes: Sequence[Blocks], threads: int) -> Latency:
         p95_us=float(np.percentile(runs, 95)) / 1_000,
         threads=threads,
         runs=int(runs.size),
+        spread_us=tuple(float(each) / 1_000 for each in np.percentile(runs, SPREAD)),
     )
 
 

@@ -37,7 +37,6 @@ from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.trial_export import TrialExports
 from edgecv.pipeline.user_models import UserModel
-from edgecv.reports.curves import write_curves
 from edgecv.system.storage import content_key, write_bytes, write_json
 
 STAGE_VERSION = 5
@@ -127,8 +126,6 @@ class TechniqueRunner:
             result = technique.apply(task.separated(by_name(model)), stage.technique_context())
         suffix, content = model_bytes(result)
         write_bytes(folder / f"model{suffix}", content)
-        if stage.history:
-            write_curves(stage.history, task.curves, folder / "curves.png")
         write_json(
             folder / "facts.json",
             {

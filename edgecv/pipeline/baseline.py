@@ -17,6 +17,7 @@ from edgecv.core.events import of_training, score_name
 from edgecv.core.files import read_regular
 from edgecv.core.plugins import Head, Task
 from edgecv.core.registry import ARCHITECTURES, DATASETS
+from edgecv.core.report import TrainingCurve
 from edgecv.core.tables import json_value
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
@@ -29,7 +30,7 @@ from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import class_counts, imbalance
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.stored_outputs import npz_of, outputs_in
-from edgecv.reports.curves import write_curves
+from edgecv.reports.curves import CURVES, write_curves
 from edgecv.system.storage import content_key, write_bytes, write_json
 
 MODEL = "model.keras"
@@ -154,7 +155,9 @@ def _train(
         network |= ARCHITECTURES.table(recipe.architecture)
     write_bytes(folder / MODEL, keras_bytes(model))
     write_bytes(folder / "labels.txt", labels_text(data.class_names))
-    write_curves(history, recipe.task.curves, folder / "curves.png")
+    curves = recipe.task.curves
+    epochs = tuple(epoch.table(curves.score) for epoch in history)
+    write_curves([TrainingCurve("baseline", epochs)], curves, folder / CURVES)
     write_json(
         folder / "training.json",
         {
@@ -163,7 +166,7 @@ def _train(
             "seed": context.seed,
             "schedule": schedule.model_dump(),
             "parameters": model.count_params(),
-            "history": [epoch.table(recipe.task.curves.score) for epoch in history],
+            "history": epochs,
         },
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecv.core.events import Event, OnEvent, ignore_event
+from edgecv.datasets.cache_settings import cache_set
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.pipeline.conversion import Converter, open_converter
 from edgecv.pipeline.measure import MeasurementPool
@@ -68,7 +69,8 @@ def open_analysis(
         settings.kernels,
         settings.device,
     )
-    with open_converter(log) as converter, pool:
+    cache = cache_set(settings.cache, settings.cache_limit, is_off=settings.no_cache)
+    with cache, open_converter(log) as converter, pool:
         yield AnalysisContext(
             on_event,
             log,

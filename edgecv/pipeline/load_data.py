@@ -53,13 +53,18 @@ def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> 
 
 def class_counts(data: Dataset, split: str = "test") -> dict[str, int]:
     """Return the images of each class, the most first; empty where labels are no classes."""
+    counts = np.array(counts_by_label(data, split), np.int64)
+    order = np.argsort(-counts, kind="stable")
+    return {data.class_names[place]: int(counts[place]) for place in order}
+
+
+def counts_by_label(data: Dataset, split: str) -> tuple[int, ...]:
+    """Return the images of each class in their order; empty where labels are no classes."""
     labels = data.split(split).labels
     is_number = labels.dtype.names is None and (labels.ndim > 1 or labels.dtype.kind == "f")
     if is_number or "class" not in kinds_of(labels) or not data.class_names:
-        return {}
-    counts = np.bincount(class_of_each(labels), minlength=len(data.class_names))
-    order = np.argsort(-counts, kind="stable")
-    return {data.class_names[place]: int(counts[place]) for place in order}
+        return ()
+    return tuple(np.bincount(class_of_each(labels), minlength=len(data.class_names)).tolist())
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
@@ -96,4 +101,6 @@ def data_facts(data: Dataset, task: Task) -> DataFacts:
     splits = {name: SplitFacts(len(data.split(name)), data.split(name).sha256) for name in SPLITS}
     classes = {head.name: head.data(data).class_names for head in task.heads() if head.output}
     name, known = printable(data.name), data.has_labels
-    return DataFacts(name, data.class_names, splits, data.notes, known, classes)
+    counts = {split: counts_by_label(data, split) for split in SPLITS} if known else {}
+    counts = {split: found for split, found in counts.items() if found}
+    return DataFacts(name, data.class_names, splits, data.notes, known, classes, counts)

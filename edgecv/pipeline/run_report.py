@@ -39,9 +39,12 @@ from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
 from edgecv.pipeline.user_models import UserModel
 from edgecv.reports.changed_images import write_flips
+from edgecv.reports.class_results import model_results, write_pictures
 from edgecv.reports.costs import write_widths
+from edgecv.reports.curves import CURVES, write_curves
 from edgecv.reports.files import write_reports
 from edgecv.system.environment import environment, machine
+from edgecv.system.memory import peak_memory
 from edgecv.system.storage import copy_file, tree_sha256, write_bytes
 from edgecv.targets.c.generate import planned_arena
 from edgecv.techniques.shrink import Shrink
@@ -156,6 +159,10 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     comparisons = write_flips(compared, measurements, outputs, data, task, folder)
     candidates = [each for each in comparisons if is_candidate(each, recipe)]
     path = f"baseline{model.original.path.suffix}"
+    judged_paths = {each.artifact.path for each in candidates}
+    own = [each for each in measurements if each.artifact.path in judged_paths]
+    learned = model_results((path, outputs), own, data, task)
+    write_pictures(learned, outputs, data, task, folder)
     failures = {**results.failures, **unmatched}
     given = limits_of_device(recipe.gates, measurements)
     limits, facts = given.with_defaults(), data_facts(data, task)
@@ -198,7 +205,9 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         notes=(*recipe.settings.notes, *results.notes),
         costs=results.costs,
         control=None if control is None else control.entry,
+        memory=peak_memory(),
         trainings=results.trainings,
+        results=learned,
     )
 
 
@@ -256,6 +265,8 @@ def write_run(
     costs = report.costs
     if costs is not None and costs.baseline != costs.compressed:
         write_widths(costs, folder / "widths.png")
+    if report.trainings:
+        write_curves(report.trainings, model.recipe.task.curves, folder / CURVES)
     write_bytes(folder / "labels.txt", labels_text(model.data.class_names))
     write_bytes(folder / "recipe.toml", model.recipe.to_toml().encode())
     write_reports(report, folder)

@@ -1,30 +1,35 @@
-"""Learning curves of a training as a picture."""
+"""Learning curves of trainings as a picture."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from edgecv.core.plugins import Curves
+from edgecv.core.report import TrainingCurve
 from edgecv.reports.png import write_picture
 
+CURVES = "curves.png"
 
-def write_curves(history: Sequence[Any], terms: Curves, path: Path) -> None:
-    """Draw loss and score of each epoch into a PNG file."""
+
+def write_curves(trainings: Sequence[TrainingCurve], terms: Curves, path: Path) -> None:
+    """Draw loss and score of each epoch into a PNG file: a row for each training."""
     from matplotlib.figure import Figure
 
-    epochs = [each.epoch for each in history]
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot(epochs, [each.loss for each in history], marker=".")
-    left.set(title="Training loss", xlabel="epoch", ylabel=terms.loss)
-    right.plot(epochs, [each.score for each in history], marker=".", label="training")
-    validation = [each.validation_score for each in history]
-    right.plot(epochs, validation, marker=".", label="validation")
-    best = max(history, key=lambda each: (each.validation_score, each.epoch))
-    right.axvline(best.epoch, color="grey", linewidth=0.8, label=f"best: epoch {best.epoch}")
-    right.set(title=terms.score.capitalize(), xlabel="epoch", ylabel=terms.score_axis)
-    right.legend()
-    for axes in (left, right):
-        axes.grid(alpha=0.3)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+    figure = Figure(figsize=(9, 3.5 * len(trainings)), layout="constrained")
+    rows = figure.subplots(len(trainings), 2, squeeze=False)
+    for training, (left, right) in zip(trainings, rows, strict=True):
+        epochs = [each["epoch"] for each in training.epochs]
+        for axes, name in ((left, "loss"), (right, terms.score)):
+            for label, key in (("training", name), ("validation", f"validation_{name}")):
+                if key in training.epochs[0]:
+                    axes.plot(epochs, [each[key] for each in training.epochs], ".-", label=label)
+        kept = f"validation_{terms.score}"
+        best = max(training.epochs, key=lambda each: (each[kept], each["epoch"]))["epoch"]
+        right.axvline(best, color="grey", linewidth=0.8, label=f"best: epoch {best}")
+        left.set(title=f"{training.name}: loss", ylabel=terms.loss)
+        right.set(title=f"{training.name}: {terms.score}", ylabel=terms.score_axis)
+        for axes in (left, right):
+            axes.set(xlabel="epoch")
+            axes.legend()
+            axes.grid(alpha=0.3)
+            axes.xaxis.get_major_locator().set_params(integer=True)
     write_picture(figure, path)

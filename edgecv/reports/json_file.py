@@ -19,9 +19,9 @@ LARGEST_REPORT_BYTES = 20_000_000
 def to_table(report: Report) -> dict[str, Any]:
     """Return the report as JSON's plain values.
 
-    The keys of a deployment, of a control, of trainings, of further metrics, of differences number
-    by number, of real scores, of heads and of devices are left out where there are none, as in
-    earlier reports.
+    The keys of a deployment, of a control, of trainings, of memory, of the spread of times, of
+    further metrics, of differences number by number, of real scores, of heads and of devices are
+    left out where there are none, as in earlier reports.
     """
     table = asdict(report)
     for comparison in table["comparisons"]:
@@ -34,15 +34,17 @@ def to_table(report: Report) -> dict[str, Any]:
             "control",
             "machine",
         )
+        if comparison["latency"] is not None:
+            _leave_out(comparison["latency"], "spread_us")
         for found in (comparison, comparison.get("control")):
             if found is not None and found["statistics"] is not None:
                 _leave_out(found["statistics"], "scores")
     for gate in table["gates"]:
         _leave_out(gate, "head", "against")
-    _leave_out(table["data"], "head_classes")
+    _leave_out(table["data"], "head_classes", "class_counts")
     if table["baseline"] is not None:
         _leave_out(table["baseline"], "head_values")
-    _leave_out(table, "deployment", "control", "trainings")
+    _leave_out(table, "deployment", "control", "trainings", "memory", "results")
     return {"schema_version": table.pop("schema_version"), **table}
 
 

@@ -5,8 +5,10 @@ from edgecv.core.report import Baseline, Report
 from edgecv.core.text import counted, printable_lines
 from edgecv.evaluation.output_differences import difference_text
 from edgecv.evaluation.task_of import per_head, task_of
+from edgecv.reports.class_results import CONFUSION, RELIABILITY, WORST, class_rows
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
+from edgecv.reports.curves import CURVES
 from edgecv.reports.deployment import deployment_lines
 from edgecv.reports.markdown_table import markdown_table
 from edgecv.reports.paired_comparison import pair_section
@@ -43,6 +45,8 @@ def to_markdown(report: Report) -> str:
             ),
             *_section("Device", deployment_lines(report)),
             *pair_section(report),
+            *_classes(report),
+            *_trainings(report),
             *_section("Outputs against the baseline's", output_lines(report)),
             *_section("Inputs and outputs", tensor_lines(report)),
             *_section("Notes on the artifacts", artifact_notes(report)),
@@ -51,6 +55,7 @@ def to_markdown(report: Report) -> str:
             *_section("Notes", list(report.notes)),
             *_section("Data", data_lines(report)),
             *_section("Baseline", baseline_lines(report)),
+            *_section("Memory", memory_lines(report)),
             *_section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
         ]
     )
@@ -130,6 +135,37 @@ def artifact_notes(report: Report) -> list[str]:
     return [
         f"{each.artifact.path}: {note}" for each in report.files for note in each.artifact.notes
     ]
+
+
+def _classes(report: Report) -> list[str]:
+    """Return the table of classes of each model, with the pictures of the first."""
+    lines: list[str] = []
+    for each in report.results:
+        found = each.results
+        head = f" ({each.head})" if each.head else ""
+        headings = ("class", *([] if each.head else report.data.class_counts))
+        rows = class_rows(found, report.data, each.head)
+        few = f" {len(rows)} of {counted(len(found.classes), 'class')}, those with lowest recall."
+        lines += [
+            f"### {each.path}{head}",
+            "",
+            f"Expected calibration error {found.calibration_error:.2%}."
+            + (few if len(rows) < len(found.classes) else ""),
+            "",
+            *markdown_table((*headings, "precision", "recall"), rows),
+            "",
+        ]
+    if not lines:
+        return []
+    pictures = [f"![Confusion matrix]({CONFUSION})", "", f"![Calibration]({RELIABILITY})", ""]
+    worst = [f"![Worst images]({WORST})", ""] if report.results[0].worst else []
+    return ["## Classes", "", *pictures, *worst, *lines]
+
+
+def _trainings(report: Report) -> list[str]:
+    lines = [f"{each.name}: {counted(len(each.epochs), 'epoch')}" for each in report.trainings]
+    picture = [f"![Learning curves]({CURVES})", ""] if lines else []
+    return [*_section("Trainings", lines), *picture]
 
 
 def _costs(report: Report) -> list[str]:
@@ -217,6 +253,16 @@ def baseline_lines(report: Report) -> list[str]:
         value = None if each.baseline is None else each.baseline.value
         lines.append(f"{f'{name}: ' if name else ''}{headline.name} {headline.text(value)}")
     return lines
+
+
+def memory_lines(report: Report) -> list[str]:
+    """Return the peaks of memory; nothing in a report from before they were measured."""
+    if report.memory is None:
+        return []
+    own, child = (
+        f"{peak / 1e9:.2f} GB" for peak in (report.memory.bytes, report.memory.child_bytes)
+    )
+    return [f"resident memory at its peak: {own}, and {child} in the largest child process"]
 
 
 def _facts(report: Report) -> list[tuple[str, object]]:

@@ -73,6 +73,7 @@ def checked(report: Report) -> Report:
     if report.control is not None:
         for number, score in enumerate(report.control.scores):
             _check(score.head in heads, f"control.scores.{number}.head")
+    _check_results(report, heads)
     seen: set[tuple[str, str]] = set()
     for number, comparison in enumerate(report.comparisons):
         place, path = f"comparisons.{number}", comparison.artifact.path
@@ -107,6 +108,8 @@ def _check_comparison(comparison: Comparison, report: Report, place: str) -> Non
     for name in ("size_ratio", "speedup"):
         ratio = getattr(comparison, name)
         _check(ratio is None or ratio > 0, f"{place}.{name}")
+    spread = () if comparison.latency is None else comparison.latency.spread_us
+    _check(len(spread) in (0, 3), f"{place}.latency.spread_us")
     answers = ("agreement", "max_probability_difference", "mean_probability_difference")
     known = [getattr(comparison, name) is not None for name in answers]
     _check(all(known) or not any(known[:2]), f"{place}.agreement")
@@ -125,6 +128,26 @@ def _check_comparison(comparison: Comparison, report: Report, place: str) -> Non
             all(each.name in metrics for each in comparison.further_metrics),
             f"{place}.further_metrics",
         )
+
+
+def _check_results(report: Report, heads: set[str]) -> None:
+    """Raise ValueError where the answers by class, or trainings, do not fit the classes."""
+    counts = report.data.class_counts
+    _check(set(counts) <= set(SPLITS), "data.class_counts")
+    sizes = {len(each) for each in counts.values()}
+    _check(sizes <= {len(report.data.classes)}, "data.class_counts")
+    for number, each in enumerate(report.results):
+        place = f"results.{number}"
+        _check(each.head in heads, f"{place}.head")
+        classes = len(report.data.head_classes.get(each.head, report.data.classes))
+        labels = [one.label for one in each.results.classes]
+        _check(labels == list(range(classes)), f"{place}.results.classes")
+        cells = [side for one in each.results.confusion for side in (one.label, one.answer)]
+        _check(all(0 <= label < classes for label in cells), f"{place}.results.confusion")
+    for number, training in enumerate(report.trainings):
+        keys = set(training.epochs[0]) if training.epochs else set()
+        same = bool(keys) and all(set(epoch) == keys for epoch in training.epochs)
+        _check(same, f"trainings.{number}.epochs")
 
 
 def _check_sha256(text: str, place: str) -> None:

@@ -47,7 +47,7 @@ def verdict_line(report: Report) -> str:
         _joined([gate_sentence(gate, task) for gate in report.gates if gate.outcome == outcome])
         for outcome in ("failed", "inconclusive")
     )
-    why = f"{_retraining(report)}{_control(report)}"
+    why = reasons(report)
     if failed and open_ones:
         end = "\n" if "\n" in failed else ". "
         return f"{word}: {failed}{end}Inconclusive: {open_ones}{why}"
@@ -56,6 +56,11 @@ def verdict_line(report: Report) -> str:
     candidates = [each for each in report.comparisons if not each.is_twin]
     summary = "; ".join(_candidate(each, task) for each in candidates or report.comparisons)
     return f"{word}: {summary}. {_limits(report)}{why}{_no_faster(report)}"
+
+
+def reasons(report: Report) -> str:
+    """Return what a verdict rests on: retraining, and the control; it starts with a full stop."""
+    return f"{_retraining(report)}{_control(report)}"
 
 
 def _joined(sentences: Sequence[str]) -> str:

@@ -7,12 +7,14 @@ done. The system releases the locks of a process that dies.
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from edgecv.core.events import Event
+
+PLACE = Path("/tmp")
+"""The same for all: the temporary files of each child have a folder of their own."""
 
 
 class TimingSlot:
@@ -24,7 +26,7 @@ class TimingSlot:
 
     def join(self, folder: Path | None = None) -> None:
         """Work from now on beside the others whose locks are in the same folder of this host."""
-        place = folder or Path(tempfile.gettempdir()) / f"edgecv-timing-{os.getuid()}"
+        place = folder or PLACE / f"edgecv-timing-{os.getuid()}"
         place.mkdir(mode=0o700, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
         self._work = os.open(place / "work.lock", flags, 0o600)

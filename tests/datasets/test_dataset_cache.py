@@ -10,7 +10,7 @@ import pytest
 
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.datasets import cache as _cache
-from edgecv.datasets.cache import cache_folder
+from edgecv.datasets.cache_settings import cache_folder
 from edgecv.datasets.image_tree import files as image_files
 from edgecv.datasets.images import ImageTree
 
@@ -126,16 +126,18 @@ def test_a_damaged_entry_is_rebuilt(
 def test_only_the_entries_used_last_are_kept(
     make_tree: Any, tree_files: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cache, "ENTRIES", 2)
     path = make_tree(tree_files())
     load(path)
+    size = sum(file.stat().st_size for file in entries(cache)[0].iterdir())
+    monkeypatch.setenv("EDGECV_CACHE_LIMIT", f"{2.8 * size}B")
     first = entries(cache)[0]
     os.utime(first / "meta.json", (1, 1))
     load(path, (9, 9, 3))
     (second,) = set(entries(cache)) - {first}
     os.utime(second / "meta.json", (2, 2))
     load(path)  # used again: no longer the oldest
-    load(path, (10, 10, 3))
+    data = load(path, (10, 10, 3))
+    assert "1 data set used longest ago was removed from" in data.notes[-1]
     assert first in entries(cache)
     assert second not in entries(cache)
     assert len(entries(cache)) == 2

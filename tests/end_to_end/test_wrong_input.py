@@ -265,9 +265,6 @@ sign exported/changed --key none.pem | exported/changed | SHA-256 differs
 search D --trials 0 | --trials | greater than or equal to 1
 search D --sampler grid | --sampler | 'tpe' or 'nsga2'
 search D --minutes -1 | --minutes | greater than 0
-search D --engine slurm | --engine | 'local' or 'ray'
-search D --ray-address auto | --ray-address: goes with --engine ray
-search D --engine ray --workers 2 | --workers: are of this machine
 search --data nowhere | --data: "nowhere"
 search missing.keras D | MODEL: there is no file missing.keras
 table | Missing argument

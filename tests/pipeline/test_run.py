@@ -20,6 +20,8 @@ from edgecv.system.storage import Store, check_seal
 
 RUN_FILES = {
     "baseline.keras",
+    "confusion.png",
+    "curves.png",
     "float32.onnx",
     "float32.tflite",
     "int8.onnx",
@@ -27,9 +29,11 @@ RUN_FILES = {
     "labels.txt",
     "manifest.json",
     "recipe.toml",
+    "reliability.png",
     "report.html",
     "report.json",
     "report.md",
+    "worst.png",
 }
 
 

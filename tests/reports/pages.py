@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-VOID = {"meta", "br", "img", "line", "rect", "circle"}
+VOID = {"meta", "br", "img", "line", "rect", "circle", "polyline"}
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 
 

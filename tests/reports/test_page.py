@@ -20,7 +20,7 @@ from PIL import Image
 from refusals import refusal_of
 from small_report import COMPARISON, REPORT, STATISTICS
 
-from edgecv.core.report import Gate, Report
+from edgecv.core.report import Gate, Report, TrainingCurve
 from edgecv.reports.contact_sheet import Tile
 from edgecv.reports.files import write_page
 from edgecv.reports.gallery import MOST_BYTES, GalleryWriter, picture_text, read_gallery
@@ -248,3 +248,42 @@ def test_a_change_shows_its_classes(tmp_path: Path) -> None:
     page = Page(to_page(REPORT))
     assert STATISTICS.classes[0].difference_points == -20
     assert [float(each["width"]) for each in page.all_of("rect")] == [90.0]
+
+
+def test_learning_curves_are_drawn_where_a_run_has_them() -> None:
+    epochs = tuple(
+        {
+            "epoch": n,
+            "loss": 3.0 / n,
+            "accuracy": 0.2 * n,
+            "validation_accuracy": None if n < 2 else 0.1 * n,
+        }
+        for n in (1, 2, 3)
+    )
+    trainings = (TrainingCurve("baseline", epochs), TrainingCurve("qat", ()))
+    page = Page(to_page(replace(REPORT, trainings=trainings)))
+    drawn = [len(each["points"].split()) for each in page.all_of("polyline")]
+    assert drawn == [3, 3, 2]
+    labels = [each["aria-label"] for each in page.all_of("svg") if "epoch" in each["aria-label"]]
+    assert labels == [
+        "baseline: loss by epoch; training ends at 1",
+        "baseline: accuracy by epoch; training ends at 0.6; validation ends at 0.3",
+    ]
+
+
+def test_the_reasons_of_a_failure_stand_in_a_list() -> None:
+    gates = tuple(Gate(f"limit-{n}", "int8.tflite", 1, 2, "failed") for n in range(7))
+    page = Page(to_page(replace(REPORT, gates=gates)))
+    assert page.text.count("int8.tflite: limit-4 2, limit 1") == 2
+    assert page.text.count("int8.tflite: limit-6 2, limit 1") == 1
+    assert "All 7" in page.text
+
+
+def test_the_spread_of_times_is_drawn_where_a_report_has_it(main_report: Report) -> None:
+    assert "Times of single runs" not in to_page(REPORT)
+    latency = main_report.comparisons[0].latency
+    assert latency is not None
+    low, lower, upper = latency.spread_us
+    assert low <= lower <= latency.median_us <= upper <= latency.p95_us
+    text = f"float32.tflite {low:.1f} to {latency.p95_us:.1f}, median {latency.median_us:.1f};"
+    assert text in to_page(main_report)

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecv.system import timing_slot
 from edgecv.system.storage import Store
 from edgecv.system.timing_slot import TimingSlot
 
@@ -87,6 +89,18 @@ def test_a_process_that_dies_at_work_is_not_waited_for(tmp_path: Path) -> None:
 def _kill(pid: int) -> None:
     time.sleep(0.2)
     os.kill(pid, signal.SIGKILL)
+
+
+def test_all_processes_of_a_host_meet_wherever_their_temporary_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing_slot, "PLACE", tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "own"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    slot = TimingSlot()
+    slot.join()
+    slot.leave()
+    assert [each.name for each in tmp_path.iterdir()] == [f"edgecv-timing-{os.getuid()}"]
 
 
 def test_without_a_search_nothing_waits(tmp_path: Path) -> None:

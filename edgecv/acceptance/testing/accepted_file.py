@@ -10,7 +10,7 @@ import tomli_w
 from edgecv.acceptance.lock import Lock
 from edgecv.acceptance.lock_file import lock_of, lock_table, read_toml, write_toml
 from edgecv.core.errors import InputError
-from edgecv.datasets.cache import cache_folder
+from edgecv.datasets.cache_settings import cache_folder
 from edgecv.system.storage import refusal
 from edgecv.system.storage.locks import hold
 

@@ -4,7 +4,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from edgecv.core.data import Dataset, Images, Outputs
+from edgecv.core.class_results import ClassResults
+from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.paired_results import PairedStatistics
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task_parts import Terms
@@ -36,6 +37,14 @@ class ReportedTask(Plugin):
     def table(self, statistics: PairedStatistics, names: Sequence[str]) -> TextTable | None:
         """Return a table of an artifact for the report."""
         return None
+
+    def class_results(self, outputs: Outputs, targets: Targets) -> ClassResults | None:
+        """Return the answers of one model by class; None where an answer is no class."""
+        return None
+
+    def worst(self, outputs: Outputs, targets: Targets, most: int) -> tuple[int, ...]:
+        """Return the images that a model is most wrong about, the worst first: of classes."""
+        return ()
 
     method: ClassVar[str] = ""
     """Description of how ``summary`` and ``table`` are computed."""

@@ -195,15 +195,17 @@ def fit_all(
             remedy="move the channels to the last axis" if found[0] in (1, 3, 4) else "",
         )
     count, total = len(decoded.train_labels), len(decoded.train_labels) + len(decoded.test_labels)
-    fitted = work.images((total, *shape))
+    work.reserve((total, *shape))
 
     def fit_rows(rows: range) -> Counter[str]:
         changes: Counter[str] = Counter()
-        for row in rows:
+        fitted = np.empty((len(rows), *shape), np.uint8)
+        for place, row in enumerate(rows):
             pixels = decoded.train_images[row] if row < count else decoded.test_images[row - count]
             image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-            fitted[row], changed = fit(image, shape)
+            fitted[place], changed = fit(image, shape)
             changes.update(changed)
+        work.put(rows.start, fitted)
         return changes
 
     changes = in_batches(total, fit_rows, progress, math.prod(found))

@@ -5,14 +5,15 @@ import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.data import Shape, Targets
+from edgecv.core.data import Images, Shape, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.images import ImageRows
+from edgecv.core.images import ImageRows, Rows
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.text import counted, listed, were
 from edgecv.datasets.cache import cached
@@ -82,6 +83,36 @@ def decoded_once(
     return cached(lambda work: decode(tree, how, work), *key)
 
 
+class EncodedImages:
+    """A store of images in their own files, which are decoded each time that they are taken."""
+
+    file: Path | None = None
+
+    def __init__(self, tree: Tree, names: list[str], how: Decoding) -> None:
+        self.shape: tuple[int, ...] = (len(names), *how.shape)
+        self._tree, self._names, self._how = tree, names, how
+
+    def take(self, rows: Rows) -> Images:
+        """Decode some images. Raises InputError for one that has changed since it was read."""
+        found = np.empty((len(rows), *self.shape[1:]), np.uint8)
+
+        def decode(places: range) -> None:
+            how = self._how
+            for place in places:
+                name = self._names[rows[place]]
+                try:
+                    found[place] = decode_with_size(self._tree.read(name), how.shape, how.resize)[0]
+                except BadImage as error:
+                    raise InputError(
+                        how.where,
+                        f"{name} cannot be read any more: {error}",
+                        remedy="leave the images alone while they are used",
+                    ) from None
+
+        in_batches(len(rows), decode, lambda done, total: None, found[:1].nbytes)
+        return found
+
+
 @dataclass(frozen=True)
 class DecodedFiles:
     """The images of some files, in their order."""
@@ -138,9 +169,10 @@ def decode_files(
     if bad:
         good[[row for row, _ in bad]] = False
         notes.append(_judge_bad(bad, names, how, targets is not None))
-    digests = np.frombuffer(b"".join(bytes.fromhex(each.digests) for each in parts), np.uint8)
-    images = ImageRows.all_of(work.store())
-    return DecodedFiles(images, digests.reshape(len(names), -1), good, tuple(notes))
+    hashes = np.frombuffer(b"".join(bytes.fromhex(each.digests) for each in parts), np.uint8)
+    digests = hashes.reshape(len(names), -1)
+    store = EncodedImages(tree, names, how) if work.decodes_again else work.store()
+    return DecodedFiles(ImageRows.all_of(store), digests, good, tuple(notes))
 
 
 @dataclass
@@ -173,33 +205,36 @@ def _decode_all(
     targets: PlacedTargets | None,
 ) -> list[_Part]:
     """Decode every file into its row, unless a killed run has. Rows of bad images stay 0."""
-    images = work.images((len(names), *how.shape))
+    if not work.decodes_again:
+        work.reserve((len(names), *how.shape))
     known = {part.first: part for part in map(_Part.read, work.finished())}
 
     def decode(rows: range) -> _Part:
         part = _Part(rows.start)
-        for row in rows:
+        some = np.zeros((len(rows), *how.shape), np.uint8)
+        for place, row in enumerate(rows):
             size = 0, 0
             try:
                 if targets is not None:
                     targets.check(row)
                 content = tree.read(names[row])
-                images[row], changes, size = decode_with_size(content, how.shape, how.resize)
+                some[place], changes, size = decode_with_size(content, how.shape, how.resize)
                 if targets is not None:
                     targets.place(row, size)
                 part.changes.update(changes)
             except BadImage as error:
                 part.bad[row] = str(error)
             part.sizes.append(size)
-        part.digests = image_digests(images[rows.start : rows.stop]).tobytes().hex()
+        if not work.decodes_again:
+            work.put(rows.start, some)
+        part.digests = _hashes(some)
         work.finish(json.dumps(vars(part)))
         return part
 
     def decode_once(rows: range) -> _Part:
         part = known.get(rows.start)
-        some = images[rows.start : rows.stop]
         # After a power cut, a part may be known whose pixels are not on the disk.
-        if part is None or part.digests != image_digests(some).tobytes().hex():
+        if part is None or part.digests != _hashes(work.store().take(np.array(rows))):
             return decode(rows)
         for row, size in zip(rows, part.sizes, strict=True):
             if targets is not None and row not in part.bad:
@@ -210,6 +245,10 @@ def _decode_all(
         # Pillow's own limit is above ours; it would warn on stderr before we refuse
         warnings.filterwarnings("error", message="Image size")
         return in_batches(len(names), decode_once, how.progress, bytes_each)
+
+
+def _hashes(images: Images) -> str:
+    return image_digests(images).tobytes().hex()
 
 
 def _judge_bad(

@@ -164,10 +164,11 @@ class FolderTree:
             folders.add(folder)
             for entry in _entries(top / folder, self.where):
                 name = f"{folder}/{entry.name}" if folder else entry.name
-                self._check_link(Path(entry.path), name)
+                if entry.is_symlink():
+                    self._check_link(Path(entry.path), name)
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(name)
-                elif os.path.isfile(entry.path):
+                elif entry.is_file():
                     files[name] = entry.stat()
                 else:
                     check_regular(Path(entry.path), self.where)

@@ -49,6 +49,8 @@ STEPS_BETWEEN_REPORTS = 25
 EVALUATION_BATCH = 500
 HALF_SCALE = 1024.0
 """The factor of the loss in float16, which has no smaller gradients than 6e-8; exact."""
+EVALUATION_BYTES = 2**26
+"""Most memory of the images of a batch, in float32: of large images a batch has fewer."""
 
 
 @dataclass(frozen=True)
@@ -422,8 +424,9 @@ class _Trainer:
 
     def predict(self, images: ImageSequence) -> Outputs:
         """Return the model's outputs: uint8 (N, H, W, C) -> float32 (N, ...) each."""
-        starts = range(0, len(images), EVALUATION_BATCH)
-        batches = (images[start : start + EVALUATION_BATCH] for start in starts)
+        fitting = EVALUATION_BYTES // (4 * math.prod(images.shape[1:]))
+        size = max(1, min(EVALUATION_BATCH, fitting))
+        batches = (images[start : start + size] for start in range(0, len(images), size))
         found = (self._predict(batch.astype(np.float32)) for batch in batches)
         return Outputs.joined([named_outputs(self.model, each) for each in found])
 

@@ -192,6 +192,8 @@ class CompressOptions(
             value = getattr(self, key)
             if value is not None:
                 settings = parse_options(RunSettings, {**dict(settings), key: value}, f"--{key}")
+        for key, value in self.of_cache().items():
+            settings = parse_options(RunSettings, {**dict(settings), key: value}, _flag(key))
         device = self.device()
         if device is not None:
             changed = {**dict(settings), "device": device}

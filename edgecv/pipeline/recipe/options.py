@@ -23,6 +23,17 @@ class ImageOptions(CommandOptions):
     resize: Literal["stretch", "crop", "pad"] | None = None
     """Fit photographs of another aspect: stretch (the default), crop around the middle, or pad with
     black. Choose what the model was trained with."""
+    cache: Annotated[Text | None, Flag(default="EDGECV_CACHE_DIR, or the user's cache")] = None
+    """The folder where decoded images are kept: the next run reads them from there."""
+    cache_limit: Annotated[Text | None, Flag(default="EDGECV_CACHE_LIMIT, or 50GB")] = None
+    """The most that decoded images take there: those used longest ago are removed."""
+    no_cache: bool = False
+    """Keep no decoded images: image files are decoded in each epoch."""
+
+    def of_cache(self) -> dict[str, Any]:
+        """Return the options of the cache that are given."""
+        found = {name: getattr(self, name) for name in ("cache", "cache_limit", "no_cache")}
+        return {name: value for name, value in found.items() if value}
 
 
 class DataOptions(ImageOptions):

@@ -9,6 +9,7 @@ from edgecv.core.input_spec import InputSpec, Layout, Side, SizeOfImages
 from edgecv.core.options import Options, OwnTraining
 from edgecv.core.plugins import Target
 from edgecv.core.preprocessing import Preprocessing, named
+from edgecv.core.quantity import BYTES
 from edgecv.core.registry import TARGETS
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS, Kernels
 from edgecv.formats.trust import Trust, check_custom_objects
@@ -42,6 +43,31 @@ class RunSettings(Options):
     device: Target | None = None
     """The device that the files are measured on, as a target of ``edgecv deploy``; without it they
     are measured on this machine."""
+
+    cache: str | None = None
+    """The folder where decoded images are kept; by default EDGECV_CACHE_DIR, or the user's cache.
+    The recipe of a finished run holds no options of the cache: they change nothing in it."""
+    cache_limit: str | None = None
+    """The most that decoded images take there, such as "50GB"; by default EDGECV_CACHE_LIMIT, or
+    50 GB. Those used longest ago are removed."""
+    no_cache: bool = False
+    """Keep no decoded images: image files are decoded in each epoch."""
+
+    @field_validator("cache_limit")
+    @classmethod
+    def _cache_limit_is_a_size(cls, given: str | None) -> str | None:
+        if given is not None:
+            try:
+                BYTES.parse(given)
+            except ValueError:
+                raise ValueError("a size such as 50GB or 800MB") from None
+        return given
+
+    @model_validator(mode="after")
+    def _no_cache_has_no_folder(self) -> Self:
+        if self.no_cache and (self.cache or self.cache_limit):
+            raise ValueError("without a cache there is no folder and no limit of one")
+        return self
 
     @model_validator(mode="after")
     def _kernels_are_of_this_machine(self) -> Self:

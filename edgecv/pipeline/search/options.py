@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from edgecv.core.errors import InputError
-from edgecv.core.options import CommandOptions, Flag, Text
+from edgecv.core.options import CommandOptions, Flag
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import NONE
 from edgecv.pipeline.recipe.from_flags import TRAINING, CompressOptions
@@ -51,17 +51,6 @@ class BudgetOptions(CommandOptions):
         default=None, ge=1, le=1024
     )
     """Trials at a time on this machine."""
-    engine: Literal["local", "ray"] = "local"
-    """The place of the trials: in processes of this machine, or as tasks of a Ray cluster."""
-    ray_address: Annotated[Text | None, Flag(default="auto")] = None
-    """The Ray cluster: auto for the one that this machine is part of, or ray://HOST:PORT."""
-
-    def check_engine(self) -> None:
-        """Raise InputError for options of an engine that is not asked for."""
-        if self.engine == "local" and self.ray_address is not None:
-            raise InputError("--ray-address", "goes with --engine ray", remedy="give both")
-        if self.engine == "ray" and self.workers is not None:
-            raise InputError("--workers", "are of this machine", remedy="leave out --engine ray")
 
 
 class SearchOptions(
@@ -107,7 +96,7 @@ class SearchOptions(
         if self.model is None:
             return {}
         given = {name: getattr(self, name) for name in TRAINING}
-        found = {name: value for name, value in given.items() if value is not None}
+        found = {name: value for name, value in given.items() if value not in (None, ())}
         return found | ({"minimum_steps": 0} if "epochs" in found else {})
 
     @property

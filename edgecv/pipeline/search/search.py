@@ -44,7 +44,6 @@ from edgecv.pipeline.search.options import (
     judged_on_validation,
 )
 from edgecv.pipeline.search.proposals import Proposals, optuna, stored_trials
-from edgecv.pipeline.search.ray_engine import RayEngine
 from edgecv.pipeline.search.space import LADDER, space_of, techniques_of
 from edgecv.pipeline.search.trial import SearchTrial, TrialFigures, figures_of, unmeasured
 from edgecv.pipeline.user_models import check_user_model
@@ -85,21 +84,13 @@ def status(options: SearchOptions) -> str:
 @contextmanager
 def opened(options: SearchOptions, on_event: OnEvent) -> Iterator["RecipeSearch"]:
     """Yield a search that has not begun, with its engine."""
-    options.check_engine()
     base = options.to_recipe()
     check_user_model(base)
     optuna()
     store = Store(Path(options.output), base.name)
     store.check_writable()
-    with closing(engine_of(options, store)) as engine:
+    with closing(LocalEngine(store, options.workers or usual_workers())) as engine:
         yield RecipeSearch(options, base, store, engine, on_event)
-
-
-def engine_of(options: SearchOptions, store: Store) -> LocalEngine | RayEngine:
-    """Return the engine that is asked for. Raises InputError where there is no such cluster."""
-    if options.engine == "ray":
-        return RayEngine(store, options.ray_address or "auto")
-    return LocalEngine(store, options.workers or usual_workers())
 
 
 @dataclass

@@ -7,6 +7,7 @@ from shlex import quote
 from typing import Any
 
 from edgecv.core.report import Comparison, Gate, Outcome, Report
+from edgecv.evaluation.drawing import METHOD as DRAWING
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
@@ -23,13 +24,15 @@ from edgecv.reports.markdown import (
     tensor_lines,
 )
 from edgecv.reports.next_step import next_step
+from edgecv.reports.page.curves import curve_plots
 from edgecv.reports.page.heads import head_part
 from edgecv.reports.page.images import contact_sheets, gallery_filters, gallery_tiles
+from edgecv.reports.page.plot import time_plot
 from edgecv.reports.page.recipe import recipe_text
 from edgecv.reports.page.render import render
 from edgecv.reports.page.snippet import snippets
 from edgecv.reports.paired_comparison import judged
-from edgecv.reports.verdict import gate_sentence, size_text, speed_text, verdict_line
+from edgecv.reports.verdict import gate_sentence, reasons, size_text, speed_text, verdict_line
 
 MEANINGS: dict[Outcome, str] = {
     "passed": "every limit holds, the files may be shipped",
@@ -84,6 +87,9 @@ def to_page(
         "filters": gallery_filters(tiles),
         "costs": _costs(report),
         "layers": _layers(report),
+        "curves": curve_plots(report),
+        "times": time_plot(report),
+        "draws": _draws(report),
         "diagnoses": [_diagnosis(each) for each in diagnoses],
         "snippets": snippets(report),
         "texts": texts,
@@ -93,7 +99,9 @@ def to_page(
         "report.html",
         report=report,
         meaning=_meaning(report),
-        verdict=verdict_line(report).removeprefix(word),
+        verdict=reasons(report).removeprefix(". ")
+        if content["open_gates"]
+        else verdict_line(report).removeprefix(word),
         next_step=next_step(report, quote(report.name)),
         cards=[_card(each, report) for each in judged(report) if not each.is_twin],
         latency_note=latency_note(report),
@@ -131,9 +139,19 @@ def _card(comparison: Comparison, report: Report) -> Card:
 
 
 def _outcome_of(comparison: Comparison, gates: Sequence[Gate]) -> Outcome | None:
-    """Return the worst outcome of a file's gates; None where it has none."""
-    found = {gate.outcome for gate in gates if gate.artifact == comparison.artifact.path}
+    """Return the worst outcome of the gates of a file and head; None where there are none."""
+    found = {
+        gate.outcome
+        for gate in gates
+        if gate.artifact == comparison.artifact.path and gate.head in ("", comparison.head)
+    }
     return next((each for each in WORST if each in found), None)
+
+
+def _draws(report: Report) -> str:
+    """Explain the colours of boxes, masks and points where a task draws any."""
+    tasks = [head.task for head in task_of(report).heads()]
+    return DRAWING if any(DRAWING in task.method for task in tasks) else ""
 
 
 def _costs(report: Report) -> Mapping[str, Any]:
@@ -176,6 +194,7 @@ def _sections(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("changes", "What changed", content["has_changes"]),
         ("gallery", "Images", content["tiles"] or content["sheets"]),
         ("layers", "Layers", content["costs"] or content["layers"]),
+        ("curves", "Training", content["curves"]),
         ("doctor", "Diagnosis", content["diagnoses"]),
         ("use", "Run a file", content["snippets"]),
         *((name, title, True) for name, title, _ in content["texts"]),

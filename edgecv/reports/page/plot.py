@@ -168,12 +168,12 @@ def _plot(
     heights = [each.y for each in marks]
     heights += [end for each in marks for end in each.interval or ()]
     heights += [0.0 if has_points else 100.0, *([] if limit is None else [limit])]
-    x = _axis(axes[0], [0.0, *(each.x * 1.04 for each in marks)], LEFT, WIDTH - RIGHT)
-    y = _axis(axes[1], heights, HEIGHT - BOTTOM, TOP)
+    x = axis_of(axes[0], [0.0, *(each.x * 1.04 for each in marks)], LEFT, WIDTH - RIGHT)
+    y = axis_of(axes[1], heights, HEIGHT - BOTTOM, TOP)
     return Plot(title, x, y, tuple(_labelled(marks, x, y)), has_points, limit)
 
 
-def _axis(title: str, values: Iterable[float], start: float, end: float) -> PlotAxis:
+def axis_of(title: str, values: Iterable[float], start: float, end: float) -> PlotAxis:
     """Return an axis that holds values, with round numbers at its ticks."""
     known = list(values)
     low, high = min(known), max(known)
@@ -210,3 +210,24 @@ def _labelled(marks: Sequence[Mark], x: PlotAxis, y: PlotAxis) -> list[Mark]:
         named = replace(each, label=label, label_x=place, label_y=height, is_left=is_left)
         made.append(named)
     return made
+
+
+@dataclass(frozen=True)
+class TimePlot:
+    """The times of runs of each file: 5th, 25th, 50th, 75th and 95th percentile."""
+
+    x: PlotAxis
+    rows: tuple[tuple[str, tuple[float, ...]], ...]
+
+
+def time_plot(report: Report) -> TimePlot | None:
+    """Return the spread of the times of each file; None in reports from before."""
+    rows = [
+        (each.artifact.path, (*spread[:2], latency.median_us, spread[2], latency.p95_us))
+        for each in report.files
+        if (latency := each.latency) is not None and (spread := latency.spread_us)
+    ]
+    if not rows:
+        return None
+    highest = max(times[-1] for _, times in rows)
+    return TimePlot(axis_of("microseconds", [0.0, highest], 150, WIDTH - RIGHT), tuple(rows))

@@ -41,7 +41,7 @@ def snippets(report: Report) -> list[tuple[str, str, str]]:
     return [
         (each.artifact.path, f"numpy pillow {packages[each.artifact.format]}", program)
         for each, program in found
-        if program
+        if program and each.artifact.format in packages
     ]
 
 

@@ -80,6 +80,9 @@ def test_options_of_a_technique_beside_others_are_those_of_the_command_line() ->
     shrink, _, qat = techniques_of({"shrink": {"keep": 0.5}, "distil": {}, "qat": {}}, {})
     assert shrink.model_dump()["fine_tune"] is False
     assert qat.model_dump()["distil"] is not None
+    asked = SearchOptions(data="digits", model="m.keras", epochs=2)
+    assert asked.training == {"epochs": 2, "minimum_steps": 0}
+    assert SearchOptions(data="digits", epochs=2).training == {}
     (alone,) = techniques_of({"qat": {}}, {"epochs": 2, "minimum_steps": 0})
     assert alone.trainings[0].epochs == 2
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from edgecv.core.class_results import ClassResults
 from edgecv.core.data import Bools, Dataset, Outputs, Targets
 from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.paired_results import Calibration, GroupDifference, PairedStatistics
@@ -21,6 +22,7 @@ from edgecv.evaluation.probability_task import ProbabilityTask, mean_divergence
 from edgecv.evaluation.statistics.groups import group_differences
 from edgecv.evaluation.tasks.classification import text
 from edgecv.evaluation.tasks.classification.calibration_error import calibration_error
+from edgecv.evaluation.tasks.classification.class_results import class_results
 from edgecv.evaluation.tasks.classification.figures import balanced_accuracy, macro_f1, top_five
 from edgecv.evaluation.tasks.classification.output_order import check_order
 from edgecv.evaluation.tasks.classification.per_class import confusion_changes
@@ -318,6 +320,17 @@ class Classification(ProbabilityTask):
                 answers, before, targets, of_classes(outputs.only).shape[1]
             ),
         )
+
+    def class_results(self, outputs: Outputs, targets: Targets) -> ClassResults:
+        """Return precision, recall and confusion of the classes, and the calibration."""
+        return class_results(of_classes(outputs.only), targets)
+
+    def worst(self, outputs: Outputs, targets: Targets, most: int) -> tuple[int, ...]:
+        """Return wrong answers whose true class got the lowest probability."""
+        own = np.take_along_axis(of_classes(outputs.only), targets[:, None], axis=1)[:, 0]
+        order = np.argsort(own, kind="stable")
+        wrong = order[(likeliest(outputs) != targets)[order]]
+        return tuple(wrong[:most].tolist())
 
     def lost_groups(
         self, right: Bools, baseline_right: Bools, targets: Targets, names: Sequence[str]

@@ -1,8 +1,9 @@
 """Expected calibration error: the distance of confidence from accuracy."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgecv.core.data import Labels, Predictions
+from edgecv.core.data import Bools, Labels, Predictions
 
 BINS = 15
 
@@ -17,9 +18,16 @@ def calibration_error(predictions: Predictions, labels: Labels) -> float:
     >>> calibration_error(np.array([[0.75, 0.25], [0.75, 0.25]], np.float32), np.array([0, 1]))
     0.25
     """
-    confidence = predictions.max(axis=1).astype(np.float64)
-    right = predictions.argmax(axis=1) == labels
-    # A confidence on an edge belongs to the bin below it.
-    bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    confidence, right, bins = calibration_bins(predictions, labels)
     gaps = np.bincount(bins, weights=right - confidence, minlength=BINS)
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def calibration_bins(
+    predictions: Predictions, labels: Labels
+) -> tuple[NDArray[np.float64], Bools, NDArray[np.int64]]:
+    """Return the confidence of each image, True for a right answer, and its bin: (N,) each."""
+    confidence = predictions.max(axis=1).astype(np.float64)
+    # A confidence on an edge belongs to the bin below it.
+    bins = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    return confidence, predictions.argmax(axis=1) == labels, bins

@@ -15,7 +15,7 @@ def confusion_changes(
     answers: Answers, baseline: Answers, labels: Labels, classes: int
 ) -> tuple[ConfusionChange, ...]:
     """Return the wrong answers whose numbers changed most: int (N,), (N,), (N,)."""
-    after, before = (_wrong_cells(each, labels, classes) for each in (answers, baseline))
+    after, before = (wrong_cells(each, labels, classes) for each in (answers, baseline))
     cells = np.union1d(list(after), list(before)).astype(np.int64).tolist()
     changes = [
         ConfusionChange(cell // classes, cell % classes, before.get(cell, 0), after.get(cell, 0))
@@ -26,7 +26,7 @@ def confusion_changes(
     return tuple(changed[:LARGEST_CELLS])
 
 
-def _wrong_cells(answers: Answers, labels: Labels, classes: int) -> dict[int, int]:
+def wrong_cells(answers: Answers, labels: Labels, classes: int) -> dict[int, int]:
     """Count the wrong answers: label times classes plus answer -> images."""
     is_wrong = answers != labels
     cells, counts = np.unique(labels[is_wrong] * classes + answers[is_wrong], return_counts=True)

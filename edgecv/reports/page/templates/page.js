@@ -13,14 +13,20 @@ for (const gallery of document.querySelectorAll(".gallery")) {
   const tiles = gallery.querySelectorAll(".tile");
   const count = gallery.querySelector("output");
   const choices = filters.querySelectorAll("select");
+  const button = filters.querySelector("button");
+  let most = 24;
   const filter = () => {
-    let shown = 0;
+    let shown = 0, fitting = 0;
     for (const tile of tiles) {
-      tile.hidden = [...choices].some((each) => each.value !== "" && tile.dataset[each.name] !== each.value);
+      const fits = [...choices].every((each) => each.value === "" || tile.dataset[each.name] === each.value);
+      fitting += fits ? 1 : 0;
+      tile.hidden = !fits || fitting > most;
       shown += tile.hidden ? 0 : 1;
     }
     count.textContent = `${shown} of ${tiles.length} shown`;
+    button.hidden = shown === fitting;
   };
+  button.addEventListener("click", () => { most = Infinity; filter(); });
   for (const choice of choices) choice.addEventListener("change", filter);
   filters.hidden = false;
   filter();

@@ -1,0 +1,59 @@
+"""The settings of the cache of decoded images, as environment variables.
+
+A command sets those that it is given, as long as it runs: its child processes have them too.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgecv.core.errors import InputError
+from edgecv.core.quantity import BYTES
+
+FOLDER = "EDGECV_CACHE_DIR"
+LIMIT = "EDGECV_CACHE_LIMIT"
+OFF = "EDGECV_NO_CACHE"
+USUAL_LIMIT = "50GB"
+
+
+def cache_folder() -> Path:
+    """Return the folder of downloads and decoded images."""
+    from platformdirs import user_cache_dir
+
+    chosen = os.environ.get(FOLDER)
+    return Path(chosen).expanduser() if chosen else Path(user_cache_dir("edgecv"))
+
+
+def cache_limit() -> int:
+    """Return the most bytes of decoded images that are kept. Raises InputError."""
+    text = os.environ.get(LIMIT) or USUAL_LIMIT
+    try:
+        return int(BYTES.parse(text))
+    except ValueError:
+        raise InputError(LIMIT, f'"{text}"', accepted="a size such as 50GB or 800MB") from None
+
+
+def is_cache_off() -> bool:
+    """Return True if no decoded image is kept."""
+    return os.environ.get(OFF, "") not in ("", "0")
+
+
+@contextmanager
+def cache_set(folder: str | None, limit: str | None, *, is_off: bool) -> Iterator[None]:
+    """Set what is given, until the end of the context."""
+    given = {FOLDER: folder, LIMIT: limit, OFF: "1" if is_off else None}
+    before = {name: os.environ.get(name) for name in given}
+    _set({name: value for name, value in given.items() if value is not None})
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

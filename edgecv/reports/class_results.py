@@ -1,0 +1,147 @@
+"""Answers of models by class: pictures and tables of a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgecv.core.class_results import ClassResults, ModelResults
+from edgecv.core.data import Dataset, Outputs
+from edgecv.core.plugins import Task
+from edgecv.core.report import DataFacts, Measurement
+from edgecv.core.text import counted, name_at
+from edgecv.reports.contact_sheet import Tile, write_contact_sheet
+from edgecv.reports.png import write_picture
+
+MOST_IMAGES = 24
+MOST_DRAWN = 30
+"""Classes of a confusion matrix that can be read; of more, those with most wrong answers."""
+MOST_ROWS = 20
+CONFUSION, RELIABILITY, WORST = "confusion.png", "reliability.png", "worst.png"
+
+
+def model_results(
+    baseline: tuple[str, Outputs], candidates: Sequence[Measurement], data: Dataset, task: Task
+) -> tuple[ModelResults, ...]:
+    """Return the results of the baseline and of files, for each head that has classes."""
+    if data.test_labels is None:
+        return ()
+    models = [baseline, *((each.artifact.path, each.outputs) for each in candidates)]
+    found = []
+    for head in task.heads():
+        targets = head.targets(data.test_labels)
+        if targets is None:
+            continue
+        for path, outputs in models:
+            own = head.of(outputs)
+            results = head.task.class_results(own, targets)
+            if results is not None:
+                worst = head.task.worst(own, targets, MOST_IMAGES)
+                found.append(ModelResults(path, head.name, results, worst))
+    return tuple(found)
+
+
+def write_pictures(
+    results: Sequence[ModelResults], outputs: Outputs, data: Dataset, task: Task, folder: Path
+) -> None:
+    """Draw the confusion matrix and the worst images of the first model, calibration of all."""
+    if not results:
+        return
+    first = results[0]
+    head = task.head_called(first.head)
+    own = head.data(data)
+    write_confusion(first.results, own.class_names, folder / CONFUSION)
+    write_reliability([each for each in results if each.head == first.head], folder / RELIABILITY)
+    if first.worst:
+        before = head.of(outputs)
+        tiles = [
+            Tile(
+                place,
+                own.test.images[place],
+                (
+                    head.task.truth(own, place),
+                    head.task.answer_text(before, own.class_names, place),
+                ),
+                "loss",
+                head.task.truth(own, place),
+            )
+            for place in first.worst
+        ]
+        title = f"{first.path}: {counted(len(tiles), 'image')} that it is most wrong about"
+        write_contact_sheet(title, tiles, folder / WORST)
+
+
+def write_confusion(results: ClassResults, names: Sequence[str], path: Path) -> None:
+    """Draw the confusion matrix, as fractions of the images of each class."""
+    from matplotlib.figure import Figure
+
+    shown, matrix = _matrix(results)
+    labels = [name_at(names, label)[:16] for label in shown]
+    figure = Figure(figsize=(3 + 0.28 * len(shown), 2.6 + 0.26 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(matrix, vmin=0, vmax=1, cmap="Blues")
+    axes.set_xticks(range(len(shown)), labels, rotation=90)
+    axes.set_yticks(range(len(shown)), labels)
+    few = (
+        "" if len(shown) == len(results.classes) else f", the {len(shown)} with most wrong answers"
+    )
+    axes.set(title=f"Confusion{few}", xlabel="answer", ylabel="class")
+    figure.colorbar(image, label="fraction of the class")
+    write_picture(figure, path)
+
+
+def _matrix(results: ClassResults) -> tuple[list[int], np.ndarray]:
+    """Return the classes that are drawn, and their rows and columns of the matrix."""
+    wrong = {each.label: each.images - each.right for each in results.classes}
+    worst = sorted(wrong, key=lambda label: (-wrong[label], label))[:MOST_DRAWN]
+    shown = sorted(worst)
+    place = {label: number for number, label in enumerate(shown)}
+    matrix = np.zeros((len(shown), len(shown)))
+    for cell in results.confusion:
+        if cell.label in place and cell.answer in place:
+            matrix[place[cell.label], place[cell.answer]] = cell.images
+    for label in shown:
+        one = results.classes[label]
+        matrix[place[label], place[label]] = one.right
+        matrix[place[label]] /= max(one.images, 1)
+    return shown, matrix
+
+
+def write_reliability(results: Sequence[ModelResults], path: Path) -> None:
+    """Draw accuracy over confidence, a line for each model; one that is calibrated is diagonal."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 4.4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--")
+    for each in results:
+        bins, error = each.results.reliability, each.results.calibration_error
+        x, y = [one.confidence for one in bins], [one.accuracy for one in bins]
+        axes.plot(x, y, marker=".", label=f"{each.path}: error {error:.1%}")
+    axes.set(title="Calibration", xlabel="confidence", ylabel="fraction right")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    write_picture(figure, path)
+
+
+def class_rows(results: ClassResults, data: DataFacts, head: str) -> list[tuple[str, ...]]:
+    """Return a row for each class, of many those with the lowest recall."""
+    names = data.head_classes.get(head, data.classes)
+    counts = data.class_counts if not head else {}
+    shown = list(results.classes)
+    if len(shown) > MOST_ROWS:
+        shown = sorted(
+            (each for each in shown if each.sensitivity is not None),
+            key=lambda each: (each.sensitivity, each.label),
+        )[:MOST_ROWS]
+    return [
+        (
+            name_at(names, each.label),
+            *(f"{found[each.label]:,}" for found in counts.values()),
+            *(
+                "-" if value is None else f"{value:.1%}"
+                for value in (each.precision, each.sensitivity)
+            ),
+        )
+        for each in shown
+    ]

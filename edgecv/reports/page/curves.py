@@ -1,0 +1,58 @@
+"""Learning curves of a run: loss and score of each training, on both splits."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edgecv.core.report import Report, TrainingCurve
+from edgecv.reports.page.plot import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, PlotAxis, axis_of
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a plot."""
+
+    label: str
+    points: tuple[tuple[float, float], ...]
+    """Epoch and value."""
+
+
+@dataclass(frozen=True)
+class CurvePlot:
+    """Values of a training by epoch."""
+
+    title: str
+    x: PlotAxis
+    y: PlotAxis
+    curves: tuple[Curve, ...]
+
+
+def curve_plots(report: Report) -> list[CurvePlot]:
+    """Return the plots of all trainings of a run, in their order."""
+    return [plot for each in report.trainings for plot in _plots(each)]
+
+
+def _plots(training: TrainingCurve) -> Iterator[CurvePlot]:
+    """Yield loss and scores of a training; nothing for one that has no epochs."""
+    keys = list(dict.fromkeys(key for epoch in training.epochs for key in epoch))
+    scores = [key for key in keys if f"validation_{key}" in keys and key != "loss"]
+    for name in ("loss", *scores):
+        curves = [
+            Curve(label, points)
+            for key, label in ((name, "training"), (f"validation_{name}", "validation"))
+            if (points := _points(training, key))
+        ]
+        if curves:
+            numbers = [x for curve in curves for x, _ in curve.points]
+            values = [y for curve in curves for _, y in curve.points]
+            x = axis_of("epoch", [0.0, *numbers], LEFT, WIDTH - RIGHT)
+            y = axis_of(name, values, HEIGHT - BOTTOM, TOP)
+            yield CurvePlot(f"{training.name}: {name}", x, y, tuple(curves))
+
+
+def _points(training: TrainingCurve, key: str) -> tuple[tuple[float, float], ...]:
+    return tuple(
+        (float(number), float(value))
+        for number, epoch in enumerate(training.epochs, start=1)
+        if (value := epoch.get(key)) is not None and math.isfinite(value)
+    )
