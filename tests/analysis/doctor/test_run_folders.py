@@ -88,7 +88,7 @@ def test_other_weights_are_said_where_there_is_no_run(
     found = doctor(options)
     (other,) = (each for each in found.findings if each.name == "other-weights")
     assert other.severity == "warning"
-    assert "--baseline (compressed.keras in the folder of its run)" in other.remedy
+    assert "--baseline (compressed.keras or compressed.h5 in the folder of its run)" in other.remedy
     assert not found.layers
     assert not errors(found)
     assert "nothing is wrong" not in to_text(found)
