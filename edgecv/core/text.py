@@ -1,6 +1,7 @@
 """Counts, names and text of files as notes and errors show them."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -64,6 +65,15 @@ def listed(names: Sequence[str], limit: int = MOST_NAMED) -> str:
     """
     shown = ", ".join(printable(name) for name in names[:limit])
     return f"{shown} and {len(names) - limit:,} more" if len(names) > limit else shown
+
+
+def without_password(uri: str) -> str:
+    """Return a URI as it may be shown.
+
+    >>> without_password("https://me:secret@example.org/x")
+    'https://...@example.org/x'
+    """
+    return re.sub(r"//[^/@]*@", "//...@", uri)
 
 
 def one_line(text: str) -> str:

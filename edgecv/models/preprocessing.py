@@ -47,19 +47,21 @@ def is_augmentation(layer: KerasLayer) -> bool:
 
 
 def with_preprocessing(
-    model: KerasModel, asked: Preprocessing, where: str
+    model: KerasModel, asked: Preprocessing, where: str, *, is_trained: bool = False
 ) -> tuple[KerasModel, str]:
     """Return a model that takes pixels of 0..255, and a sentence on how that was done.
 
-    ``model`` has one input, (N, H, W, C). Raises InputError if the numbers do not fit its
-    channels.
+    ``model`` has one input, (N, H, W, C). A model that ``is_trained`` afterwards keeps its kernels
+    as they are: the steps of a training are meant for weights of the usual size, and a folded
+    kernel is 255 times smaller. Raises InputError if the numbers do not fit its channels.
     """
     scale, offset, order = affine_of(asked, int(model.inputs[0].shape[-1]), where)
     if asked == Preprocessing():
         return model, "pixels of 0..255 enter the model as they are"
     (pixels,) = model.inputs
     takers = takers_of(model, pixels)
-    if is_plain_convolution(takers) and (takers[0].padding == "valid" or not offset.any()):
+    is_exact = is_plain_convolution(takers) and (takers[0].padding == "valid" or not offset.any())
+    if is_exact and not is_trained:
         (first,) = takers
         return folded(model, first, scale, offset, order), f"folded into {first.name}, exactly"
     return _inserted(model, scale, offset, order), "a layer of its own in front of the model"

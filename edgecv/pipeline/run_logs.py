@@ -10,13 +10,15 @@ from edgecv.core.errors import EdgecvError, StepError
 from edgecv.core.events import Event, OnEvent
 from edgecv.core.plugins import ExperimentLog, LoggedResults, LoggedRun, LogSession
 from edgecv.core.report import TrainingCurve
-from edgecv.core.text import one_line
+from edgecv.core.text import one_line, without_password
 from edgecv.pipeline.logged_results import results_of_run
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store, check_seal
 
 NOT_OF_TRAINING = ("epoch", "settled")
+TARGET = "NAME:PLACE"
+"""Stands for the log itself in a sentence on it."""
 
 
 def logged_run(recipe: Recipe, name: str, store: Store) -> LoggedRun:
@@ -59,7 +61,7 @@ class RunLogs:
     ) -> None:
         """Write the results, and the epochs that were taken from the store.
 
-        ``later``: a sentence for a log that has failed, with a place for its NAME:PLACE.
+        ``later``: a sentence for a log that has failed, with ``TARGET`` in its place.
         """
         for training in trainings:
             for epoch in training.epochs:
@@ -67,8 +69,8 @@ class RunLogs:
         self._each(lambda session: session.finish(results))
         for log in self._failed:
             place = getattr(log, log.address)
-            target = f"{log.name}:{place}" if place else log.name
-            self._listener(Event("note", f"the log is kept: {later.format(target)}"))
+            target = f"{log.name}:{without_password(place)}" if place else log.name
+            self._listener(Event("note", f"the log is kept: {later.replace(TARGET, target)}"))
 
     def _epoch(self, training: str, values: Mapping[str, Any]) -> None:
         """Write an epoch, unless it stands there already with the same figures.

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecv.core.class_results import ClassResults, ModelResults
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.plugins import Task
 from edgecv.core.report import DataFacts, Measurement
-from edgecv.core.text import counted, name_at
+from edgecv.core.text import TextTable, counted, name_at
 from edgecv.reports.contact_sheet import Tile, write_contact_sheet
 from edgecv.reports.png import write_picture
 
@@ -75,7 +76,8 @@ def write_confusion(results: ClassResults, names: Sequence[str], path: Path) -> 
     """Draw the confusion matrix, as fractions of the images of each class."""
     from matplotlib.figure import Figure
 
-    shown, matrix = _matrix(results)
+    shown, counts = confusion_matrix(results)
+    matrix = counts / np.maximum([[results.classes[label].images] for label in shown], 1)
     labels = [name_at(names, label)[:16] for label in shown]
     figure = Figure(figsize=(3 + 0.28 * len(shown), 2.6 + 0.26 * len(shown)), layout="constrained")
     axes = figure.subplots()
@@ -90,20 +92,20 @@ def write_confusion(results: ClassResults, names: Sequence[str], path: Path) -> 
     write_picture(figure, path)
 
 
-def _matrix(results: ClassResults) -> tuple[list[int], np.ndarray]:
-    """Return the classes that are drawn, and their rows and columns of the matrix."""
+def confusion_matrix(
+    results: ClassResults, most: int = MOST_DRAWN
+) -> tuple[list[int], NDArray[np.int64]]:
+    """Return the classes with most wrong answers, in their order, and how often each is called."""
     wrong = {each.label: each.images - each.right for each in results.classes}
-    worst = sorted(wrong, key=lambda label: (-wrong[label], label))[:MOST_DRAWN]
+    worst = sorted(wrong, key=lambda label: (-wrong[label], label))[:most]
     shown = sorted(worst)
     place = {label: number for number, label in enumerate(shown)}
-    matrix = np.zeros((len(shown), len(shown)))
+    matrix = np.zeros((len(shown), len(shown)), np.int64)
     for cell in results.confusion:
         if cell.label in place and cell.answer in place:
             matrix[place[cell.label], place[cell.answer]] = cell.images
     for label in shown:
-        one = results.classes[label]
-        matrix[place[label], place[label]] = one.right
-        matrix[place[label]] /= max(one.images, 1)
+        matrix[place[label], place[label]] = results.classes[label].right
     return shown, matrix
 
 
@@ -124,17 +126,19 @@ def write_reliability(results: Sequence[ModelResults], path: Path) -> None:
     write_picture(figure, path)
 
 
-def class_rows(results: ClassResults, data: DataFacts, head: str) -> list[tuple[str, ...]]:
+def class_table(model: ModelResults, data: DataFacts) -> TextTable:
     """Return a row for each class, of many those with the lowest recall."""
+    results, head = model.results, model.head
     names = data.head_classes.get(head, data.classes)
     counts = data.class_counts if not head else {}
     shown = list(results.classes)
+    below = f"Expected calibration error {results.calibration_error:.2%}."
     if len(shown) > MOST_ROWS:
-        shown = sorted(
-            (each for each in shown if each.sensitivity is not None),
-            key=lambda each: (each.sensitivity, each.label),
-        )[:MOST_ROWS]
-    return [
+        known = [each for each in shown if each.sensitivity is not None]
+        shown = sorted(known, key=lambda each: (each.sensitivity, each.label))[:MOST_ROWS]
+        of_all = counted(len(results.classes), "class")
+        below += f" {len(shown)} of {of_all}, those with lowest recall."
+    rows = [
         (
             name_at(names, each.label),
             *(f"{found[each.label]:,}" for found in counts.values()),
@@ -145,3 +149,4 @@ def class_rows(results: ClassResults, data: DataFacts, head: str) -> list[tuple[
         )
         for each in shown
     ]
+    return TextTable(("class", *counts, "precision", "recall"), tuple(rows), below)

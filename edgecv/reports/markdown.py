@@ -5,7 +5,7 @@ from edgecv.core.report import Baseline, Report
 from edgecv.core.text import counted, printable_lines
 from edgecv.evaluation.output_differences import difference_text
 from edgecv.evaluation.task_of import per_head, task_of
-from edgecv.reports.class_results import CONFUSION, RELIABILITY, WORST, class_rows
+from edgecv.reports.class_results import CONFUSION, RELIABILITY, WORST, class_table
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
 from edgecv.reports.curves import CURVES
@@ -141,20 +141,10 @@ def _classes(report: Report) -> list[str]:
     """Return the table of classes of each model, with the pictures of the first."""
     lines: list[str] = []
     for each in report.results:
-        found = each.results
         head = f" ({each.head})" if each.head else ""
-        headings = ("class", *([] if each.head else report.data.class_counts))
-        rows = class_rows(found, report.data, each.head)
-        few = f" {len(rows)} of {counted(len(found.classes), 'class')}, those with lowest recall."
-        lines += [
-            f"### {each.path}{head}",
-            "",
-            f"Expected calibration error {found.calibration_error:.2%}."
-            + (few if len(rows) < len(found.classes) else ""),
-            "",
-            *markdown_table((*headings, "precision", "recall"), rows),
-            "",
-        ]
+        table = class_table(each, report.data)
+        lines += [f"### {each.path}{head}", "", table.below, ""]
+        lines += [*markdown_table(table.headings, table.rows), ""]
     if not lines:
         return []
     pictures = [f"![Confusion matrix]({CONFUSION})", "", f"![Calibration]({RELIABILITY})", ""]

@@ -63,8 +63,9 @@ def test_the_second_load_decodes_nothing(
 def test_a_zip_elsewhere_is_known_by_its_content(
     make_tree: Any, tree_files: Any, decoded: list[bytes]
 ) -> None:
-    load(make_tree(tree_files(), "one.zip"))
-    other = load(make_tree(tree_files(), "one.zip").rename(cache_folder() / "two.zip"))
+    path = make_tree(tree_files(), "one.zip")
+    load(path)
+    other = load(path.rename(cache_folder() / "two.zip"))
     assert len(decoded) == 20
     assert other.name == "two.zip"
 

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,9 @@ from edgecv.core.report import Gate, Report, TrainingCurve
 from edgecv.reports.contact_sheet import Tile
 from edgecv.reports.files import write_page
 from edgecv.reports.gallery import MOST_BYTES, GalleryWriter, picture_text, read_gallery
+from edgecv.reports.json_file import read_report
 from edgecv.reports.page.build import to_page
+from edgecv.reports.page.classes import class_parts
 from edgecv.reports.page.snippet import snippets
 
 pytestmark = pytest.mark.quick
@@ -56,7 +59,27 @@ def test_every_number_of_a_page_stands_in_report_json(main_report: Report, outpu
     known |= known_numbers([list(image.lines) for each in gallery.files for image in each.images])
     known |= {f"{image.image:,}" for each in gallery.files for image in each.images}
     known |= {str(sum(gate["outcome"] == "passed" for gate in table["gates"]))}
+    known |= known_numbers(_precisions_and_recalls(table))
     assert numbers("\n".join(texts)) - known == set()
+
+
+def _precisions_and_recalls(table: dict[str, Any]) -> list[float]:
+    classes = [each for model in table["results"] for each in model["results"]["classes"]]
+    wholes = [(each, each[whole]) for each in classes for whole in ("answers", "images")]
+    return [each["right"] / whole for each, whole in wholes if whole]
+
+
+def test_a_confusion_matrix_has_the_counts_of_report_json(output: Path) -> None:
+    report = read_report(output / "main")
+    names, parts = report.data.classes, class_parts(report)
+    assert [part.label for part in parts] == [each.path for each in report.results]
+    for part, model in zip(parts, report.results, strict=True):
+        found = {(names[cell.row], names[cell.column]): cell.images for cell in part.cells}
+        right = {(names[each.label],) * 2: each.right for each in model.results.classes}
+        wrong = {
+            (names[each.label], names[each.answer]): each.images for each in model.results.confusion
+        }
+        assert found == {key: count for key, count in (right | wrong).items() if count}
 
 
 def test_figures_and_marks_of_each_file_are_those_of_report_json(output: Path) -> None:

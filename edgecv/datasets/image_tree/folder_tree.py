@@ -168,7 +168,7 @@ class FolderTree:
                     self._check_link(Path(entry.path), name)
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(name)
-                elif entry.is_file():
+                elif entry.is_file(follow_symlinks=False) or os.path.isfile(entry.path):
                     files[name] = entry.stat()
                 else:
                     check_regular(Path(entry.path), self.where)

@@ -67,10 +67,16 @@ class AdaptedModel:
 
 
 def adapt(
-    path: Path, input_spec: InputSpec, trust: Trust, task: Task | None = None
+    path: Path,
+    input_spec: InputSpec,
+    trust: Trust,
+    task: Task | None = None,
+    *,
+    is_trained: bool = False,
 ) -> AdaptedModel:
     """Load and adapt a model; ``task``: None to take its outputs as they are.
 
+    ``is_trained``: it is trained on, so its weights keep their size.
     Raises InputError if it is no model, unsafe, or not adaptable.
     """
     importer = importer_of(path)
@@ -81,7 +87,7 @@ def adapt(
     ending, ending_note = ending_of(loaded)
     own = _rescaling(loaded, shape)
     asked = input_spec.preprocess
-    model, more = _adapted(loaded, asked, str(path), own)
+    model, more = _adapted(loaded, asked, str(path), own, is_trained=is_trained)
     quantized = None
     if plain is not original:
         with quantizers_known():
@@ -129,7 +135,12 @@ def _rescaling(model: Any, shape: Shape) -> str | None:
 
 
 def _adapted(
-    model: Any, asked: Preprocessing | None, where: str, own: str | None
+    model: Any,
+    asked: Preprocessing | None,
+    where: str,
+    own: str | None,
+    *,
+    is_trained: bool = False,
 ) -> tuple[Any, tuple[str, ...]]:
     notes: list[str] = []
     if asked is None:
@@ -143,6 +154,6 @@ def _adapted(
                 f"the model rescales its pixels itself, by {own}",
                 remedy="leave --preprocess out, or say 0..255",
             )
-        model, how = with_preprocessing(model, asked, where)
+        model, how = with_preprocessing(model, asked, where, is_trained=is_trained)
         notes.append(f"preprocessing: {how}")
     return model, tuple(notes)

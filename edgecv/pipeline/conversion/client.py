@@ -119,14 +119,20 @@ class Converter(ProcessClient[PooledProcess]):
             "count", source, {}, str(source.path), lambda frame: decode(ModelCost, frame)
         )
 
-    def adopt(self, source: ModelFile, task: Task | None = None) -> Path:
+    def adopt(
+        self, source: ModelFile, task: Task | None = None, *, is_trained: bool = False
+    ) -> Path:
         """Open a user's model and adapt it to its input and a task: see ``adapt_model.adapt``.
 
         Returns a folder with the facts and the adapted model, which exists until ``close``. Raises
         InputError also if the file crashes the child, hangs it or uses up its memory.
         """
         folder = Path(tempfile.mkdtemp(prefix="adopted-", dir=self._folder.name))
-        arguments = {"path": str(folder), "task": None if task is None else TASKS.table(task)}
+        arguments = {
+            "path": str(folder),
+            "task": None if task is None else TASKS.table(task),
+            "is_trained": is_trained,
+        }
         where = str(source.path)
         try:
             return self._request("adopt", source, arguments, where, lambda _: folder)

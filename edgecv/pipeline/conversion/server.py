@@ -201,13 +201,15 @@ class ConversionServer:
             write_bytes(Path(path), plain)
         return {"was_external": whole is not content, "had_halves": plain is not whole}, []
 
-    def adopt(self, source: Path, trust: Trust, path: str, task: Any) -> Response:
+    def adopt(
+        self, source: Path, trust: Trust, path: str, task: Any, *, is_trained: bool
+    ) -> Response:
         """Write a user's model, adapted, and its facts."""
         from edgecv.models.tf import model_bytes
 
         self._server.stage("opening it")
         asked = None if task is None else TASKS.parse(task, "conversion")
-        adapted = adapt(source, self._input_spec, trust, asked)
+        adapted = adapt(source, self._input_spec, trust, asked, is_trained=is_trained)
         folder = Path(path)
         if not adapted.facts.is_own:
             suffix, content = model_bytes(adapted.model)

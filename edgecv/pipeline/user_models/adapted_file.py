@@ -63,17 +63,23 @@ class AdaptedFile:
 
 
 def adapt_file(
-    file: ModelFile, store: Store, converter: Converter, task: Task | None = None
+    file: ModelFile,
+    store: Store,
+    converter: Converter,
+    task: Task | None = None,
+    *,
+    is_trained: bool = False,
 ) -> AdaptedFile:
     """Open and adapt a user's model in a child, or take the stored one of an earlier run.
 
-    ``task``: None to take its outputs as they are.
+    ``task``: None to take its outputs as they are; ``is_trained``: it is trained on.
     Raises InputError if the file is no model, is unsafe, cannot be adapted, or crashes the child.
     """
     options = file.input_spec.model_dump(mode="json")
     trust, asked = file.trust.model_dump(), () if task is None else (TASKS.table(task),)
-    key = content_key("model", STAGE_VERSION, file.sha256, options, trust, *asked)
-    folder = store.find("models", key) or converter.adopt(file, task)
+    is_kept = ("weights of the usual size",) if is_trained else ()
+    key = content_key("model", STAGE_VERSION, file.sha256, options, trust, *asked, *is_kept)
+    folder = store.find("models", key) or converter.adopt(file, task, is_trained=is_trained)
     facts = ModelFacts.model_validate_json((folder / FACTS).read_bytes())
     path = file.path if facts.is_own else next(folder.glob("model.*"))
     return AdaptedFile(file, path, key, facts, converter)

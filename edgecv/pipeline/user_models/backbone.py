@@ -82,7 +82,7 @@ def _from_model(
     path, asked = options.path, recipe.baseline
     context.emit("baseline", f"opening the model {path}")
     file = ModelFile.at(path, asked.trusted, asked.input_spec)
-    adapted = adapt_file(file, context.store, context.converter)
+    adapted = adapt_file(file, context.store, context.converter, is_trained=True)
     if adapted.facts.untrainable:
         raise InputError(
             str(path),
@@ -98,7 +98,7 @@ def _from_model(
         baseline = recipe.baseline.model_copy(update={"preprocess": choice.preprocess})
         recipe = recipe.replace(baseline=baseline)
         file = replace(file, input_spec=baseline.input_spec)
-        adapted = adapt_file(file, context.store, context.converter)
+        adapted = adapt_file(file, context.store, context.converter, is_trained=True)
     for note in (*choice.notes, *adapted.notes):
         context.emit("note", note)
 

@@ -46,7 +46,8 @@ class KerasModel(UserModel):
         path = Path(str(recipe.baseline.model))
         context.emit("baseline", f"opening the model {path}")
         file = ModelFile.at(path, recipe.baseline.trusted, recipe.baseline.input_spec)
-        adapted = adapt_file(file, context.store, context.converter)
+        is_trained = any(each.trainings for each in recipe.techniques)
+        adapted = adapt_file(file, context.store, context.converter, is_trained=is_trained)
         loaded, own = load_data(recipe.data, adapted.facts.shape, context), adapted.facts
         recipe, data, notes = fitted_to_task(recipe, loaded, own.outputs, own.ending, str(path))
         reader = reader_of(adapted, context.on_event)
@@ -56,7 +57,9 @@ class KerasModel(UserModel):
             file = replace(file, input_spec=baseline.input_spec)
             recipe = recipe.replace(baseline=baseline)
         if choice.preprocess is not None or recipe.task.ending not in ("", own.ending):
-            adapted = adapt_file(file, context.store, context.converter, recipe.task)
+            adapted = adapt_file(
+                file, context.store, context.converter, recipe.task, is_trained=is_trained
+            )
         if recipe.task.ending:
             notes = (*notes, adapted.facts.ending_note)
         notes = (*choice.notes, *adapted.notes, *notes)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.options import Text
 from edgecv.core.plugins import ExperimentLog, Figures, LoggedResults, LoggedRun
-from edgecv.core.text import one_line
+from edgecv.core.text import one_line, without_password
 
 SERVERS = ("http://", "https://", "databricks")
 """Beginnings of URIs that are asked over a network."""
@@ -169,15 +169,6 @@ def _files_beside(uri: str) -> str | None:
     if not uri.startswith(SQLITE):
         return None
     return (Path(uri.removeprefix(SQLITE)).absolute().parent / "artifacts").as_uri()
-
-
-def without_password(uri: str) -> str:
-    """Return a URI as it may be shown.
-
-    >>> without_password("https://me:secret@example.org/x")
-    'https://...@example.org/x'
-    """
-    return re.sub(r"//[^/@]*@", "//...@", uri)
 
 
 def _mlflow() -> Any:

@@ -24,6 +24,7 @@ from edgecv.reports.markdown import (
     tensor_lines,
 )
 from edgecv.reports.next_step import next_step
+from edgecv.reports.page.classes import class_parts
 from edgecv.reports.page.curves import curve_plots
 from edgecv.reports.page.heads import head_part
 from edgecv.reports.page.images import contact_sheets, gallery_filters, gallery_tiles
@@ -82,6 +83,7 @@ def to_page(
         "held_gates": [each for each in gates if each[0] == "passed"],
         "device": deployment_lines(report),
         "has_changes": any(head.changes for head in heads),
+        "classes": class_parts(report),
         "tiles": tiles,
         "sheets": sheets,
         "filters": gallery_filters(tiles),
@@ -192,6 +194,7 @@ def _sections(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("limits", "Limits", content["gates"]),
         ("device", "Device", content["device"]),
         ("changes", "What changed", content["has_changes"]),
+        ("classes", "Classes", content["classes"]),
         ("gallery", "Images", content["tiles"] or content["sheets"]),
         ("layers", "Layers", content["costs"] or content["layers"]),
         ("curves", "Training", content["curves"]),

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgecv.core.class_results import ModelResults
 from edgecv.core.data import Outputs
 from edgecv.core.report import DataFacts, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.evaluation.tasks.classification.class_results import MOST_CELLS, class_results
-from edgecv.reports.class_results import MOST_ROWS, class_rows, write_confusion
+from edgecv.reports.class_results import MOST_ROWS, class_table, write_confusion
 from edgecv.reports.json_file import read_report, to_table
 
 
@@ -69,7 +70,8 @@ def test_a_thousand_classes_fit_into_a_report(tmp_path: Path) -> None:
     found = class_results(predictions, labels)
     assert len(found.confusion) == MOST_CELLS < found.wrong_cells
     names = tuple(f"class {number}" for number in range(1000))
-    rows = class_rows(found, DataFacts("x", names, {}), "")
+    model = ModelResults("x.tflite", "", found)
+    rows = class_table(model, DataFacts("x", names, {})).rows
     assert len(rows) == MOST_ROWS
     write_confusion(found, names, tmp_path / "confusion.png")
     assert (tmp_path / "confusion.png").stat().st_size < 300_000

@@ -79,6 +79,24 @@ def test_fractions_and_logits_become_pixels_and_probabilities(output: Path, tmp_
     assert again.notes == report.notes
 
 
+def test_a_model_that_is_trained_on_keeps_the_size_of_its_weights(
+    output: Path, tmp_path: Path
+) -> None:
+    """A folded kernel is 255 times smaller, and the first step of a training destroys it."""
+    path = tmp_path / "fractions.keras"
+    network = of_fractions(output, ends_in_softmax=True)
+    network.save(path)
+    report, _ = compress(path, output, "trained-on", preprocess="0..1", prune=0.2, epochs=1)
+    assert any("a layer of its own in front of the model" in note for note in report.notes)
+    _, keras = load_tensorflow()
+    baseline = keras.models.load_model(output / "trained-on" / "baseline.keras", compile=False)
+    kernel, before = (each.get_layer("conv_1").get_weights()[0] for each in (baseline, network))
+    assert np.array_equal(kernel, before)
+    assert report.baseline is not None and report.control is not None
+    assert report.baseline is not None and report.control is not None
+    assert report.control.scores[0].value > report.baseline.value - 0.05
+
+
 def test_wrong_pixels_end_the_run_and_the_right_ones_are_named(
     output: Path, tmp_path: Path
 ) -> None:

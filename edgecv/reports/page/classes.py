@@ -1,0 +1,67 @@
+"""The part of a page on the answers by class: a table and a confusion matrix of each model."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edgecv.core.class_results import ModelResults
+from edgecv.core.report import DataFacts, Report
+from edgecv.core.text import TextTable, name_at
+from edgecv.reports.class_results import class_table, confusion_matrix
+
+MOST_CELLS_A_SIDE = 12
+"""Classes of a matrix whose counts can be read on a phone."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a confusion matrix."""
+
+    row: int
+    column: int
+    images: int
+    share: float
+    """The fraction of the images of the class."""
+    text: str
+    """What the cell says in words."""
+
+
+@dataclass(frozen=True)
+class ClassPart:
+    """The answers of one model by class."""
+
+    label: str
+    table: TextTable
+    names: tuple[str, ...]
+    """The classes of the matrix: all, or those with most wrong answers."""
+    is_part: bool
+    """True if the matrix has not all classes."""
+    cells: tuple[Cell, ...]
+
+
+def class_parts(report: Report) -> list[ClassPart]:
+    """Return the part of each model of a run: none where the outputs are no classes."""
+    return [_part(each, report.data) for each in report.results]
+
+
+def _part(model: ModelResults, data: DataFacts) -> ClassPart:
+    names = data.head_classes.get(model.head, data.classes)
+    labels, counts = confusion_matrix(model.results, MOST_CELLS_A_SIDE)
+    return ClassPart(
+        label=f"{model.head}: {model.path}" if model.head else model.path,
+        table=class_table(model, data),
+        names=tuple(name_at(names, label) for label in labels),
+        is_part=len(labels) < len(model.results.classes),
+        cells=tuple(_cells(model, labels, counts.tolist(), names)),
+    )
+
+
+def _cells(
+    model: ModelResults, labels: list[int], counts: list[list[int]], names: tuple[str, ...]
+) -> Iterator[Cell]:
+    for row, label in enumerate(labels):
+        images = model.results.classes[label].images
+        for column, answer in enumerate(labels):
+            count = counts[row][column]
+            if count:
+                text = f"{name_at(names, label)} called {name_at(names, answer)}: {count:,}"
+                yield Cell(row, column, count, count / max(images, 1), text)
