@@ -2,11 +2,13 @@
 
 import math
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
+from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.report import Report, TrainingCurve
@@ -45,6 +47,13 @@ COPIES_OF_A_MODEL = 18
 """Largest number of files of its size: finished steps, checkpoints, exports."""
 
 
+Check = Callable[[Dataset], None]
+
+
+def no_check(data: Dataset) -> None:
+    """Accept all data."""
+
+
 def run(
     recipe: Recipe,
     store: Store,
@@ -52,14 +61,16 @@ def run(
     force: bool = False,
     on_event: OnEvent = ignore_event,
     log: Path | None = None,
+    check: Check = no_check,
 ) -> Report:
     """Run a recipe and write ``exported/<name>/``.
 
     Raises InputError, before anything is written, for a recipe that cannot be run, StepError if a
     step fails. A failed gate is not an error: it is the outcome of the report.
+    ``check`` raises InputError for data that the caller cannot use.
     """
     with open_run(store, recipe.settings, on_event, log) as context:
-        return compress(recipe, context, force=force)
+        return compress(recipe, context, force=force, check=check)
 
 
 def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Training:
@@ -87,7 +98,9 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
     return training
 
 
-def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Report:
+def compress(
+    recipe: Recipe, context: RunContext, *, force: bool = False, check: Check = no_check
+) -> Report:
     """Run a recipe in a context that the caller has opened: see ``run``."""
     if recipe.search is not None:
         raise InputError(
@@ -98,14 +111,14 @@ def compress(recipe: Recipe, context: RunContext, *, force: bool = False) -> Rep
     run = logged_run(recipe, recipe.name, context.store)
     with RunLogs(recipe.logs, run, context.on_event) as logs:
         logged = replace(context, on_event=logs.on_event)
-        report = _compress(recipe.replace(logs=()), logged, force=force)
+        report = _compress(recipe.replace(logs=()), logged, force=force, check=check)
         folder = context.store.run_folder(recipe.name)
         later = f"edgecv log {quote(str(folder))} --to {TARGET} sends it"
         logs.finish(results_of_run(report, folder), report.trainings, later)
     return report
 
 
-def _compress(recipe: Recipe, context: RunContext, *, force: bool) -> Report:
+def _compress(recipe: Recipe, context: RunContext, *, force: bool, check: Check) -> Report:
     check_user_model(recipe)
     stored = None if force else judge_again(recipe, context)
     if stored is not None:
@@ -113,6 +126,7 @@ def _compress(recipe: Recipe, context: RunContext, *, force: bool) -> Report:
     place = preflight(recipe, context.store, force)
     context.measurements.reach_device([exporter.format for exporter in recipe.exports])
     model = open_user_model(recipe, context)
+    check(model.data)
     check_limits(model.data, recipe.gates, "[gates]")
     check_calibration(recipe, model.data)
     check_mixed(recipe, model.data)

@@ -14,6 +14,8 @@ import pytest
 import edgecv
 from edgecv.core.errors import InputError
 from edgecv.core.report import Report
+from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.search.auto import first_recipe, ladder
 from edgecv.pipeline.search.front import SearchResult
 from edgecv.pipeline.search.trial import SearchTrial
 from edgecv.reports.json_file import read_report
@@ -73,10 +75,46 @@ def test_auto_stops_at_the_first_recipe_that_holds(model: Path, tmp_path: Path) 
     )
     assert report.data.splits["test"].images == 450
     assert [each.name for each in (tmp_path / "a-trials").iterdir()] == ["a-000-validation"]
+    with pytest.raises(InputError, match=r"max_drop=1: cannot be shown on 135 validation images"):
+        edgecv.compress(
+            model, data="digits", auto=True, max_drop=1, output=tmp_path, name="b", epochs=1
+        )
+    assert not (tmp_path / "b-trials").exists()
     with pytest.raises(InputError, match=r"qat=.*: cannot be given beside auto"):
         edgecv.compress(model, data="digits", auto=True, qat=True, output=tmp_path)
     with pytest.raises(InputError, match=r"a: exists already"):
         edgecv.compress(model, data="digits", auto=True, output=tmp_path, name="a")
+
+
+def test_a_recipe_beside_auto_chooses_no_technique(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    text = (
+        'name = "r"\n[data]\nsource = "digits"\nvalidation = 0.4\n[[export]]\nformat = "tflite"\n'
+    )
+    recipe.write_text(f'{text}precision = "int8"\n')
+    base = first_recipe(CompressOptions(recipe=str(recipe), auto=True))
+    assert (base.name, base.data.validation) == ("r-auto", 0.4)
+    for more, found in (
+        ('precision = "int8"\n[[technique]]\ntechnique = "qat"', r"has \[\[technique\]\]"),
+        ('precision = "int8"\n[search]\n', r"has \[search\]"),
+        ('precision = "float16"', "has float16"),
+    ):
+        recipe.write_text(f"{text}{more}\n")
+        with pytest.raises(InputError, match=f"{found}, and --auto chooses"):
+            first_recipe(CompressOptions(recipe=str(recipe), auto=True))
+
+
+def test_flags_of_a_training_bound_those_of_auto() -> None:
+    model = "tests/none.keras"
+    options = CompressOptions(model=model, data="digits", auto=True, epochs=2, formats="tflite")
+    base = first_recipe(options)
+    epochs = {
+        each.epochs
+        for r in ladder(base, options.training)
+        for t in r.techniques
+        for each in t.trainings
+    }
+    assert epochs == {2}
 
 
 @pytest.mark.slow

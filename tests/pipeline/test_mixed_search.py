@@ -57,7 +57,7 @@ class Network:
 def chosen(network: Network) -> tuple[dict[str, str], str]:
     choices, is_limited = ("float32", "int8", "int4"), network.most_points is not None
     choice = LayerSearch(network, choices, is_limited=is_limited).choice()
-    return choice.layers, "; ".join(choice.notes)
+    return choice.layers, "; ".join([*choice.notes, choice.missed])
 
 
 def test_the_worst_layers_become_float_until_the_limit_holds() -> None:
@@ -87,6 +87,19 @@ def test_a_limit_on_size_leaves_out_what_is_too_large() -> None:
     assert layers == {"dense_1": "int4", "conv_1": "float32", "logits": "float32"}
 
 
+def test_of_trials_that_are_as_near_the_smallest_is_taken() -> None:
+    class Few(Network):
+        """Of a few images: no precision changes an answer."""
+
+        def run(self, layers: dict[str, str]) -> MixedTrial:
+            return super().run(layers).model_copy(update={"worst_points": 8.4})
+
+    choices = ("float32", "int8")
+    choice = LayerSearch(Few(-1.0), choices, is_limited=True).choice()
+    assert choice.layers == {}
+    assert choice.missed.endswith("int8 for all layers is the nearest")
+
+
 def test_the_limit_of_a_run_is_held_at_the_worse_end() -> None:
     limits = limits_of_choice(Limits(max_drop_points=0.3), has_labels=True)
     assert (limits.max_drop_points, limits.drop_on) == (0.3, "bound")
@@ -104,7 +117,7 @@ def test_a_run_chooses_resumes_and_says_so(
 ) -> None:
     shutil.copytree(output / "baselines", tmp_path / "baselines")
     store, events = Store(tmp_path), list[Event]()
-    recipe = options("mixed", max_drop=2.0).to_recipe()
+    recipe = options("mixed", max_drop=3.0).to_recipe()
 
     class Stopped(Exception):
         """A kill in the middle of the search."""
@@ -144,5 +157,10 @@ def test_nothing_to_choose_by_is_refused(main_report: Report, output: Path) -> N
         InputError, match="nothing limits answers, size or time; give --max-drop, --max-size or"
     ):
         run(recipe, Store(output))
+    with pytest.raises(
+        InputError,
+        match=r"--max-drop 2: cannot be shown on 135 validation images.*; accepted: 2\.77",
+    ):
+        run(options("refused", max_drop=2).to_recipe(), Store(output))
     named = recipe.replace(exports=tuple(each.with_layers({}) for each in recipe.exports))
     check_mixed(named, None)  # type: ignore[arg-type]

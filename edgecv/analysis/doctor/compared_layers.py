@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecv.analysis.doctor.records import Finding
+from edgecv.analysis.doctor.run_files import RETRAINED, retrained_in
 from edgecv.analysis.reference_check.kernel_pairs import paired
 from edgecv.analysis.reference_check.weights import judge_weights
 from edgecv.core.quantization import Stored
@@ -46,14 +47,14 @@ def compared_layers(own: Stored, reference: Stored, names: Sequence[str]) -> Com
 
 def other_weights(path: Path, compared: ComparedLayers) -> Finding:
     """Return the finding for a file of a model that was trained further, or of another one."""
+    names = retrained_in(path.parent) or f"{' or '.join(RETRAINED)} in the folder of its run"
     return Finding(
         "other-weights",
         "warning",
         str(path),
         f"{compared.outside:.0%} of its weights are not those of the baseline: it is of a model"
         " that was trained further, or of another one, and its layers were not compared",
-        "give the float model that it was exported from as --baseline (compressed.keras in the"
-        " folder of its run)",
+        f"give the float model that it was exported from as --baseline ({names})",
     )
 
 

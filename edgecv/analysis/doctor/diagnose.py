@@ -13,7 +13,7 @@ from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_finding
 from edgecv.analysis.doctor.layer_errors import layer_errors, layer_findings
 from edgecv.analysis.doctor.output_errors import Answers, output_findings
 from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError, worst_first
-from edgecv.analysis.doctor.run_files import examined_file, read_models
+from edgecv.analysis.doctor.run_files import RETRAINED, examined_file, read_models
 from edgecv.analysis.doctor.slow_files import speed_findings
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
@@ -52,6 +52,7 @@ MORE_BITS = {
     "float32": 'keep the file in float: precision = "float32" under [[export]]',
 }
 """Remedies for a layer that is too coarse; the first that the format supports is taken."""
+TRAIN_LONGER = "its ranges were found in training: train for longer (epochs under [[technique]])"
 
 
 def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOptions, Diagnosis]:
@@ -108,7 +109,8 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
                 findings.append(Finding("no-reference", "note", str(options.baseline), reason))
             if twin is not None and images is not None:
                 few = images[sample_rows(len(images), _most_images(contents))]
-                layers, found = _layers(file, twin, worker, few, task, context)
+                remedy = _more_precise(options, runtime.format)
+                layers, found = _layers(file, twin, worker, few, task, context, remedy)
                 findings += found
         quick = examined.twin or (None if twin is None else twin.path)
         if quick is not None and options.kernels == USUAL_KERNELS:
@@ -159,6 +161,16 @@ def not_run(contents: Contents, *, has_data: bool) -> str:
 
 
 def _check_paths(options: DoctorOptions) -> None:
+    written = {
+        "--sarif": options.sarif,
+        "--model-explorer": options.model_explorer,
+        "--fix": options.fix,
+    }
+    for flag, path in written.items():
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InputError(flag, f"there is no folder {path.parent}", remedy="make the folder")
+        if path is not None:
+            check_regular(path, flag)
     if options.path.is_dir():
         return
     runtime, accepted = runtime_of_file(options.path), device_suffixes()
@@ -193,7 +205,10 @@ def _check(options: DoctorOptions, *, has_images: bool) -> None:
         raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
 
 
-def _more_bits(file_format: str) -> str:
+def _more_precise(options: DoctorOptions, file_format: str) -> str:
+    """Return the remedy for layers that are too coarse; a technique with quantizers writes int8."""
+    if options.baseline is not None and options.baseline.name == RETRAINED[1]:
+        return TRAIN_LONGER
     possible = EXPORTERS.get(file_format, "format").precisions
     return next(remedy for precision, remedy in MORE_BITS.items() if precision in possible)
 
@@ -235,6 +250,7 @@ def _layers(
     images: Images,
     task: Task,
     context: AnalysisContext,
+    remedy: str,
 ) -> tuple[tuple[LayerError, ...], list[Finding]]:
     """Compare the output of every layer with the baseline's, if its weights are the baseline's."""
     context.emit("doctor", f"{len(images)} images through every layer, beside {twin.path}")
@@ -251,7 +267,6 @@ def _layers(
     if compared.is_other_model:
         return (), [other_weights(file.path, compared), *found]
     errors = layer_errors(own, true, compared.pairs, str(file.path))
-    remedy = _more_bits(runtime_of_file(file.path).format)
     return errors, [*found, *layer_findings(errors, remedy), *left_layers(compared)]
 
 

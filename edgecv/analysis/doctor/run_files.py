@@ -19,8 +19,9 @@ from edgecv.reports.json_file import read_report
 from edgecv.system.storage import check_seal, describe
 
 REPORT = "report.json"
-RETRAINED = "compressed"
-"""The stem of the float model that the files of a run were exported from, if it was retrained."""
+RETRAINED = ("compressed.keras", "compressed.h5")
+"""The float model that the files of a run were exported from, if it was retrained; with
+quantizers it is a .h5 file."""
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,12 @@ def _models(folder: Path, report: Report) -> tuple[Path | None, Path | None]:
     original = folder / name
     if not name or Path(name).name != name or not original.exists():
         return None, None
-    retrained = folder / f"{RETRAINED}{original.suffix}"
-    is_there = bool(report.recipe.get("technique")) and retrained.exists()
-    return original, retrained if is_there else None
+    return original, retrained_in(folder) if report.recipe.get("technique") else None
+
+
+def retrained_in(folder: Path) -> Path | None:
+    """Return the retrained model of a run folder; None where there is none."""
+    return next((folder / name for name in RETRAINED if (folder / name).is_file()), None)
 
 
 def _reference_notes(

@@ -67,6 +67,8 @@ def export_twin(
 ) -> Twin:
     """Export a Keras baseline in float32, in a child: this process does not load TensorFlow.
 
+    Quantizers that it was trained with are left out.
+
     ``input_spec``: how the baseline is read, and so its twin. Raises RuntimeFailure with one line
     if that fails.
     """
@@ -75,7 +77,7 @@ def export_twin(
     model = ModelFile.at(baseline, trust, input_spec)
     with open_converter() as converter:
         try:
-            artifact = converter.export(model, exporter, NO_IMAGES, path)
+            artifact = converter.export(model, exporter, NO_IMAGES, path, keep_quantizers=False)
         except EdgecvError as error:
             raise RuntimeFailure(
                 str(baseline), error.found, accepted=error.accepted, remedy=error.remedy

@@ -67,11 +67,18 @@ class Converter(ProcessClient[PooledProcess]):
         self._started(needs_tensorflow=needs_tensorflow)
 
     def export(
-        self, source: ModelFile, exporter: Exporter, images: ImageSequence, path: Path
+        self,
+        source: ModelFile,
+        exporter: Exporter,
+        images: ImageSequence,
+        path: Path,
+        *,
+        keep_quantizers: bool = True,
     ) -> Artifact:
         """Write a model as ``exporter`` does: the file, and its facts beside it.
 
-        ``images``: uint8 (N, H, W, C), to find ranges with.
+        ``images``: uint8 (N, H, W, C), to find ranges with. ``keep_quantizers``: False to leave
+        out those that the model was trained with.
         """
         facts = path.with_name("artifact.json")
         arguments = {
@@ -79,6 +86,7 @@ class Converter(ProcessClient[PooledProcess]):
             "images": self._images.place_of(images),
             "path": os.path.abspath(path),
             "facts": os.path.abspath(facts),
+            "keep_quantizers": keep_quantizers,
         }
         return self._request("export", source, arguments, path.name, lambda _: read_artifact(facts))
 

@@ -27,6 +27,7 @@ from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.saved_model.frozen_graph import parameters_of
 from edgecv.formats.trust import Trust
+from edgecv.models.unquantized import has_quantizers, without_quantizers
 from edgecv.pipeline.conversion.adapt_model import QUANTIZED, adapt
 from edgecv.reports.json_file import write_artifact
 from edgecv.system.isolation.codec import encode, encode_outputs
@@ -126,11 +127,21 @@ class ConversionServer:
         return self._models[key]
 
     def export(
-        self, source: Path, trust: Trust, exporter: Any, images: Place, path: str, facts: str
+        self,
+        source: Path,
+        trust: Trust,
+        exporter: Any,
+        images: Place,
+        path: str,
+        facts: str,
+        *,
+        keep_quantizers: bool,
     ) -> Response:
         """Write a model as an exporter does: the file, and its facts beside it."""
         model = self._opened(source, trust)
         self._server.stage("converting it")
+        if not keep_quantizers and has_quantizers(model):
+            model = without_quantizers(model)
         made = EXPORTERS.parse(exporter, "conversion")
         artifact = made.export(model, self._mapped(images)[:], Path(path))
         write_artifact(artifact, Path(facts))

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from edgecv.core.data import Dataset
+from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.registry import EXPORTERS
 from edgecv.evaluation.task_of import task_key
@@ -17,11 +17,12 @@ from edgecv.pipeline.mixed.limits import has_limit, limits_answers, limits_of_ch
 from edgecv.pipeline.mixed.search import LayerChoice, LayerSearch
 from edgecv.pipeline.mixed.trial_runner import TrialRunner
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.search.checks import check_drop_is_shown
 from edgecv.pipeline.user_models import UserModel
 from edgecv.system.environment import environment
 from edgecv.system.storage import content_key, write_bytes
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 
 def check_mixed(recipe: Recipe, data: Dataset) -> None:
@@ -43,6 +44,8 @@ def check_mixed(recipe: Recipe, data: Dataset) -> None:
             "chooses the precision of each layer, and nothing limits answers, size or time",
             remedy=f"give --max-drop, --max-size or --min-speedup, {named}",
         )
+    if data.has_labels:
+        check_drop_is_shown(recipe, {name: len(data.split(name)) for name in SPLITS})
 
 
 def with_chosen_layers(
@@ -64,6 +67,9 @@ def with_chosen_layers(
         choice = _chosen(each, model, source, control, context)
         found.append(replace(each, exporter=each.exporter.with_layers(choice.layers)))
         notes += [f"{each.name}: {note}" for note in choice.notes]
+        if choice.missed:
+            context.emit("note", f"{each.name}: {choice.missed}")
+            notes.append(f"{each.name}: {choice.missed}")
     return found, tuple(notes)
 
 

@@ -20,6 +20,8 @@ class LayerChoice(BaseModel):
 
     layers: dict[str, str]
     notes: list[str]
+    missed: str = ""
+    """A sentence on the limits that no trial keeps."""
 
 
 class Runner(Protocol):
@@ -53,7 +55,8 @@ class LayerSearch:
             found = each(found, start, gains)
         if found.broken or found.over:
             found = min(self._runs, key=_distance)
-        return LayerChoice(layers=found.layers, notes=[*self._notes(start, found, gains)])
+        notes, missed = self._notes(start, found, gains), self._missed(found)
+        return LayerChoice(layers=found.layers, notes=notes, missed=missed)
 
     def _run(self, layers: dict[str, str]) -> MixedTrial:
         trial = self._runner.run(layers)
@@ -117,18 +120,22 @@ class LayerSearch:
         ]
         if found.speedup is not None:
             notes.append("the choice is by measured time too: it may differ on another machine")
-        if missed := [*found.broken, *found.over]:
-            tried = counted(len(self._runs), "trial")
-            texts = gate_texts()
-            kept = "; ".join(f"the limit on {texts.get(name, name)}" for name in missed)
-            notes.append(f"none of {tried} keeps {kept}: this is the nearest")
         return notes
+
+    def _missed(self, found: MixedTrial) -> str:
+        missed = [*found.broken, *found.over]
+        if not missed:
+            return ""
+        texts = gate_texts()
+        kept = "; ".join(f"the limit on {texts.get(name, name)}" for name in missed)
+        nearest = "this is the nearest" if found.layers else "int8 for all layers is the nearest"
+        return f"none of {counted(len(self._runs), 'trial')} keeps {kept}: {nearest}"
 
 
 def _distance(trial: MixedTrial) -> tuple[float, ...]:
-    """Return the order of trials that keep not all limits: the nearest first."""
+    """Return the order of trials that keep not all limits: the nearest first, then the smallest."""
     worst = trial.worst_points if trial.worst_points is not None else trial.error
-    return (len(trial.over), len(trial.broken), worst, trial.error, trial.bytes)
+    return (len(trial.over), len(trial.broken), worst, trial.bytes, trial.error)
 
 
 def _losses(trial: MixedTrial) -> str:

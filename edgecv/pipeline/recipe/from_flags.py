@@ -14,7 +14,13 @@ from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import formats_from
-from edgecv.models.training.schedule import USUAL_SCHEDULE, Schedule, parse_schedule
+from edgecv.models.training.schedule import (
+    COUNTS_EPOCHS,
+    USUAL_SCHEDULE,
+    Schedule,
+    frozen_too_long,
+    parse_schedule,
+)
 from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
     exports_of,
@@ -77,7 +83,7 @@ OF_A_NEW_RECIPE = (
 """Options that a recipe defines, so that they are refused together with one."""
 
 
-CHOSEN_BY_AUTO = ("recipe", "quantize", "profile", "teacher", *technique_flags())
+CHOSEN_BY_AUTO = ("quantize", "profile", "teacher", *technique_flags())
 """Options that say themselves what --auto finds."""
 
 
@@ -213,7 +219,7 @@ class CompressOptions(
         board = self._board()
         if board:
             asked = {"shrink": None, **asked}
-        training = {} if self.model is None else self._training()
+        training = self.training
         for name, value in asked.items():
             flag = technique_flags()[name]
             options = {} if value is None else flag.parse(value, exports)
@@ -226,7 +232,7 @@ class CompressOptions(
                 options["training"] = training
             techniques.append(parse_options(cls, options, _flag(name)))
         given = [*training, *(["class_weights"] if self.model and self.class_weights else [])]
-        if given and not any(each.trainings for each in techniques):
+        if given and not self.auto and not any(each.trainings for each in techniques):
             raise InputError(
                 _flag(given[0]),
                 "is for a training, and MODEL is only converted",
@@ -241,6 +247,11 @@ class CompressOptions(
             return {}
         board = profile_named(self.profile)
         return {"int8_bytes": board.flash_bytes, "arena_bytes": board.ram_bytes}
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """The options of each training of a technique: those that are given beside a MODEL."""
+        return {} if self.model is None else self._training()
 
     def _training(self) -> dict[str, Any]:
         """Return the options of a schedule that are given. Raises InputError that names the flag.
@@ -327,6 +338,11 @@ class CompressOptions(
             return None
         text = self.freeze
         freeze = int(text) if text is not None and text.isdecimal() else text
+        if isinstance(freeze, int) and freeze:
+            if self.minutes is not None:
+                raise InputError("--freeze", COUNTS_EPOCHS, remedy="give epochs")
+            if self.epochs is not None and freeze > self.epochs:
+                raise frozen_too_long(freeze, self.epochs)
         options = {"model": self.from_model, "weights": self.weights, "freeze": freeze}
         return parse_options(BackboneOptions, options, "--freeze")
 

@@ -1,10 +1,12 @@
 """The first recipe that holds the limits: recipes are tried in turn, the cheapest first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.report import Report
@@ -12,7 +14,7 @@ from edgecv.core.text import counted
 from edgecv.pipeline.recipe.flag_values import exports_of
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.run import preflight, run
+from edgecv.pipeline.run import Check, preflight, run
 from edgecv.pipeline.search.checks import check_reachable
 from edgecv.pipeline.search.front import exceeded_with_speed
 from edgecv.pipeline.search.options import confirmed_on_test, judged_on_validation
@@ -55,17 +57,22 @@ def compress_auto(
     check_user_model(base)
     preflight(base, store, options.force)
     trials = Store(store.root, f"{base.name}-trials")
+    training = options.training
+
+    def check(data: Dataset) -> None:
+        images = {name: len(data.split(name)) for name in SPLITS}
+        check_reachable(base, images, has_labels=data.has_labels)
 
     def say(message: str) -> None:
         on_event(Event("search", message))
 
     attempts: list[Attempt] = []
-    for number, recipe in enumerate(ladder(base)):
+    for number, recipe in enumerate(ladder(base, training)):
         name = f"{base.name}-{number:03d}-validation"
         trial = judged_on_validation(base, recipe, name, 1.0)
         say(f"trying {steps_of(recipe)} on validation images")
         try:
-            report = _run_once(trial, trials, on_event, log)
+            report = _run_once(trial, trials, on_event, log, check)
         except EdgecvError as error:
             if not attempts:  # It needs no technique: model or data are wrong.
                 raise
@@ -74,9 +81,6 @@ def compress_auto(
         if failure := unmeasured(report):
             say(f"{steps_of(recipe)} is left out: {failure}")
             continue
-        if not attempts:
-            images = report.data.splits["validation"].images
-            check_reachable(base.gates, images, report.data.has_labels, base.task, base.data.name)
         attempts.append(Attempt(recipe, report))
         say(_line(attempts[-1]))
         if attempts[-1].holds:
@@ -90,14 +94,25 @@ def compress_auto(
 def first_recipe(options: CompressOptions) -> Recipe:
     """Return the recipe of the options, with the name of the run and one file."""
     recipe = options.to_recipe()
+    first = recipe.exports[0].precision
+    if recipe.techniques or recipe.search or first != "int8":
+        own = "[[technique]]" if recipe.techniques else "[search]" if recipe.search else first
+        raise InputError(
+            str(options.recipe),
+            f"has {own}, and --auto chooses techniques and precisions",
+            accepted="[data], [baseline], [gates], and an [[export]] as int8",
+            remedy="leave it out, or leave out --auto",
+        )
     name = options.name or f"{recipe.name.removesuffix('-int8')[:75]}-auto"
     settings = recipe.settings.model_copy(update={"name": name})
     return recipe.replace(settings=settings, exports=recipe.exports[:1])
 
 
-def ladder(base: Recipe) -> Iterator[Recipe]:
+def ladder(base: Recipe, training: Mapping[str, Any]) -> Iterator[Recipe]:
     """Yield the recipes to try, the cheapest first: before a training some layers in float32, and
     float16 where integers fail.
+
+    ``training``: options of each training.
     """
 
     def of_precision(name: str) -> Iterator[Recipe]:
@@ -107,11 +122,13 @@ def ladder(base: Recipe) -> Iterator[Recipe]:
     for steps in LADDER:
         if steps == FIRST_TRAINED:
             yield from of_precision("mixed")
-        yield base.replace(techniques=techniques_of(steps, {}))
+        yield base.replace(techniques=techniques_of(steps, training))
     yield from of_precision("float16")
 
 
-def _run_once(recipe: Recipe, store: Store, on_event: OnEvent, log: Path | None) -> Report:
+def _run_once(
+    recipe: Recipe, store: Store, on_event: OnEvent, log: Path | None, check: Check
+) -> Report:
     """Return the report of a run: the one that is there already, or one made now."""
     place = store.run_folder(recipe.name)
     if place.exists():
@@ -119,7 +136,7 @@ def _run_once(recipe: Recipe, store: Store, on_event: OnEvent, log: Path | None)
         report = read_report(place)
         if report.recipe == recipe.replace(logs=()).table():
             return report
-    return run(recipe, store, force=True, on_event=on_event, log=log)
+    return run(recipe, store, force=True, on_event=on_event, log=log, check=check)
 
 
 def _chosen(base: Recipe, attempts: list[Attempt]) -> tuple[Attempt, str]:

@@ -93,11 +93,8 @@ class SearchOptions(
     @property
     def training(self) -> dict[str, Any]:
         """The options of each training of a technique: those that are given beside a MODEL."""
-        if self.model is None:
-            return {}
-        given = {name: getattr(self, name) for name in TRAINING}
-        found = {name: value for name, value in given.items() if value not in (None, ())}
-        return found | ({"minimum_steps": 0} if "epochs" in found else {})
+        given: dict[str, Any] = {name: getattr(self, name) for name in ("model", *TRAINING)}
+        return CompressOptions(**given).training
 
     @property
     def most_trials(self) -> int:

@@ -157,13 +157,7 @@ class RecipeSearch:
             for name in space.classes()
         }
         facts = self.engine.look(self.base, techniques_of(first, self.options.training))
-        check_reachable(
-            self.base.gates,
-            facts.images["validation"],
-            facts.has_labels,
-            self.base.task,
-            self.base.data.name,
-        )
+        check_reachable(self.base, facts.images, has_labels=facts.has_labels)
         for name, reason in facts.unfit.items():
             self._say(f"{name} is left out: {reason}")
         return space.without([*facts.unfit]), facts

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.core.data import SPLITS
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event
 from edgecv.core.registry import TECHNIQUES
@@ -19,6 +20,8 @@ from edgecv.system.isolation.server import ActionServer, Response
 from edgecv.system.storage import Store, check_seal
 from edgecv.system.timing_slot import SLOT
 
+IDENTITY = ("train", "validation", "test")
+"""Splits that must be the same for a search to go on."""
 BATCH = 128
 """Images of a step whose time is taken."""
 
@@ -58,12 +61,12 @@ class TrialServer:
         with open_run(store, parsed.settings, self._on_event, self._log) as context:
             model = open_user_model(parsed, context)
             check_calibration(parsed, model.data)
-            data, splits = model.data, ("train", "validation", "test")
+            data = model.data
             with parsed.baseline.trusted.scope():
                 found = tried_techniques(model, candidates)
             return {
-                "images": {name: len(data.split(name)) for name in splits},
-                "sha256": {name: data.split(name).sha256 for name in splits},
+                "images": {name: len(data.split(name)) for name in SPLITS},
+                "sha256": {name: data.split(name).sha256 for name in IDENTITY},
                 "has_labels": data.has_labels,
                 **found,
             }, []

@@ -71,6 +71,40 @@ def test_a_run_folder_brings_its_trained_model_and_its_images(run: Path) -> None
     assert not errors(found)
 
 
+def test_a_model_trained_with_quantizers_is_compared_without_them(
+    run: Path, network: Any, pixels: Images, tmp_path: Path
+) -> None:
+    """Such a model is a .h5 file; ``edgecv doctor RUN`` after ``--qat`` once took the baseline."""
+    from tensorflow_model_optimization.quantization import keras as tfmot
+
+    from edgecv.models.tf import load_tensorflow, model_bytes
+    from edgecv.techniques.quantizers.first_kernels import take_pixels
+
+    folder = shutil.copytree(run, tmp_path / "run")
+    (folder / "compressed.keras").unlink()
+    _, keras = load_tensorflow()
+
+    def annotated(layer: Any) -> Any:
+        is_plain = isinstance(layer, keras.layers.Rescaling)
+        return layer if is_plain else tfmot.quantize_annotate_layer(layer)
+
+    copy = keras.models.clone_model(network, clone_function=annotated)
+    copy.set_weights(network.get_weights())
+    model = tfmot.quantize_apply(copy)
+    model(pixels.astype(np.float32), training=True)
+    take_pixels(model)
+    suffix, content = model_bytes(model)
+    (folder / f"compressed{suffix}").write_bytes(content)
+    EXPORTERS.get("tflite", "test")(precision="int8").export(model, pixels, folder / "int8.tflite")
+    seal(folder)
+    found = doctor(DoctorOptions(path=folder))
+    (reference,) = (each for each in found.findings if each.name == "reference")
+    assert reference.where == str(folder / "compressed.h5")
+    assert len(found.layers) == 4
+    remedies = [each.remedy for each in found.findings if each.name == "coarse-layer"]
+    assert all("train for longer" in each for each in remedies)
+
+
 def test_training_is_not_blamed_on_quantization(run: Path) -> None:
     """The original of the run is given by hand, as the page once said."""
     found = doctor(DoctorOptions(path=run / "int8.tflite", baseline=run / "baseline.keras"))
@@ -88,7 +122,7 @@ def test_other_weights_are_said_where_there_is_no_run(
     found = doctor(options)
     (other,) = (each for each in found.findings if each.name == "other-weights")
     assert other.severity == "warning"
-    assert "--baseline (compressed.keras in the folder of its run)" in other.remedy
+    assert "--baseline (compressed.keras or compressed.h5 in the folder of its run)" in other.remedy
     assert not found.layers
     assert not errors(found)
     assert "nothing is wrong" not in to_text(found)

@@ -29,7 +29,7 @@ pytest.importorskip("optuna", reason='needs Optuna: pip install "edgecv[search]"
 pytestmark = pytest.mark.quick
 
 LOOKED = ModelAndData(
-    images={"train": 4000, "validation": 1000, "test": 2000},
+    images={"train": 4000, "calibration": 500, "validation": 1000, "test": 2000},
     sha256={"train": "a", "validation": "b", "test": "c"},
     has_labels=True,
     unfit={},
@@ -237,13 +237,30 @@ def test_time_that_is_over_begins_no_trial(tmp_path: Path) -> None:
 
 
 def test_a_drop_that_no_file_could_be_shown_to_hold_is_refused() -> None:
-    task = SearchOptions(data="digits").to_recipe().task
-    with pytest.raises(InputError, match=r"--max-drop 1: cannot be shown on 135 validation images"):
-        check_reachable(Limits(max_drop_points=1.0), 135, True, task, "digits")
-    check_reachable(Limits(max_drop_points=1.0), 1000, True, task, "digits")
-    check_reachable(Limits(), 135, True, task, "digits")
+    base = SearchOptions(data="digits").to_recipe()
+    strict = base.replace(gates=Limits(max_drop_points=1.0))
+    few = {"train": 1010, "calibration": 202, "validation": 135}
+    many = {"train": 10, "calibration": 2, "validation": 1000}
+    expected = (
+        r"--max-drop 1: cannot be shown on 135 validation images.* may still lose 2\.77 points.*"
+        r"accepted: 2\.77 or more here, or 381 validation images; give a larger --max-drop, or a"
+        r" recipe with \[data\] validation = 0\.29$"
+    )
+    with pytest.raises(InputError, match=expected):
+        check_reachable(strict, few, has_labels=True)
+    check_reachable(strict, many, has_labels=True)
+    check_reachable(strict, {**few, "validation": 381}, has_labels=True)
+    check_reachable(base, few, has_labels=True)
+    check_reachable(base.replace(gates=Limits(max_drop_points=2.77)), few, has_labels=True)
     with pytest.raises(InputError, match=r"has no labels, and trials are compared by their"):
-        check_reachable(Limits(), 135, False, task, "pile")
+        check_reachable(base, few, has_labels=False)
+    # No fraction is enough, or the fraction is not what has chosen them.
+    with pytest.raises(InputError, match=r"more images: no fraction below 0\.5 of these 600"):
+        check_reachable(
+            strict, {"train": 480, "calibration": 60, "validation": 60}, has_labels=True
+        )
+    with pytest.raises(InputError, match=r"give a larger --max-drop, or more validation images$"):
+        check_reachable(strict, {**few, "validation": 300}, has_labels=True)
 
 
 def test_a_point_of_the_front_is_beaten_by_none() -> None:
