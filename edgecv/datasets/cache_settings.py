@@ -41,7 +41,10 @@ def is_cache_off() -> bool:
 
 @contextmanager
 def cache_set(folder: str | None, limit: str | None, *, is_off: bool) -> Iterator[None]:
-    """Set what is given, until the end of the context."""
+    """Set what is given, until the end of the context. Raises InputError for a file."""
+    place = Path(folder or ".").expanduser().absolute()
+    if not next(each for each in (place, *place.parents) if each.exists()).is_dir():
+        raise InputError("--cache", f"{folder} is no folder", accepted="a folder, which may be new")
     given = {FOLDER: folder, LIMIT: limit, OFF: "1" if is_off else None}
     before = {name: os.environ.get(name) for name in given}
     _set({name: value for name, value in given.items() if value is not None})

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from edgecv.core.data import SPLITS, Dataset
+from edgecv.core.errors import InputError
 from edgecv.datasets import cache as _cache
-from edgecv.datasets.cache_settings import cache_folder
+from edgecv.datasets.cache_settings import cache_folder, cache_set
 from edgecv.datasets.image_tree import files as image_files
 from edgecv.datasets.images import ImageTree
 
@@ -169,6 +170,14 @@ def test_a_cache_that_cannot_be_written_is_a_note(
     (note,) = data.notes
     assert "could not be kept in" in note
     assert "Not a directory" in note
+
+
+@pytest.mark.parametrize("below", ["", "/new"])
+def test_a_file_as_the_folder_of_the_cache_is_refused(tmp_path: Path, below: str) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(InputError, match=r"--cache: .* is no folder"):
+        cache_set(f"{file}{below}", None, is_off=False).__enter__()
 
 
 def test_a_disk_that_fills_up_is_a_note_and_leaves_nothing(

@@ -151,9 +151,9 @@ def test_a_stage_has_its_part_of_the_epochs() -> None:
     assert parts("all", 0.1)[1] is None
     assert parts(10, 0.1)[1] is None
     assert parts(0, 0.1)[0] is None
-    with pytest.raises(InputError, match="freeze: is 11, and the training has 10 epochs"):
+    with pytest.raises(InputError, match="--freeze: is 11, and the training has 10 epochs"):
         parts(11, 0.1)
     in_time = QUICK.model_copy(update={"minutes": 3.0})
     assert [each.minutes for each in stages(in_time, 120, None, 0.1) if each] == [1.0, 2.0]
-    with pytest.raises(InputError, match="freeze: counts epochs, and the training has minutes"):
+    with pytest.raises(InputError, match="--freeze: counts epochs, and the training has minutes"):
         stages(in_time, 120, 2, 0.1)

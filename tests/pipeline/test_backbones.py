@@ -18,6 +18,7 @@ from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
 from edgecv.pipeline.recipe.parts import BackboneOptions, BaselineOptions
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.run import run, train
+from edgecv.pipeline.user_models.backbone import check_backbone
 from edgecv.pipeline.user_models.trained import TrainedModel
 from edgecv.system.storage import Store
 
@@ -192,6 +193,19 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("options", "message"), WRONG)
 def test_options_that_exclude_each_other_are_refused(options: dict[str, Any], message: str) -> None:
     assert message in refusal_of(lambda: CompressOptions(data="digits", **options).to_recipe())
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", ["a.tflite", "a.txt"])
+def test_only_files_with_layers_are_accepted(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"none")
+    made = CompressOptions(data="digits", from_model=path).to_recipe()
+    backbone = made.baseline.backbone
+    assert backbone is not None
+    said = refusal_of(lambda: check_backbone(made, backbone))
+    assert "accepted: .keras, .h5 and .hdf5" in said
+    assert "onnx" not in said
 
 
 @pytest.mark.quick

@@ -7,7 +7,7 @@ import pytest
 from edgecv.core.errors import InputError
 from edgecv.models.training.estimate import duration
 from edgecv.pipeline.export import format_notes, planned_exports
-from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.targets.board import profile_named
 
@@ -97,6 +97,31 @@ def test_classes_have_weights_by_name() -> None:
     again = parse_recipe(made.table(), "again")
     assert again.task == made.task
     assert recipe(qat=True, class_weights="balanced").task_is_given
+
+
+NEW: list[tuple[dict[str, Any], str]] = [
+    (
+        {"from_model": "m.keras", "freeze": "9", "epochs": 3},
+        "--freeze: is 9, and the training has 3 epochs; accepted: up to 3, or all",
+    ),
+    ({"from_model": "m.keras", "freeze": "1", "minutes": 2}, "--freeze: counts epochs"),
+    ({"training_device": "tpu"}, "accepted: cpu, gpu, or gpu:0"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), NEW)
+def test_wrong_options_of_a_baseline_are_said_before_anything_is_opened(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        CompressOptions(data="digits", **options).to_recipe()
+    assert message in str(caught.value)
+
+
+def test_weights_of_classes_are_a_dictionary_in_python() -> None:
+    options: Any = {"data": "digits", "class_weights": {"3": 2, "4": 0.5}}
+    task = TrainOptions(**options).to_recipe().task
+    assert task.model_dump()["class_weights"] == {"3": 2.0, "4": 0.5}
 
 
 def test_several_precisions_are_files_of_their_own() -> None:

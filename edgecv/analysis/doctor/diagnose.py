@@ -161,6 +161,16 @@ def not_run(contents: Contents, *, has_data: bool) -> str:
 
 
 def _check_paths(options: DoctorOptions) -> None:
+    written = {
+        "--sarif": options.sarif,
+        "--model-explorer": options.model_explorer,
+        "--fix": options.fix,
+    }
+    for flag, path in written.items():
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InputError(flag, f"there is no folder {path.parent}", remedy="make the folder")
+        if path is not None:
+            check_regular(path, flag)
     if options.path.is_dir():
         return
     runtime, accepted = runtime_of_file(options.path), device_suffixes()

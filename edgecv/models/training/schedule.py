@@ -1,6 +1,7 @@
 """Schedule of a training: epochs, learning rate, variations of the images."""
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -17,11 +18,21 @@ from pydantic import (
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.options import Options, parse_options
+from edgecv.core.text import counted
+
+DEVICE = r"^(cpu|gpu(:\d{1,3})?)$"
+COUNTS_EPOCHS = "counts epochs, and the training has minutes"
 
 
 def _or_a_list(schema: dict[str, Any]) -> None:
     table = {key: schema.pop(key) for key in ("type", "additionalProperties")}
     schema["anyOf"] = [table, {"type": "array", "items": {"type": "string"}}]
+
+
+def frozen_too_long(frozen: int, epochs: int) -> InputError:
+    """Return the error for a head that would be trained for longer than there are epochs."""
+    found = f"is {frozen}, and the training has {counted(epochs, 'epoch')}"
+    return InputError("--freeze", found, accepted=f"up to {epochs}, or all")
 
 
 class Schedule(Options):
@@ -71,8 +82,15 @@ class Schedule(Options):
 
     mixed_precision: Literal["bfloat16", "float16"] | None = None
     """Compute in 16 bits, with weights in float32; for the training of a baseline."""
-    device: Annotated[str, Field(pattern=r"^(cpu|gpu(:\d{1,3})?)$")] | None = None
+    device: Annotated[str, Field(pattern=DEVICE)] | None = None
     """The device of the training: cpu, gpu, gpu:1; where not given, a GPU if there is one."""
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def _device_is_known(cls, given: Any) -> Any:
+        if isinstance(given, str) and re.search(DEVICE, given) is None:
+            raise ValueError("cpu, gpu, or gpu:0 for the first of several")
+        return given
 
     @model_validator(mode="before")
     @classmethod

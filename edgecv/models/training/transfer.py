@@ -9,11 +9,10 @@ from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event, of_training
 from edgecv.core.plugins import Task
-from edgecv.core.text import counted
 from edgecv.models.backbone import Backbone
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.loop import fit
-from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.schedule import COUNTS_EPOCHS, Schedule, frozen_too_long
 
 USUAL_SHARE = 3
 """One in so many epochs trains the head alone, where nothing else is asked for."""
@@ -35,9 +34,7 @@ def stages(
         return schedule, None
     if schedule.minutes is not None:
         if freeze is not None:
-            raise InputError(
-                "freeze", "counts epochs, and the training has minutes", remedy="give epochs"
-            )
+            raise InputError("--freeze", COUNTS_EPOCHS, remedy="give epochs")
         first = schedule.minutes / USUAL_SHARE
         return (
             schedule.model_copy(update={"minutes": first}),
@@ -48,11 +45,7 @@ def stages(
     if frozen == epochs:
         return schedule, None
     if frozen > epochs:
-        raise InputError(
-            "freeze",
-            f"is {frozen}, and the training has {counted(epochs, 'epoch')}",
-            accepted=f'up to {epochs}, or "all"',
-        )
+        raise frozen_too_long(frozen, epochs)
     exact = {"minimum_steps": 0, "maximum_steps": None}
     return (
         schedule.model_copy(update={"epochs": frozen, **exact}),

@@ -14,7 +14,13 @@ from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import formats_from
-from edgecv.models.training.schedule import USUAL_SCHEDULE, Schedule, parse_schedule
+from edgecv.models.training.schedule import (
+    COUNTS_EPOCHS,
+    USUAL_SCHEDULE,
+    Schedule,
+    frozen_too_long,
+    parse_schedule,
+)
 from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
     exports_of,
@@ -332,6 +338,11 @@ class CompressOptions(
             return None
         text = self.freeze
         freeze = int(text) if text is not None and text.isdecimal() else text
+        if isinstance(freeze, int) and freeze:
+            if self.minutes is not None:
+                raise InputError("--freeze", COUNTS_EPOCHS, remedy="give epochs")
+            if self.epochs is not None and freeze > self.epochs:
+                raise frozen_too_long(freeze, self.epochs)
         options = {"model": self.from_model, "weights": self.weights, "freeze": freeze}
         return parse_options(BackboneOptions, options, "--freeze")
 

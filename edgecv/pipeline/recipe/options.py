@@ -1,8 +1,10 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import field_validator
 
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec, input_spec_of
@@ -172,6 +174,14 @@ class TrainingOptions(CommandOptions):
     class_weights: Annotated[Several, Flag(default="1 each")] = ()
     """Weights of the images of a class in that training: balanced, or CLASS=NUMBER, one or several
     with a comma."""
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _weights_by_name(cls, given: Any) -> Any:
+        """Read a dictionary, as a program or the table of a recipe has it."""
+        is_table = isinstance(given, Mapping)
+        return tuple(f"{name}={value}" for name, value in given.items()) if is_table else given
+
     seed: Annotated[int | None, Flag(default="0")] = None
     """The number that decides splits, first weights and the order of images."""
 

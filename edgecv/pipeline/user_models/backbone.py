@@ -20,6 +20,9 @@ from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.adapted_file import adapt_file, reader_of
 from edgecv.system.storage import tree_sha256
 
+WITH_LAYERS = ".keras, .h5 and .hdf5"
+"""The files whose layers can be taken."""
+
 
 def check_backbone(recipe: Recipe, options: BackboneOptions) -> None:
     """Raise InputError if the file is missing, or is none that layers can be taken of.
@@ -39,12 +42,16 @@ def check_backbone(recipe: Recipe, options: BackboneOptions) -> None:
     if options.model is None:
         check_features(recipe.architecture, recipe.task, "--architecture")
         return
-    importer = importer_of(path)
+    try:
+        importer = importer_of(path)
+    except InputError as error:
+        found, remedy = error.found, error.remedy
+        raise InputError(str(path), found, accepted=WITH_LAYERS, remedy=remedy) from None
     if not importer.has_layers:
         raise InputError(
             str(path),
             f"is a {importer.name} and has no layers to start from",
-            accepted=".keras and .h5",
+            accepted=WITH_LAYERS,
         )
     importer.check_trust(path, recipe.baseline.trusted)
 

@@ -52,6 +52,13 @@ def first(diagnosis: Diagnosis) -> tuple[str, str, str]:
     return found.name, found.severity, found.where
 
 
+@pytest.mark.parametrize("field", ["sarif", "model_explorer", "fix"])
+def test_a_file_that_cannot_be_written_is_refused_first(tmp_path: Path, field: str) -> None:
+    options: dict[str, Any] = {"path": tmp_path / "x.tflite", field: tmp_path / "no" / "file"}
+    with pytest.raises(InputError, match=f"--{field.replace('_', '-')}: there is no folder"):
+        doctor(DoctorOptions(**options))
+
+
 def test_a_good_file_has_no_error(files: Path) -> None:
     for name, baseline in (("int8.tflite", "float32.tflite"), ("int8.onnx", "baseline.keras")):
         found = doctor(

@@ -92,8 +92,8 @@ def test_a_model_that_is_trained_on_keeps_the_size_of_its_weights(
     baseline = keras.models.load_model(output / "trained-on" / "baseline.keras", compile=False)
     kernel, before = (each.get_layer("conv_1").get_weights()[0] for each in (baseline, network))
     assert np.array_equal(kernel, before)
-    assert report.baseline is not None and report.control is not None
-    assert report.baseline is not None and report.control is not None
+    assert report.baseline is not None
+    assert report.control is not None
     assert report.control.scores[0].value > report.baseline.value - 0.05
 
 

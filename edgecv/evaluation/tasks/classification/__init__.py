@@ -72,11 +72,11 @@ class Classification(ProbabilityTask):
         for name in weights if isinstance(weights, dict) and data.has_labels else ():
             if name not in data.class_names:
                 raise unknown_name(
-                    "class_weights", f'there is no class "{name}"', name, data.class_names
+                    "--class-weights", f'there is no class "{name}"', name, data.class_names
                 )
         if isinstance(weights, tuple) and data.has_labels and len(weights) != classes:
             raise InputError(
-                "class_weights",
+                "--class-weights",
                 f"holds {len(weights)} numbers, and {data.name} has {classes} classes",
                 accepted='one each, in the order of the classes, or "balanced"',
             )
