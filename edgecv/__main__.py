@@ -9,7 +9,7 @@ import sys
 INTERRUPTED = 130
 STEP_FAILED = 3
 LEAST_ADDRESS_SPACE_BYTES = 384 * 2**20
-RESUMED = {"compress", "train", "table"}
+RESUMED = {"compress", "train", "table", "search"}
 """Commands whose finished steps are kept, so that the same command goes on."""
 
 

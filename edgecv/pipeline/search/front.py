@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edgecv.core.report import Outcome
-from edgecv.core.text import counted
-from edgecv.evaluation.limits import Limits
+from edgecv.core.text import counted, were
+from edgecv.evaluation.limits import DEFAULT, NONE, Limits, all_limits, gate_texts
+from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.trial import SearchTrial, TrialFigures
 from edgecv.reports.markdown_table import markdown_table
 
@@ -70,14 +71,43 @@ def dominates(one: TrialFigures | None, other: TrialFigures) -> bool:
     return is_better or ratio > INDISTINCT
 
 
+def held_limits(recipe: Recipe) -> dict[str, Any]:
+    """Return the limits that trials and front are held to, the default ones too, by key.
+
+    Those of labelled images: others are not searched.
+    """
+    held = recipe.gates.with_defaults().model_dump(exclude_none=True)
+    for key, limit in all_limits().items():
+        if held.get(key) == DEFAULT and limit.default is not None:
+            is_meant = limit.needs_labels and (
+                key == "max_drop_points" or recipe.task.has_binary_scores
+            )
+            held |= {key: limit.default.value if is_meant else NONE}
+    return {key: value for key, value in held.items() if value != NONE}
+
+
+def limits_note(recipe: Recipe) -> str:
+    """Return a sentence on the limits that were held."""
+    texts, given = gate_texts(), {key for key, _, _ in recipe.gates.given()}
+    parts = [
+        f"{texts[key]} {value:,.10g}{'' if key in given else ' (default)'}"
+        for key, value in held_limits(recipe).items()
+        if key in texts
+    ]
+    return f"limits of all trials and of the front: {', '.join(parts) or 'none'}"
+
+
 def violations(figures: TrialFigures, limits: Limits) -> dict[str, float]:
     """Return how far each limit is exceeded, as a fraction of it; not above 0 where it holds.
 
     Times are left out: they differ from one measurement to the next.
     """
-    found = {}
-    if isinstance(limits.max_drop_points, int | float):
-        found["max_drop_points"] = (figures.lost_points - limits.max_drop_points) / 100
+    found, drop = {}, limits.max_drop_points
+    default = all_limits()["max_drop_points"].default
+    if isinstance(drop, int | float):
+        found["max_drop_points"] = (figures.lost_points - drop) / 100
+    elif drop != NONE and default is not None:  # It is held by the drop as it was measured.
+        found["max_drop_points"] = (-figures.points - default.value) / 100
     if limits.max_bytes is not None:
         found["max_bytes"] = figures.bytes / limits.max_bytes - 1
     if limits.max_gzip_bytes is not None:
@@ -219,8 +249,8 @@ def significance_notes(trials: Sequence[SearchTrial], front: Sequence[FrontPoint
         return []
     images = judged[0].figures.images
     notes = [
-        f"{counted(len(judged), 'recipe')} were compared on the same {images:,} validation images:"
-        " the best of many looks better there than it is, so its figures there prove nothing"
+        f"{counted(len(judged), 'recipe')} {were(len(judged))} compared on the same {images:,} validation"
+        " images: the best of many looks better there than it is, so its figures there prove nothing"
     ]
     if front:
         tested, count = front[0].figures.images, len(front)

@@ -30,6 +30,8 @@ from edgecv.pipeline.search.front import (
     SearchResult,
     exceeded_with_speed,
     front_of,
+    held_limits,
+    limits_note,
     ranked,
     significance_notes,
     status_text,
@@ -270,11 +272,11 @@ class RecipeSearch:
         return SearchResult(
             name=self.base.name,
             folder=str(self.store.root / self.store.group),
-            limits=self.base.gates.model_dump(exclude_none=True),
+            limits=held_limits(self.base),
             trials=tuple(trials),
             front=tuple(points),
             nearest=nearest,
-            notes=(*self.notes, *significance_notes(trials, points)),
+            notes=(limits_note(self.base), *self.notes, *significance_notes(trials, points)),
         )
 
     def _points(self, front: Sequence[SearchTrial]) -> list[FrontPoint]:

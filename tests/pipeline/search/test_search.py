@@ -18,7 +18,15 @@ from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.checks import check_reachable
 from edgecv.pipeline.search.engine import ModelAndData
 from edgecv.pipeline.search.estimate import cost_of, plan_text
-from edgecv.pipeline.search.front import SearchResult, dominates, front_of, to_markdown
+from edgecv.pipeline.search.front import (
+    SearchResult,
+    dominates,
+    front_of,
+    held_limits,
+    limits_note,
+    to_markdown,
+    violations,
+)
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.search.search import RecipeSearch, status
 from edgecv.pipeline.search.space import space_of
@@ -261,6 +269,19 @@ def test_a_drop_that_no_file_could_be_shown_to_hold_is_refused() -> None:
         )
     with pytest.raises(InputError, match=r"give a larger --max-drop, or more validation images$"):
         check_reachable(strict, {**few, "validation": 300}, has_labels=True)
+
+
+def test_the_default_limit_is_held_and_said(tmp_path: Path) -> None:
+    figures = TrialFigures(1000, -2.5, 3.5, 100, 90, 0, None, None)
+    assert violations(figures, Limits())["max_drop_points"] == pytest.approx(0.005)
+    assert "max_drop_points" not in violations(figures, Limits(max_drop_points="none"))
+    result = searched(tmp_path, max_drop=None, max_size=60_000, trials=1)
+    assert result.limits == {"max_class_drop_points": 20.0, "max_bytes": 60_000}
+    base = SearchOptions(data="digits", max_size=60_000).to_recipe()
+    assert held_limits(base)["max_drop_points"] == 2.0
+    expected = "limits of all trials and of the front: points lost 2 (default), points lost by the"
+    assert limits_note(base).startswith(expected)
+    assert limits_note(base).endswith("20 (default), bytes 60,000")
 
 
 def test_a_point_of_the_front_is_beaten_by_none() -> None:
