@@ -77,9 +77,7 @@ def read_run(folder: Path) -> Report:
     if not (folder / "report.json").is_file():
         accepted = "the folder of a run, which holds a report.json"
         if (folder / "training.json").is_file():
-            remedy = (
-                f"edgecv compress {folder / 'model.keras'} with the same --data makes a run of it"
-            )
+            remedy = f"edgecv compress {folder / 'model.keras'} with its --data makes a run of it"
             raise InputError(str(folder), "is a baseline", accepted=accepted, remedy=remedy)
         if (folder / "search.json").is_file():
             runs = sorted(str(each.parent) for each in folder.glob("*/report.json"))
