@@ -45,8 +45,8 @@ class ModelAndData:
     sha256: dict[str, str]
     """Hash of each split."""
     has_labels: bool
-    unfit: dict[str, str]
-    """Reasons of the techniques that the model cannot take."""
+    unfit: list[str]
+    """Why the model cannot take each of the techniques that were asked for; "" where it can."""
     parameters: int
     """Parameters of the model; 0 where it cannot be trained."""
     seconds_a_step: float
