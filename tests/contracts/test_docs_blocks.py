@@ -41,6 +41,7 @@ NOT_RUN = {
     "README.md": 2,
     "docs/getting-started.md": 1,
     "docs/guides/own-model.md": 1,
+    "docs/guides/experiments.md": 1,
     "docs/guides/gate.md": 2,
     "docs/guides/deployment.md": 2,
     "docs/contributing/index.md": 2,

@@ -81,6 +81,10 @@ verify signed --key {}.pem | --key
 sign sealed --key {}.pem | --key
 sign run-{} --key good.pem | run-{}/manifest.json
 table {}.toml | {}.toml
+report run-{} | run-{}/manifest.json
+card run-{} | run-{}/manifest.json
+compare run-{} run-{} | run-{}/manifest.json
+log run-{} --to csv | run-{}/manifest.json
 search --recipe {}.toml | {}.toml
 search {}.keras --data digits | MODEL
 """

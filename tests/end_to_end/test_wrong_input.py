@@ -33,6 +33,12 @@ comprss | No such command | did you mean "compress"
 evaluate | No such command | did you mean "validate"
 --verson | --version
 list more | unexpected extra argument | more
+report nothing | holds no manifest.json | accepted: a run
+card nothing | holds no manifest.json | accepted: a run
+compare nothing | two or more | edgecv report
+compare nothing notes.txt | holds no manifest.json
+log nothing --to csv | holds no manifest.json | accepted: a run
+log nothing --to nolog | --to: unknown log "nolog" | tensorboard
 schema more | unexpected extra argument | more
 
 compress a.keras b.keras | unexpected extra argument | b.keras

@@ -179,7 +179,10 @@ def registered() -> Iterator[None]:
         yield
 
 
-EPOCH = {"epoch", "loss", "closeness", "validation_closeness", "seconds", "settled"}
+EPOCH = {
+    *("epoch", "loss", "validation_loss", "learning_rate", "closeness", "validation_closeness"),
+    *("seconds", "settled"),
+}
 
 
 def _read(path: Path) -> Any:
