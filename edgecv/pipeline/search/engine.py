@@ -46,7 +46,7 @@ class ModelAndData:
     """Hash of each split."""
     has_labels: bool
     unfit: list[str]
-    """Why the model cannot take each of the techniques that were asked for; "" where it can."""
+    """The reason, for each technique that was asked for, that the model cannot take it, or ""."""
     parameters: int
     """Parameters of the model; 0 where it cannot be trained."""
     seconds_a_step: float

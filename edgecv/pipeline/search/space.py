@@ -64,7 +64,7 @@ def techniques_of(steps: Steps, training: Mapping[str, Any]) -> tuple[Technique,
 
 
 @dataclass(frozen=True)
-class Candidate:
+class OptionValue:
     """One value of one option of the space, in a technique that a model may be too small for."""
 
     name: str
@@ -75,7 +75,7 @@ class Candidate:
     technique: Technique
 
 
-def candidates_of(space: SearchSpace, training: Mapping[str, Any]) -> list[Candidate]:
+def candidates_of(space: SearchSpace, training: Mapping[str, Any]) -> list[OptionValue]:
     """Return each value of each option, beside the first values of the others, and the last."""
     ends = [
         {
@@ -84,7 +84,7 @@ def candidates_of(space: SearchSpace, training: Mapping[str, Any]) -> list[Candi
         }
         for place in (0, -1)
     ]
-    found: list[Candidate] = []
+    found: list[OptionValue] = []
     for name, end in ((name, end) for name in space.classes() for end in ends):
         for key, values in (space.values(name) or {"": ("",)}).items():
             for value in values:
@@ -92,13 +92,13 @@ def candidates_of(space: SearchSpace, training: Mapping[str, Any]) -> list[Candi
                 with suppress(InputError):  # The options do not go together.
                     made = techniques_of({**end, name: own}, training)
                     technique = next(each for each in made if each.name == name)
-                    candidate = Candidate(name, key, value, technique)
+                    candidate = OptionValue(name, key, value, technique)
                     found += [] if candidate in found else [candidate]
     return found
 
 
 def reachable(
-    space: SearchSpace, candidates: Sequence[Candidate], unfit: Sequence[str]
+    space: SearchSpace, candidates: Sequence[OptionValue], unfit: Sequence[str]
 ) -> tuple[SearchSpace, dict[str, str]]:
     """Return the space without what does not fit, and the reasons by what is left out.
 
