@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
 from edgecv.core.files import open_regular
-from edgecv.core.text import listed, printable
+from edgecv.core.text import bytes_text, listed, printable
 from edgecv.datasets.array_targets import place_of
 from edgecv.datasets.image_tree.folder_tree import is_bomb
 
@@ -79,7 +79,7 @@ def _arrays(
             if is_bomb(unpacked, path):
                 raise InputError(
                     where,
-                    f"it would unpack to {unpacked / 1e9:,.1f} GB, far more than images do",
+                    f"it would unpack to {bytes_text(unpacked)}, far more than images do",
                     remedy="save it with numpy.savez if it is what it should be",
                 )
             arrays = {name: _read(archive, info) for name, info in wanted.items()}

@@ -226,4 +226,4 @@ def test_a_bomb_is_refused_before_it_is_unpacked(
     arrays["x_test"] = np.zeros((6, 400, 400, 3), np.uint8)
     arrays["x_train"] = np.zeros((30, 400, 400, 3), np.uint8)
     monkeypatch.setattr(_files, "MAX_SMALL_BYTES", 1_000_000)
-    assert "it would unpack to 0.0 GB, far more than images do" in refusal(save(arrays, True))
+    assert "it would unpack to 17.3 MB, far more than images do" in refusal(save(arrays, True))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular, file_sha256
-from edgecv.core.text import printable
+from edgecv.core.text import bytes_text, printable
 from edgecv.datasets.image_tree.decoding import BadImage
 from edgecv.datasets.image_tree.folder_tree import (
     MAX_FILE_BYTES,
@@ -126,7 +126,7 @@ class ZipTree:
         if is_bomb(unpacked, self.path):
             raise InputError(
                 self.where,
-                f"it would unpack to {unpacked / 1e9:,.1f} GB, far more than pictures of its size",
+                f"it would unpack to {bytes_text(unpacked)}, far more than pictures of its size",
                 remedy="give a folder if it is what it should be",
             )
         return members, folders
