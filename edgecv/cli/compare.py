@@ -24,17 +24,14 @@ def run(options: CompareCommand, screen: Screen) -> int:
     """Write one page of several runs, and show their files as one table."""
     from edgecv.cli.show import show_comparison
     from edgecv.reports.files import open_page, write_page
-    from edgecv.reports.json_file import read_report, to_table
+    from edgecv.reports.json_file import read_run, to_table
     from edgecv.reports.page.compare import to_comparison
-    from edgecv.system.storage import check_seal
 
     if len(options.runs) == 1:
         raise InputError(
             "RUNS", "one", accepted="two or more", remedy="edgecv report RUN shows one"
         )
-    for folder in options.runs:
-        check_seal(folder)
-    reports = [read_report(folder) for folder in options.runs]
+    reports = [read_run(folder) for folder in options.runs]
     write_page(to_comparison(reports), options.to)
     if options.as_json:
         screen.table([to_table(report) for report in reports])

@@ -25,13 +25,11 @@ def run(options: ReportCommand, screen: Screen) -> int:
     from edgecv.analysis.doctor.text import diagnosed_file, read_diagnosis
     from edgecv.cli.show import show_report
     from edgecv.reports.files import open_page, write_page
-    from edgecv.reports.json_file import read_report
+    from edgecv.reports.json_file import read_run
     from edgecv.reports.page.build import to_page
-    from edgecv.system.storage import check_seal
 
     folder = options.run.resolve()
-    check_seal(folder)
-    report = read_report(folder)
+    report = read_run(folder)
     page = options.to or folder.with_name(f"{folder.name}.html")
     diagnoses = [diagnosed_file(read_diagnosis(path)) for path in options.doctor]
     write_page(to_page(report, folder, diagnoses), page)

@@ -30,10 +30,10 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun.removesuffix('y')}{ending}"
 
 
-def size_text(count: int) -> str:
+def bytes_text(count: int) -> str:
     """Return a number of bytes in a unit that fits.
 
-    >>> size_text(1_000_000), size_text(2_457_600), size_text(50_000_000_000), size_text(12)
+    >>> bytes_text(1_000_000), bytes_text(2_457_600), bytes_text(50_000_000_000), bytes_text(12)
     ('1 MB', '2.5 MB', '50 GB', '12 B')
     """
     power = min(3, max(0, (len(str(count)) - 1) // 3))

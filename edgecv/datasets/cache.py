@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import InputError
 from edgecv.core.images import ImageFile, ImageRows, chunks, image_rows
-from edgecv.core.text import counted, size_text, were
+from edgecv.core.text import bytes_text, counted, were
 from edgecv.datasets.cache_settings import cache_folder, cache_limit, is_cache_off
 from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.workspace import IMAGES, PARTS, Workspace
@@ -257,5 +257,5 @@ def _forget(root: Path) -> list[str]:
         return []
     return [
         f"{counted(removed, 'data set')} used longest ago {were(removed)} removed from {root},"
-        f" which took more than {size_text(limit)} ({size_text(freed)} freed)"
+        f" which took more than {bytes_text(limit)} ({bytes_text(freed)} freed)"
     ]

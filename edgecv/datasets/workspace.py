@@ -8,7 +8,7 @@ import numpy as np
 
 from edgecv.core.errors import InputError
 from edgecv.core.images import ImageArray, ImageFile, Images, ImageStore
-from edgecv.core.text import size_text
+from edgecv.core.text import bytes_text
 from edgecv.datasets.cache_settings import cache_limit
 
 IMAGES = "images.npy"
@@ -96,7 +96,7 @@ def _check_memory(shape: tuple[int, ...]) -> None:
     if needed > LARGEST_SHARE * free:
         raise InputError(
             "memory",
-            f"the decoded images take {size_text(needed)}, and {size_text(free)} are free",
+            f"the decoded images take {bytes_text(needed)}, and {bytes_text(free)} are free",
             accepted="images that a cache on disk has room for, or that fit into memory",
             remedy="give a folder with more room, --cache DIR, or --no-cache",
         )
@@ -107,7 +107,7 @@ def _check_limit(shape: tuple[int, ...]) -> None:
     if needed > limit:
         raise InputError(
             "--cache-limit",
-            f"the cache may take {size_text(limit)}, and the decoded images take"
-            f" {size_text(needed)}",
+            f"the cache may take {bytes_text(limit)}, and the decoded images take"
+            f" {bytes_text(needed)}",
             remedy=f"--cache-limit {needed // 10**6 + 1}MB, or --no-cache",
         )

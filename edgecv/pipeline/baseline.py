@@ -62,6 +62,15 @@ class Start:
     """Sentences for the report: how the file was read."""
 
 
+def planned_label(recipe: Recipe) -> str:
+    """Return the name of a training as its folder will have it, before the data is read."""
+    backbone, architecture = recipe.baseline.backbone, recipe.architecture.name
+    data = recipe.data.name
+    if data != "cifar10":  # Its archive has any name.
+        data = Path(getattr(recipe.data, "path", data)).resolve().stem
+    return f"{data}-{architecture if backbone is None else backbone.label(architecture)}"
+
+
 def trained_baseline(
     recipe: Recipe,
     data: Dataset,

@@ -17,6 +17,7 @@ from edgecv.pipeline.apply_techniques import TechniqueRunner
 from edgecv.pipeline.baseline import (
     ModelScore,
     Training,
+    planned_label,
     read_training,
     stored_training,
 )
@@ -77,7 +78,7 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
     """Train the recipe's baseline unless it is stored, and measure it on the test images."""
     store.check_writable()
     TrainedModel.check(recipe)
-    run = logged_run(recipe, f"{recipe.data.name}-{recipe.architecture.name}", store)
+    run = logged_run(recipe, planned_label(recipe), store)
     with (
         RunLogs(recipe.logs, run, on_event) as logs,
         open_run(store, recipe.settings, logs.on_event) as context,

@@ -13,8 +13,8 @@ from edgecv.core.report import TrainingCurve
 from edgecv.core.text import one_line, without_password
 from edgecv.pipeline.logged_results import results_of_run
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.reports.json_file import read_report
-from edgecv.system.storage import Store, check_seal
+from edgecv.reports.json_file import read_run
+from edgecv.system.storage import Store
 
 NOT_OF_TRAINING = ("epoch", "settled")
 TARGET = "NAME:PLACE"
@@ -110,8 +110,7 @@ def write_to_logs(folder: Path, logs: Sequence[ExperimentLog]) -> None:
 
     Raises InputError where the folder is no run, StepError where a log cannot be written.
     """
-    check_seal(folder)
-    report = read_report(folder)
+    report = read_run(folder)
     written = datetime.fromtimestamp((folder / "report.json").stat().st_mtime, UTC)
     run = LoggedRun(
         report.name,

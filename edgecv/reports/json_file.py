@@ -10,8 +10,8 @@ from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
 from edgecv.core.report import Report
 from edgecv.core.tables import json_value
-from edgecv.core.text import short_name
-from edgecv.system.storage import write_json
+from edgecv.core.text import listed, short_name
+from edgecv.system.storage import check_seal, write_json
 
 LARGEST_REPORT_BYTES = 20_000_000
 
@@ -70,6 +70,21 @@ def read_report(path: Path) -> Report:
     file = path / "report.json" if path.is_dir() else path
     report: Report = _read(file, StoredReport, 'a report.json with "schema_version": 1')
     return report
+
+
+def read_run(folder: Path) -> Report:
+    """Check the files of a run and read its report. Raises InputError, for other folders too."""
+    if not (folder / "report.json").is_file():
+        accepted = "the folder of a run, which holds a report.json"
+        if (folder / "training.json").is_file():
+            remedy = f"edgecv compress {folder / 'model.keras'} with its --data makes a run of it"
+            raise InputError(str(folder), "is a baseline", accepted=accepted, remedy=remedy)
+        if (folder / "search.json").is_file():
+            runs = sorted(str(each.parent) for each in folder.glob("*/report.json"))
+            remedy = f"give one of its runs: {listed(runs)}" if runs else "it has no run yet"
+            raise InputError(str(folder), "is a search", accepted=accepted, remedy=remedy)
+    check_seal(folder)
+    return read_report(folder)
 
 
 def write_artifact(artifact: Artifact, path: Path) -> None:

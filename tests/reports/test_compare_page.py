@@ -1,6 +1,7 @@
 """The page of several runs: verdicts first, what they share, every file of every run."""
 
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from small_report import REPORT
 from edgecv.cli import app
 from edgecv.core.errors import InputError
 from edgecv.core.report import Report, SplitFacts
-from edgecv.reports.page.compare import remarks, to_comparison
+from edgecv.reports.page.compare import compared_files, remarks, to_comparison
+from edgecv.reports.page.plot import LETTER, LINE
 
 pytestmark = pytest.mark.quick
 
@@ -50,6 +52,34 @@ def test_runs_of_several_metrics_have_a_table_each() -> None:
     recipe = {**REPORT.recipe, "task": {"task": "multilabel"}}
     page = Page(to_comparison([REPORT, replace(OTHER, recipe=recipe)]))
     assert page.text.count("Files of all runs") == 2
+
+
+def test_labels_of_marks_do_not_cover_each_other() -> None:
+    (part, *_) = compared_files([REPORT, OTHER, replace(OTHER, name="third")])
+    for plot in part.plots:
+        boxes = []
+        for mark in plot.marks:
+            width = LETTER * len(mark.label)
+            start = mark.label_x - width if mark.is_left else mark.label_x
+            boxes.append((start, start + width, mark.label_y))
+        for one, other in combinations(boxes, 2):
+            is_beside = one[1] <= other[0] or other[1] <= one[0]
+            assert is_beside or abs(one[2] - other[2]) >= LINE - 0.01
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [("training.json", "is a baseline; .* edgecv compress"), ("search.json", "is a search; .*s-0")],
+)
+def test_other_folders_are_told_from_runs(tmp_path: Path, file: str, message: str) -> None:
+    (tmp_path / file).touch()
+    (tmp_path / "s-0").mkdir()
+    (tmp_path / "s-0" / "report.json").touch()
+    for name in ("report", "card"):
+        with pytest.raises(InputError, match=message):
+            command(name, str(tmp_path))
+    with pytest.raises(InputError, match=message):
+        command("compare", str(tmp_path), str(tmp_path))
 
 
 def test_the_command_writes_a_page(

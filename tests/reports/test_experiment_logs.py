@@ -13,7 +13,9 @@ from edgecv.core.events import Event
 from edgecv.core.plugins import ExperimentLog, Figures, LoggedResults, LoggedRun
 from edgecv.core.registry import LOGS
 from edgecv.core.report import TrainingCurve
-from edgecv.pipeline.run_logs import RunLogs
+from edgecv.pipeline.baseline import planned_label
+from edgecv.pipeline.recipe.from_flags import TrainOptions
+from edgecv.pipeline.run_logs import TARGET, RunLogs
 from edgecv.reports.logs.csv_log import CsvLog
 from edgecv.reports.logs.mlflow import MLflow
 from edgecv.reports.logs.tensorboard import TensorBoard
@@ -216,7 +218,7 @@ def test_a_log_that_fails_is_left_out_and_the_run_goes_on(
     with RunLogs([Broken(), Memory()], logged, said.append) as logs:
         for event in epochs(2):
             logs.on_event(event)
-        logs.finish(results, [stored, shown], "edgecv log X --to {} sends it")
+        logs.finish(results, [stored, shown], f"edgecv log X --to {TARGET} sends it")
     notes = [event.message for event in said if event.stage == "note"]
     assert notes == [
         "the log broken fails, the run goes on: RuntimeError: the disk is full",
@@ -237,6 +239,16 @@ def test_a_run_that_is_refused_opens_no_log(logged: LoggedRun, tmp_path: Path) -
     with pytest.raises(InputError), RunLogs(logs, logged, lambda event: None):
         raise InputError("data", "is wrong")
     assert not logged.folder.exists()
+
+
+def test_a_training_is_called_as_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine.npz").touch()
+    for options, label in (
+        ({"data": str(tmp_path / "mine.npz")}, "mine-cifar_cnn"),
+        ({"data": "digits", "from_model": "m.keras"}, "digits-from-m"),
+        ({"data": "digits", "weights": "w.h5"}, "digits-cifar_cnn-from-w"),
+    ):
+        assert planned_label(TrainOptions.model_validate(options).to_recipe()) == label
 
 
 def test_each_log_says_which_option_is_its_place() -> None:

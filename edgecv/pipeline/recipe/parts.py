@@ -163,6 +163,11 @@ class BackboneOptions(Options):
         """The options that change the weights, beside the content of the file."""
         return self.model_dump(include={"layer", "freeze", "fine_tuning_rate"})
 
+    def label(self, architecture: str) -> str:
+        """Return the name of the start of a training, for its folder and its logs."""
+        name = f"from-{self.path.stem}"
+        return name if self.model is not None else f"{architecture}-{name}"
+
 
 class BaselineOptions(Options):
     """The original: a model file, or an architecture to train."""

@@ -60,11 +60,6 @@ class SearchSpace(Options):
         options = self.technique[technique].items()
         return {key: values_of(each, f"[search.technique.{technique}]") for key, each in options}
 
-    def without(self, names: Sequence[str]) -> Self:
-        """Return the space without some techniques."""
-        kept = {name: each for name, each in self.technique.items() if name not in names}
-        return self.model_copy(update={"technique": kept})
-
 
 def values_of(option: Any, where: str) -> Sequence[Any]:
     """Return the values of an option: of its choices or its span, or the only one."""

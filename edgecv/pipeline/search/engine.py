@@ -45,8 +45,8 @@ class ModelAndData:
     sha256: dict[str, str]
     """Hash of each split."""
     has_labels: bool
-    unfit: dict[str, str]
-    """Reasons of the techniques that the model cannot take."""
+    unfit: list[str]
+    """The reason, for each technique that was asked for, that the model cannot take it, or ""."""
     parameters: int
     """Parameters of the model; 0 where it cannot be trained."""
     seconds_a_step: float

@@ -1,7 +1,7 @@
 """The cost of a search before it begins: its space, about how long, about how much disk."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgecv.core.text import counted
@@ -63,9 +63,17 @@ def _seconds(recipe: Recipe, options: SearchOptions, seconds_a_step: float, imag
 
 
 def plan_text(
-    options: SearchOptions, base: Recipe, space: SearchSpace, facts: ModelAndData, workers: int
+    options: SearchOptions,
+    base: Recipe,
+    space: SearchSpace,
+    facts: ModelAndData,
+    workers: int,
+    left_out: Mapping[str, str],
 ) -> str:
-    """Return the plan of a search: its space, its first recipes, its cost."""
+    """Return the plan of a search: its space, its first recipes, its cost.
+
+    ``left_out``: reasons by what the model cannot take.
+    """
     cost = cost_of(options, base, space, facts, workers)
     images = ", ".join(f"{name} {count:,}" for name, count in facts.images.items())
     lines = [
@@ -76,7 +84,7 @@ def plan_text(
         "A recipe has, or has not, in this order:",
         "",
         *(_line(space, name) for name in space.classes()),
-        *(f"- not {name}: {reason}" for name, reason in facts.unfit.items()),
+        *(f"- not {name}: {reason}" for name, reason in left_out.items()),
         "",
         f"First: {'; '.join(_first(base, space))}.",
         "",

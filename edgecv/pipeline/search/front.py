@@ -249,8 +249,9 @@ def significance_notes(trials: Sequence[SearchTrial], front: Sequence[FrontPoint
         return []
     images = judged[0].figures.images
     notes = [
-        f"{counted(len(judged), 'recipe')} {were(len(judged))} compared on the same {images:,} validation"
-        " images: the best of many looks better there than it is, so its figures there prove nothing"
+        f"{counted(len(judged), 'recipe')} {were(len(judged))} compared on the same {images:,}"
+        " validation images: the best of many looks better there than it is, so its figures there"
+        " prove nothing"
     ]
     if front:
         tested, count = front[0].figures.images, len(front)

@@ -46,7 +46,7 @@ from edgecv.pipeline.search.options import (
     judged_on_validation,
 )
 from edgecv.pipeline.search.proposals import Proposals, optuna, stored_trials
-from edgecv.pipeline.search.space import LADDER, space_of, techniques_of
+from edgecv.pipeline.search.space import LADDER, candidates_of, reachable, space_of
 from edgecv.pipeline.search.trial import SearchTrial, TrialFigures, figures_of, unmeasured
 from edgecv.pipeline.user_models import check_user_model
 from edgecv.reports.front_picture import Spot, write_front
@@ -73,7 +73,8 @@ def plan(options: SearchOptions, on_event: OnEvent = ignore_event) -> str:
     """Return the space of a search and its cost, as text; nothing is trained or written."""
     with opened(options, on_event) as found:
         workers = options.workers or usual_workers()
-        return plan_text(options, found.base, *found.look(), workers)
+        space, facts = found.look()
+        return plan_text(options, found.base, space, facts, workers, found.left_out)
 
 
 def status(options: SearchOptions) -> str:
@@ -105,6 +106,8 @@ class RecipeSearch:
     engine: Engine
     on_event: OnEvent
     notes: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Reasons by what the model cannot take: a technique, or a value of its options."""
     reports: list[Report] = field(default_factory=list)
     """The runs of the front on test images."""
     failures: Counter[str] = field(default_factory=Counter)
@@ -154,15 +157,14 @@ class RecipeSearch:
         """Look at model and data; return the techniques that fit them."""
         space = space_of(self.base)
         self._say("opening model and data")
-        first = {
-            name: {key: values[0] for key, values in space.values(name).items()}
-            for name in space.classes()
-        }
-        facts = self.engine.look(self.base, techniques_of(first, self.options.training))
+        candidates = candidates_of(space, self.options.training)
+        facts = self.engine.look(self.base, [each.technique for each in candidates])
         check_reachable(self.base, facts.images, has_labels=facts.has_labels)
-        for name, reason in facts.unfit.items():
+        space, left_out = reachable(space, candidates, facts.unfit)
+        self.left_out |= left_out
+        for name, reason in left_out.items():
             self._say(f"{name} is left out: {reason}")
-        return space.without([*facts.unfit]), facts
+        return space, facts
 
     def _identity(self, space: SearchSpace, facts: ModelAndData) -> dict[str, Any]:
         """Return what must be the same for a search to go on."""

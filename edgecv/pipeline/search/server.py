@@ -77,19 +77,19 @@ class TrialServer:
 
 
 def tried_techniques(model: UserModel, tables: list[Any]) -> dict[str, Any]:
-    """Return the techniques that cannot be applied, with reasons, and the cost of a step."""
+    """Return why techniques cannot be applied, "" for those that can, and the cost of a step."""
     techniques = [TECHNIQUES.parse(table, "search") for table in tables]
     try:
         separate = model.recipe.task.separated(model.untrained)
     except InputError as error:
-        unfit = {technique.name: error.reason for technique in techniques}
-        return {"unfit": unfit, "parameters": 0, "seconds_a_step": 0.0}
-    unfit = {}
+        return {"unfit": [error.reason] * len(techniques), "parameters": 0, "seconds_a_step": 0.0}
+    unfit = []
     for technique in techniques:
         try:
             technique.check_model(separate)
+            unfit.append("")
         except InputError as error:
-            unfit[technique.name] = error.reason
+            unfit.append(error.reason)
     images = np.asarray(model.data.test.images[:BATCH], np.float32)
     seconds = seconds_of(lambda: separate(images, training=False)) * BATCH / len(images)
     return {"unfit": unfit, "parameters": separate.count_params(), "seconds_a_step": seconds}

@@ -1,6 +1,8 @@
 """The space of a search: which techniques a recipe may have, with which options."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from edgecv.core.errors import InputError
@@ -8,7 +10,7 @@ from edgecv.core.plugins import Technique
 from edgecv.core.registry import TECHNIQUES
 from edgecv.pipeline.recipe.flag_values import exports_of
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.recipe.search_space import SearchSpace
+from edgecv.pipeline.recipe.search_space import SearchSpace, values_of
 from edgecv.pipeline.recipe.technique_options import technique_flags, trains
 
 Steps = Mapping[str, Mapping[str, Any]]
@@ -59,6 +61,75 @@ def techniques_of(steps: Steps, training: Mapping[str, Any]) -> tuple[Technique,
             table["training"] = dict(training)
         found.append(TECHNIQUES.parse({**table, **options}, f"[search.technique.{name}]"))
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class OptionValue:
+    """One value of one option of the space, in a technique that a model may be too small for."""
+
+    name: str
+    """Name of the technique."""
+    key: str
+    """The option; empty where the technique has none."""
+    value: Any
+    technique: Technique
+
+
+def candidates_of(space: SearchSpace, training: Mapping[str, Any]) -> list[OptionValue]:
+    """Return each value of each option, beside the first values of the others, and the last."""
+    ends = [
+        {
+            name: {key: values[place] for key, values in space.values(name).items()}
+            for name in space.classes()
+        }
+        for place in (0, -1)
+    ]
+    found: list[OptionValue] = []
+    for name, end in ((name, end) for name in space.classes() for end in ends):
+        for key, values in (space.values(name) or {"": ("",)}).items():
+            for value in values:
+                own = {**end[name], **({key: value} if key else {})}
+                with suppress(InputError):  # The options do not go together.
+                    made = techniques_of({**end, name: own}, training)
+                    technique = next(each for each in made if each.name == name)
+                    candidate = OptionValue(name, key, value, technique)
+                    found += [] if candidate in found else [candidate]
+    return found
+
+
+def reachable(
+    space: SearchSpace, candidates: Sequence[OptionValue], unfit: Sequence[str]
+) -> tuple[SearchSpace, dict[str, str]]:
+    """Return the space without what does not fit, and the reasons by what is left out.
+
+    ``unfit``: the reason of each candidate; "" where it fits.
+    """
+    tables, reasons = {}, dict[str, str]()
+    for name in space.technique:
+        kept, own = dict[str, list[Any]](), dict[str, str]()
+        for key, values in (space.values(name) or {"": ("",)}).items():
+            for value in values:
+                found = [
+                    reason
+                    for each, reason in zip(candidates, unfit, strict=True)
+                    if (each.name, each.key, each.value) == (name, key, value)
+                ]
+                if found and all(found):
+                    own[f"{name} {key} {value}".rstrip()] = found[0]
+                else:
+                    kept.setdefault(key, []).append(value)
+        whole = space.technique[name]
+        if len(kept) < max(1, len(whole)):
+            reasons[name] = [*own.values()][-1]
+        else:
+            reasons |= own
+            tables[name] = {
+                key: each
+                if len(values_of(each, name)) == len(kept[key])
+                else {"choices": kept[key]}
+                for key, each in whole.items()
+            }
+    return space.model_copy(update={"technique": tables}), reasons
 
 
 STUDENTS: tuple[dict[str, Any], ...] = (

@@ -74,7 +74,7 @@ def open_start(recipe: Recipe, context: RunContext) -> tuple[Recipe, Dataset, St
         model = architecture.build(recipe.baseline.input_shape, head)
         return with_weights(model, head, layer_weights(path, trust), str(path))
 
-    start = Start(f"{architecture.name}-from-{path.stem}", sha256, build, ())
+    start = Start(options.label(architecture.name), sha256, build, ())
     return _with_hash(recipe, options, sha256), data, start
 
 
@@ -114,5 +114,5 @@ def _from_model(
             model = adapted.model
         return with_new_head(model, head, features_of(recipe.task), options.layer, str(path))
 
-    start = Start(f"from-{path.stem}", adapted.key, build, (*choice.notes, *adapted.notes))
+    start = Start(options.label(""), adapted.key, build, (*choice.notes, *adapted.notes))
     return recipe, data, start

@@ -22,7 +22,7 @@ class Cell:
     share: float
     """The fraction of the images of the class."""
     text: str
-    """What the cell says in words."""
+    """The cell as a sentence."""
 
 
 @dataclass(frozen=True)

@@ -197,16 +197,20 @@ def _round_step(least: float) -> float:
 def _labelled(marks: Sequence[Mark], x: PlotAxis, y: PlotAxis) -> list[Mark]:
     """Return marks with the places of their labels, which do not cover each other."""
     made: list[Mark] = []
-    lowest = {False: -math.inf, True: -math.inf}
+    taken: list[tuple[float, float, float]] = []
     for each in sorted(marks, key=lambda mark: (-mark.y, mark.x)):
         label = each.label
         if len(label) > LONGEST_LABEL:
             label = f"{label[: LONGEST_LABEL - 2]}.."
         place = x.at(each.x)
-        is_left = place + 10 + LETTER * len(label) > WIDTH - RIGHT
-        height = max(y.at(each.y) - 6, lowest[is_left] + LINE)
-        lowest[is_left] = height
+        width = LETTER * len(label)
+        is_left = place + 10 + width > WIDTH - RIGHT
         place += -9 if is_left else 9
+        start, height = place - width if is_left else place, y.at(each.y) - 6
+        for first, last, other in sorted(taken, key=lambda each: each[2]):
+            if first < start + width and start < last and abs(height - other) < LINE:
+                height = other + LINE
+        taken.append((start, start + width, height))
         named = replace(each, label=label, label_x=place, label_y=height, is_left=is_left)
         made.append(named)
     return made

@@ -40,7 +40,7 @@ LOOKED = ModelAndData(
     images={"train": 4000, "calibration": 500, "validation": 1000, "test": 2000},
     sha256={"train": "a", "validation": "b", "test": "c"},
     has_labels=True,
-    unfit={},
+    unfit=[],
     parameters=100_000,
     seconds_a_step=0.01,
 )
@@ -83,10 +83,12 @@ class KnowingEngine:
 
     def __init__(self, fails: Fails = lambda recipe: None, stop_after: int = 10**9) -> None:
         self.names: list[str] = []
+        self.unfit: list[str] = []
         self.fails, self.stop_after = fails, stop_after
 
     def look(self, recipe: Recipe, candidates: Sequence[Technique]) -> ModelAndData:
-        return LOOKED
+        unfit = ["no" if each.name in self.unfit else "" for each in candidates]
+        return replace(LOOKED, unfit=unfit)
 
     def run_all(
         self, recipes: Sequence[Recipe], done: Any, may_begin: Callable[[], bool] = lambda: True
@@ -230,9 +232,8 @@ def test_another_search_does_not_go_on_in_the_same_folder(tmp_path: Path) -> Non
 
 
 def test_a_space_that_is_tried_out_ends_the_search(tmp_path: Path) -> None:
-    unfit = ["student", "shrink", "distil", "equalize", "bias_correction", "adaround"]
     engine = KnowingEngine()
-    engine.look = lambda *asked: replace(LOOKED, unfit=dict.fromkeys(unfit, "no"))  # type: ignore[method-assign]
+    engine.unfit = ["student", "shrink", "distil", "equalize", "bias_correction", "adaround"]
     result = searched(tmp_path, engine)
     assert steps(result) == ["int8", "qat, int8"]
     assert "the whole space was tried" in result.notes
@@ -320,7 +321,7 @@ def test_the_plan_grows_with_the_budget() -> None:
     assert cost_of(asked, base, space, LOOKED, 2).seconds == pytest.approx(few.seconds / 2)
     whole = cost_of(asked.model_copy(update={"screening": 1.0}), base, space, LOOKED, 1)
     assert whole.seconds > few.seconds
-    text = plan_text(asked, base, space, replace(LOOKED, unfit={"qat": "no layer"}), 2)
+    text = plan_text(asked, base, space, LOOKED, 2, {"qat": "no layer"})
     assert "- shrink: keep 0.15 to 0.9" in text
     assert "- not qat: no layer" in text
     assert "10 recipes at most, 2 workers: about" in text

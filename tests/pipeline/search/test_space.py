@@ -21,7 +21,9 @@ from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.search.space import (
     LADDER,
     FixedDraw,
+    candidates_of,
     drawn_recipe,
+    reachable,
     space_of,
     techniques_of,
 )
@@ -61,13 +63,34 @@ def test_the_first_recipes_are_in_the_space_the_cheapest_first() -> None:
 
 def test_what_does_not_fit_the_model_is_not_offered() -> None:
     start = base()
-    space = space_of(start).without(["qat", "shrink"])
+    whole = space_of(start)
+    candidates = candidates_of(whole, {})
+    unfit = ["no layer" if each.name in ("qat", "shrink") else "" for each in candidates]
+    space, reasons = reachable(whole, candidates, unfit)
+    assert reasons == {"qat": "no layer", "shrink": "no layer"}
 
     def last(name: str, values: Sequence[Any]) -> Any:
         return values[-1]
 
     taken = [each.name for each in drawn_recipe(space, start, last, {}).techniques]
     assert taken == ["student", "equalize", "bias_correction"]
+
+
+def test_values_that_the_model_cannot_reach_are_left_out_alone() -> None:
+    keep = {"low": 0.1, "high": 0.4, "step": 0.1}
+    options = {"keep": keep, "ranking": {"choices": ["l1", "taylor"]}}
+    space = SearchSpace(technique={"shrink": options, "qat": {}})
+    candidates = candidates_of(space, {})
+    # The low end is out of reach beside each ranking: that is no fault of the ranking.
+    unfit = [
+        "too few" if each.name == "shrink" and each.technique.model_dump()["keep"] < 0.25 else ""
+        for each in candidates
+    ]
+    found, reasons = reachable(space, candidates, unfit)
+    assert found.values("shrink") == {"keep": (0.3, 0.4), "ranking": ("l1", "taylor")}
+    assert reasons == {"shrink keep 0.1": "too few", "shrink keep 0.2": "too few"}
+    assert found.technique["qat"] == {}
+    assert reachable(space, candidates, [""] * len(candidates)) == (space, {})
 
 
 def test_a_value_that_is_not_in_the_space_is_refused() -> None:
