@@ -46,6 +46,7 @@ compress --recipe {}.toml | {}.toml
 compress --recipe npz-{}.toml | --data
 compress --recipe cifar10-{}.toml | --data
 compress --recipe images-{}.toml | --data
+compress --data digits --log csv:{}.csv | --log csv
 train --data {}.npz | --data
 train --recipe {}.toml | {}.toml
 validate {}.tflite --data digits | PATH

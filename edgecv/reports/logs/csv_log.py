@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular
 from edgecv.core.options import Text
 from edgecv.core.plugins import ExperimentLog, Figures, LoggedResults, LoggedRun
 
@@ -24,6 +25,7 @@ class CsvLog(ExperimentLog):
     def check(self, run: LoggedRun) -> None:
         """Raise InputError where the file is something else."""
         path = self._path(run)
+        check_regular(path, "--log csv")
         try:
             with path.open("rb") as file:
                 first = file.read(1000).splitlines()[:1]
