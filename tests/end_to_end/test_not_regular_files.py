@@ -90,7 +90,7 @@ search --recipe {}.toml | {}.toml
 search {}.keras --data digits | MODEL
 """
 ROWS = [line.split(" | ") for line in COMMANDS.strip().splitlines()]
-ENDINGS = sorted({word[2:] for row in ROWS for word in row[0].split() if word.startswith("{}")})
+ENDINGS = sorted({word.split("{}")[1] for row in ROWS for word in row[0].split() if "{}" in word})
 KINDS = {"fifo": "a FIFO", "zero": "a device"}
 
 
