@@ -72,6 +72,12 @@ def stored_order(
     return kernel.transpose((3, 0, 1, 2) if is_tflite else (3, 2, 0, 1)), 0
 
 
+def kernel_names(kernels: Sequence[StoredKernel], layers: Sequence[LayerKernel]) -> list[str]:
+    """Return the layer of each stored kernel, or its place in the file where it has none."""
+    named = enumerate(names_of(kernels, layers), start=1)
+    return [name or f"kernel {number}" for number, name in named]
+
+
 def names_of(kernels: Sequence[StoredKernel], layers: Sequence[LayerKernel]) -> list[str | None]:
     """Return the layer of each stored kernel; None where no layer of its size is left.
 

@@ -36,7 +36,7 @@ from edgecv.pipeline.logged_results import results_of_run, results_of_training
 from edgecv.pipeline.mixed import check_mixed, with_chosen_layers
 from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe, check_limits
-from edgecv.pipeline.run_logs import TARGET, RunLogs, logged_run
+from edgecv.pipeline.run_logs import RunLogs, logged_run
 from edgecv.pipeline.run_report import RunResults, make_report, write_run
 from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
@@ -94,8 +94,11 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
         tested = ModelScore(name, value, len(test), further)
         training = read_training(model.original.path.parent, tested)
         curve = TrainingCurve("baseline", training.history)
-        later = f"the same command with --log {TARGET} sends it, and trains nothing again"
-        logs.finish(results_of_training(training), [curve], later)
+        logs.finish(
+            results_of_training(training),
+            [curve],
+            lambda log: f"the same command with --log {log} sends it, and trains nothing again",
+        )
     return training
 
 
@@ -114,8 +117,11 @@ def compress(
         logged = replace(context, on_event=logs.on_event)
         report = _compress(recipe.replace(logs=()), logged, force=force, check=check)
         folder = context.store.run_folder(recipe.name)
-        later = f"edgecv log {quote(str(folder))} --to {TARGET} sends it"
-        logs.finish(results_of_run(report, folder), report.trainings, later)
+        logs.finish(
+            results_of_run(report, folder),
+            report.trainings,
+            lambda log: f"edgecv log {quote(str(folder))} --to {log} sends it",
+        )
     return report
 
 

@@ -17,8 +17,6 @@ from edgecv.reports.json_file import read_run
 from edgecv.system.storage import Store
 
 NOT_OF_TRAINING = ("epoch", "settled")
-TARGET = "NAME:PLACE"
-"""Stands for the log itself in a sentence on it."""
 
 
 def logged_run(recipe: Recipe, name: str, store: Store) -> LoggedRun:
@@ -57,11 +55,14 @@ class RunLogs:
             self._epoch(event.training, event.values)
 
     def finish(
-        self, results: LoggedResults, trainings: Sequence[TrainingCurve], later: str
+        self,
+        results: LoggedResults,
+        trainings: Sequence[TrainingCurve],
+        later: Callable[[str], str],
     ) -> None:
         """Write the results, and the epochs that were taken from the store.
 
-        ``later``: a sentence for a log that has failed, with ``TARGET`` in its place.
+        ``later``: returns the sentence for a log that has failed, by its NAME:PLACE.
         """
         for training in trainings:
             for epoch in training.epochs:
@@ -70,7 +71,7 @@ class RunLogs:
         for log in self._failed:
             place = getattr(log, log.address)
             target = f"{log.name}:{without_password(place)}" if place else log.name
-            self._listener(Event("note", f"the log is kept: {later.replace(TARGET, target)}"))
+            self._listener(Event("note", f"the log is kept: {later(target)}"))
 
     def _epoch(self, training: str, values: Mapping[str, Any]) -> None:
         """Write an epoch, unless it stands there already with the same figures.

@@ -1,5 +1,7 @@
 """``report.md``: the report for people."""
 
+from collections.abc import Sequence
+
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.report import Baseline, Report
 from edgecv.core.text import counted, printable_lines
@@ -40,23 +42,23 @@ def to_markdown(report: Report) -> str:
             *_tables(report),
             latency_note(report),
             "",
-            *_section(
+            *section(
                 "Limits", [f"{each.outcome}: {gate_sentence(each, task)}" for each in report.gates]
             ),
-            *_section("Device", deployment_lines(report)),
+            *section("Device", deployment_lines(report)),
             *pair_section(report),
             *_classes(report),
             *_trainings(report),
-            *_section("Outputs against the baseline's", output_lines(report)),
-            *_section("Inputs and outputs", tensor_lines(report)),
-            *_section("Notes on the artifacts", artifact_notes(report)),
+            *section("Outputs against the baseline's", output_lines(report)),
+            *section("Inputs and outputs", tensor_lines(report)),
+            *section("Notes on the artifacts", artifact_notes(report)),
             *_costs(report),
             *_layers(report),
-            *_section("Notes", list(report.notes)),
-            *_section("Data", data_lines(report)),
-            *_section("Baseline", baseline_lines(report)),
-            *_section("Memory", memory_lines(report)),
-            *_section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
+            *section("Notes", list(report.notes)),
+            *section("Data", data_lines(report)),
+            *section("Baseline", baseline_lines(report)),
+            *section("Memory", memory_lines(report)),
+            *section("Environment", [f"{key}: {value}" for key, value in _facts(report)]),
         ]
     )
     return printable_lines(text)
@@ -70,7 +72,8 @@ def _tables(report: Report) -> list[str]:
     return lines
 
 
-def _section(title: str, lines: list[str]) -> list[str]:
+def section(title: str, lines: Sequence[str]) -> list[str]:
+    """Return the lines of a list under a heading; none for an empty list."""
     return [f"## {title}", "", *(f"- {line}" for line in lines), ""] if lines else []
 
 
@@ -155,7 +158,7 @@ def _classes(report: Report) -> list[str]:
 def _trainings(report: Report) -> list[str]:
     lines = [f"{each.name}: {counted(len(each.epochs), 'epoch')}" for each in report.trainings]
     picture = [f"![Learning curves]({CURVES})", ""] if lines else []
-    return [*_section("Trainings", lines), *picture]
+    return [*section("Trainings", lines), *picture]
 
 
 def _costs(report: Report) -> list[str]:

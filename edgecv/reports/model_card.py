@@ -8,7 +8,7 @@ from edgecv.core.report import Comparison, Report
 from edgecv.core.text import counted, listed, one_line
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.deployment import deployment_lines
-from edgecv.reports.markdown import artifact_notes, data_lines, tensor_lines
+from edgecv.reports.markdown import artifact_notes, data_lines, section, tensor_lines
 from edgecv.reports.markdown_table import markdown_table, plain_markdown
 from edgecv.reports.page.recipe import recipe_text
 from edgecv.reports.page.snippet import snippets
@@ -148,8 +148,7 @@ def _use(report: Report) -> list[str]:
 
 
 def _list(title: str, lines: list[str]) -> list[str]:
-    items = [f"- {plain_markdown(line)}" for line in lines]
-    return [f"## {title}", "", *items, ""] if items else []
+    return section(title, [plain_markdown(line) for line in lines])
 
 
 def _code(language: str, text: str) -> list[str]:

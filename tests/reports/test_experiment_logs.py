@@ -15,7 +15,7 @@ from edgecv.core.registry import LOGS
 from edgecv.core.report import TrainingCurve
 from edgecv.pipeline.baseline import planned_label
 from edgecv.pipeline.recipe.from_flags import TrainOptions
-from edgecv.pipeline.run_logs import TARGET, RunLogs
+from edgecv.pipeline.run_logs import RunLogs
 from edgecv.reports.logs.csv_log import CsvLog
 from edgecv.reports.logs.mlflow import MLflow
 from edgecv.reports.logs.tensorboard import TensorBoard
@@ -218,7 +218,7 @@ def test_a_log_that_fails_is_left_out_and_the_run_goes_on(
     with RunLogs([Broken(), Memory()], logged, said.append) as logs:
         for event in epochs(2):
             logs.on_event(event)
-        logs.finish(results, [stored, shown], f"edgecv log X --to {TARGET} sends it")
+        logs.finish(results, [stored, shown], lambda log: f"edgecv log X --to {log} sends it")
     notes = [event.message for event in said if event.stage == "note"]
     assert notes == [
         "the log broken fails, the run goes on: RuntimeError: the disk is full",

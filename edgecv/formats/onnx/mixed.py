@@ -8,7 +8,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import counted
 from edgecv.formats.float_islands import OperatorTensors, between
-from edgecv.formats.kernel_layout import layer_kernels, names_of
+from edgecv.formats.kernel_layout import kernel_names, layer_kernels
 from edgecv.formats.onnx.check import check_valid, count_kernels, kernels_in
 from edgecv.formats.onnx.graph import KERNELS, stored_constant
 from edgecv.formats.onnx.graph_types import Graph, ModelProto, Node
@@ -33,10 +33,7 @@ class FloatLayers:
         """Return the names of the nodes that are not quantized. ``graph``: that of ``model``."""
         kernels = kernels_in(model)
         layers = [] if self.model is None else layer_kernels(self.model, "onnx")
-        names = [
-            name or f"kernel {number}"
-            for number, name in enumerate(names_of(kernels, layers), start=1)
-        ]
+        names = kernel_names(kernels, layers)
         asked = self.precisions(names)
         floats = [asked[name] == FLOAT for name in names]
         self.names = [name for name, is_float in zip(names, floats, strict=True) if is_float]

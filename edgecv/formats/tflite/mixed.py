@@ -11,7 +11,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import first_line, listed
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.float_islands import OperatorTensors, between
-from edgecv.formats.kernel_layout import layer_kernels, names_of
+from edgecv.formats.kernel_layout import kernel_names, layer_kernels
 from edgecv.formats.tflite.check import ENDS, constant_kernels, kernels_in
 from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables
 
@@ -35,8 +35,7 @@ def calibrated(parts: Sequence[Any], make: Callable[[], bytes]) -> bytes:
 
 def layer_names(content: bytes, model: KerasModel, where: str) -> list[str]:
     """Return the names of the layers with a kernel in a file, in the file's order."""
-    names = names_of(kernels_in(content, where), layer_kernels(model, "tflite"))
-    return [name or f"kernel {number}" for number, name in enumerate(names, start=1)]
+    return kernel_names(kernels_in(content, where), layer_kernels(model, "tflite"))
 
 
 def with_precisions(
