@@ -118,7 +118,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "list": Command(
         LOOK_UP,
-        "Show the data sets, architectures, techniques and formats that there are, a line each.",
+        "Show the data sets, networks, techniques, formats and ready recipes that there are.",
         "edgecv list",
         module="list_plugins",
     ),

@@ -9,8 +9,9 @@ class ListCommand(CommandOptions):
 
 
 def run(options: ListCommand, screen: Screen) -> int:
-    """Print a line for each plug-in."""
+    """Print a line for each plug-in and each ready recipe."""
     from edgecv.core.registry import all_registries
+    from edgecv.pipeline.recipe.ready import descriptions
 
     screen.lines(
         [
@@ -19,6 +20,7 @@ def run(options: ListCommand, screen: Screen) -> int:
             for name, cls in registry.classes.items()
         ]
     )
+    screen.lines([("recipe", name, sentence) for name, sentence in descriptions()])
     faults = dict.fromkeys(each for registry in all_registries() for each in registry.faults)
     if faults:
         screen.lines([("broken", each) for each in faults])

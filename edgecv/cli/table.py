@@ -14,7 +14,7 @@ class TableCommand(JsonOptions, StoreOptions):
     """Options of ``edgecv table``."""
 
     recipes: Annotated[Paths, Flag("RECIPES", is_argument=True)]
-    """Recipes: .toml files."""
+    """Recipes: .toml files, or names of ready ones."""
     data: Annotated[Text | None, Flag(default="that of each recipe")] = None
     """The data set, folder or file that all of them are run on instead of their own."""
     seeds: int = Field(default=1, ge=1, le=100)

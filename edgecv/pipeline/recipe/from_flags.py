@@ -42,6 +42,7 @@ from edgecv.pipeline.recipe.options import (
     TrainingOptions,
     TrustOptions,
 )
+from edgecv.pipeline.recipe.ready import recipe_path
 from edgecv.pipeline.recipe.recipe import (
     BackboneOptions,
     BaselineOptions,
@@ -116,7 +117,7 @@ class CompressOptions(
         if self.recipe is None:
             recipe = self._new_recipe()
         else:
-            recipe = self._changed_recipe(load_recipe(Path(self.recipe)))
+            recipe = self._changed_recipe(load_recipe(recipe_path(self.recipe)))
         check_encodable(recipe)
         return recipe
 
