@@ -49,4 +49,4 @@ def test_a_name_that_is_neither_is_refused(given, remedy):
 def test_each_has_a_sentence():
     found = dict(descriptions())
     assert found.keys() == {each.stem for each in RECIPES.glob("*.toml")}
-    assert all(20 < len(sentence) < 180 and sentence.endswith(".") for sentence in found.values())
+    assert all(20 < len(sentence) <= 80 and sentence.endswith(".") for sentence in found.values())

@@ -30,12 +30,10 @@ def recipe_path(given: str, where: str = "--recipe") -> Path:
 
 
 def descriptions() -> Iterator[tuple[str, str]]:
-    """Yield the name and the first sentence of each ready recipe: the comment at its head."""
+    """Yield the name of each ready recipe and the sentence at its head."""
     for path in _files():
-        head = path.read_text("utf-8").partition("\n\n")[0].partition("\nname =")[0]
-        comment = [line.removeprefix("# ") for line in head.splitlines() if line.startswith("# ")]
-        sentence = " ".join(comment).partition(". ")[0].rstrip(".")
-        yield path.stem, f"{sentence}."
+        lines = path.read_text("utf-8").splitlines()
+        yield path.stem, next(line for line in lines if line.startswith("# ")).removeprefix("# ")
 
 
 def _files() -> list[Path]:
