@@ -10,7 +10,8 @@ from edgecv.core.data import Dataset
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.plugins import Task, TechniqueContext
 from edgecv.evaluation.tasks.classification import Classification
-from edgecv.models.training.loop import Teacher, fit
+from edgecv.models.training.loop import fit
+from edgecv.models.training.losses import Teacher
 
 
 def tuning_on(

@@ -237,7 +237,8 @@ class TechniqueStage:
     ) -> None:
         """Train ``model``: see ``edgecv.core.plugins.Fit``."""
         from edgecv.models.outputs import by_name
-        from edgecv.models.training.loop import Teacher, fit
+        from edgecv.models.training.loop import fit
+        from edgecv.models.training.losses import Teacher
 
         recipe = self.model.recipe
         self._trainings += 1

@@ -138,7 +138,7 @@ def _fitted(
     if recipe.baseline.train is not None:
         context.emit("note", f"{recipe.baseline.train} trains the model: its code runs as you")
         function = own_function(recipe.baseline.train)
-        model, epoch = fit_by(function, model, data, task, schedule, context.seed)
+        model, epoch = fit_by(function, model, data, task, schedule)
         return model, (epoch,)
     if backbone is None or origin is None:
         return model, fit(model, data, task, schedule, checkpoint=checkpoint(), **options)

@@ -21,7 +21,8 @@ from edgecv.models.training import batch_norm as moving_averages
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.devices import use_device
 from edgecv.models.training.distillation import Distillation
-from edgecv.models.training.loop import Teacher, fit
+from edgecv.models.training.loop import fit
+from edgecv.models.training.losses import Teacher
 from edgecv.models.training.schedule import SCHEDULES, Schedule
 
 QUICK = Schedule(epochs=4, minimum_steps=0, batch=16, learning_rate=0.02)

@@ -14,7 +14,8 @@ from edgecv.core.errors import DivergedError, StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Task
 from edgecv.models.training.checkpoint import Epoch
-from edgecv.models.training.loop import own_epoch
+from edgecv.models.training.evaluation import Evaluation
+from edgecv.models.training.losses import image_losses
 from edgecv.models.training.schedule import Schedule
 
 
@@ -30,7 +31,6 @@ def fit_by(
     data: Dataset,
     task: Task,
     schedule: Schedule,
-    seed: int,
 ) -> tuple[KerasModel, Epoch]:
     """Return the model that the function has trained, in place or as its result, and its scores.
 
@@ -54,4 +54,22 @@ def fit_by(
         )
     if not all(np.isfinite(each).all() for each in trained.get_weights()):
         raise DivergedError(name, "left NaN or infinite weights")
-    return trained, own_epoch(trained, data, task, schedule, seed, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return trained, _as_epoch(trained, data, task.for_data(data), schedule, seconds)
+
+
+def _as_epoch(
+    model: KerasModel, data: Dataset, task: Task, schedule: Schedule, seconds: float
+) -> Epoch:
+    """Return losses and scores of a trained model as those of one epoch."""
+    evaluation = Evaluation(model, task, image_losses(task, None))
+    train, validation = evaluation.of(data.train), evaluation.of(data.validation)
+    return Epoch(
+        epoch=1,
+        loss=train.loss,
+        score=train.score,
+        validation_score=validation.score,
+        seconds=seconds,
+        validation_loss=validation.loss,
+        learning_rate=schedule.learning_rate,
+    )

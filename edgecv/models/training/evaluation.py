@@ -1,0 +1,73 @@
+"""Score and loss of a model on the images of a split, in one pass over them."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgecv.core.data import Outputs, Split
+from edgecv.core.keras_types import KerasModel
+from edgecv.core.plugins import Task
+from edgecv.models.outputs import named_outputs
+from edgecv.models.tf import compile_function, compile_inference, keras, tensorflow
+from edgecv.models.training.losses import ImageLosses
+
+BATCH = 500
+BATCH_BYTES = 2**26
+"""Most memory of the images of a batch, in float32: of large images a batch has fewer."""
+
+
+@dataclass(frozen=True)
+class SplitScore:
+    """Mean score and mean loss of the images of a split."""
+
+    score: float
+    loss: float
+
+
+class Evaluation:
+    """The compiled inference of a model, and its loss as training counts it."""
+
+    def __init__(self, model: KerasModel, task: Task, losses: ImageLosses) -> None:
+        self.model = model
+        self.task = task
+        raw_model = task.raw_model(model)
+        self._answers: Any = compile_inference(_with_raw_outputs(model, raw_model))
+        self._losses: Any = compile_function(losses)
+
+    def of(self, split: Split) -> SplitScore:
+        """Return the score and the loss of a split, whose images are read once."""
+        nest, targets = tensorflow.nest, self.task.targets(split.labels)
+        fitting = BATCH_BYTES // (4 * math.prod(split.images.shape[1:]))
+        size = max(1, min(BATCH, fitting))
+        outputs: list[Outputs] = []
+        loss = 0.0
+        for start in range(0, len(split), size):
+            part = slice(start, start + size)
+            images = tensorflow.constant(split.images[part].astype(np.float32))
+            truth = nest.map_structure(
+                lambda each, part=part: tensorflow.constant(each[part]), targets
+            )
+            answers, raw = self._answers(images)
+            outputs.append(named_outputs(self.model, answers))
+            loss += float(tensorflow.reduce_sum(self._losses(images, truth, raw)))
+        scores = self.task.score_per_image(Outputs.joined(outputs), split.labels)
+        asked_by_layers = float(sum(self.model.losses))
+        return SplitScore(float(np.mean(scores)), loss / len(split) + asked_by_layers)
+
+    def forward(self, images: Any) -> Outputs:
+        """Return the outputs for one batch: float32 (N, H, W, C)."""
+        return named_outputs(self.model, self._answers(images)[0])
+
+
+def _with_raw_outputs(model: KerasModel, raw_model: KerasModel) -> Any:
+    """Return a model that computes its layers once: answers, and raw outputs for the loss."""
+    if raw_model is model:
+
+        def twice(images: Any, training: bool) -> Any:
+            answers = model(images, training=training)
+            return answers, answers
+
+        return twice
+    return keras.Model(model.inputs, (model.output, raw_model.output), name=model.name)

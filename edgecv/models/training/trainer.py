@@ -1,0 +1,192 @@
+"""The compiled step of a training, and what is kept of it between epochs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from edgecv.core.data import Split
+from edgecv.core.keras_types import KerasModel, Tensor
+from edgecv.core.plugins import Constraint, Task
+from edgecv.models.outputs import named_outputs
+from edgecv.models.tf import compile_function, tensorflow
+from edgecv.models.training.augmentation import augment, blend, hide
+from edgecv.models.training.batches import Batches
+from edgecv.models.training.checkpoint import TrainingProgress, Weights
+from edgecv.models.training.estimate import FORWARDS_A_STEP, seconds_of
+from edgecv.models.training.evaluation import Evaluation, SplitScore
+from edgecv.models.training.losses import Teacher, image_losses
+from edgecv.models.training.optimizers import optimizer_of
+from edgecv.models.training.randomness import seeded_layers
+from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.variations import vary
+
+STEPS_BETWEEN_REPORTS = 25
+HALF_SCALE = 1024.0
+"""The factor of the loss in float16, which has no smaller gradients than 6e-8; exact."""
+
+
+class Trainer:
+    """The compiled step of one model, and the images that it takes its batches from."""
+
+    def __init__(
+        self,
+        model: KerasModel,
+        split: Split,
+        task: Task,
+        schedule: Schedule,
+        seed: int,
+        constraint: Constraint | None,
+        teacher: Teacher | None,
+    ) -> None:
+        self.model = model
+        self.task = task
+        self.precision = schedule.mixed_precision
+        self.seed = seed
+        self.constraint = constraint
+        count = len(split)
+        self.batch = min(schedule.batch, count)
+        self.steps = schedule.steps_per_epoch(count)
+        self._batches = Batches(split.images, self.batch, self.steps, seed)
+        self.rates = schedule.learning_rates(self.steps * schedule.total_epochs(count))
+        self.optimizer = optimizer_of(schedule)
+        self.optimizer.build(model.trainable_variables)
+        nest = tensorflow.nest
+        targets = nest.map_structure(tensorflow.constant, task.targets(split.labels))
+
+        def varied(taken: Tensor, chosen: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
+            truth = nest.map_structure(lambda each: tensorflow.gather(each, chosen), targets)
+            moved, truth = augment(taken, truth, seeds, schedule, task)
+            if schedule.augment:
+                moved, truth = vary(moved, truth, seeds, schedule.augment, task)
+            return (hide(moved, seeds, schedule.cutout) if schedule.cutout else moved), truth
+
+        self._varied = varied
+        self._teacher: Any = None if teacher is None else compile_function(teacher.model)
+        raw_model, is_half = task.raw_model(model), schedule.mixed_precision == "float16"
+        losses = image_losses(task, teacher)
+
+        def step(taken: Tensor, chosen: Tensor, seeds: Tensor, rate: Any) -> tuple[Any, Any]:
+            batch, truth = varied(taken, chosen, seeds)
+            if schedule.mixup:
+                batch, share = blend(batch, seeds, schedule.mixup)
+            with seeded_layers(model, seeds), tensorflow.GradientTape() as tape:
+                raw = raw_model(batch, training=True)
+                loss = tensorflow.reduce_mean(losses(batch, truth, raw))
+                if schedule.mixup:
+                    others = nest.map_structure(lambda each: each[::-1], truth)
+                    of_others = tensorflow.reduce_mean(losses(batch, others, raw))
+                    loss = share * loss + (1 - share) * of_others
+                loss += sum(model.losses)  # Regularization that the layers ask for.
+                scaled = loss * HALF_SCALE if is_half else loss
+            self.optimizer.learning_rate.assign(rate)
+            gradients = tape.gradient(scaled, model.trainable_variables)
+            if is_half:
+                gradients = [each / HALF_SCALE for each in gradients]
+            self.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            if constraint is not None:
+                constraint.project()
+            return loss, tensorflow.reduce_mean(task.training_score(truth, raw))
+
+        self._step = compile_function(step)
+        self._evaluation = Evaluation(model, task, losses)
+
+    def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
+        """Train one pass; yield (steps done, mean loss, mean score) now and then."""
+        sums = np.zeros(2)
+        waiting: list[tuple[Any, Any]] = []
+        for number, batch in enumerate(self._taken(epoch)):
+            step = epoch * self.steps + number
+            if self.constraint is not None:
+                self.constraint.before_step(step, len(self.rates))
+            rate = self.rates[step]
+            seeds = tensorflow.constant([self.seed, step], "int32")
+            waiting.append(self._step(*batch, seeds, tensorflow.constant(rate)))
+            done = number + 1
+            # Reading a result waits for the step, so results are read a few at a time.
+            if done % STEPS_BETWEEN_REPORTS == 0 or done == self.steps:
+                found = np.array(waiting, dtype=np.float64)
+                if not np.isfinite(found[:, 0]).all():
+                    first = int(np.argmin(np.isfinite(found[:, 0])))
+                    yield (
+                        done - len(found) + first + 1,
+                        float(found[first, 0]),
+                        float(found[first, 1]),
+                    )
+                sums += found.sum(axis=0)
+                waiting.clear()
+                yield done, float(sums[0] / done), float(sums[1] / done)
+
+    def batches(self) -> Iterator[Any]:
+        """Yield the batches of one more pass, on which no step is trained: float32 (N, H, W, C)."""
+        first = len(self.rates)
+        for number, batch in enumerate(self._taken(first // self.steps)):
+            seeds = tensorflow.constant([self.seed, first + number], "int32")
+            yield self._varied(*batch, seeds)[0]
+
+    def _taken(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for taken, chosen in self._batches.of_epoch(epoch):
+            yield tensorflow.constant(taken), tensorflow.constant(chosen)
+
+    def evaluated(self, split: Split) -> SplitScore:
+        """Return the score and the loss of a split with the present weights."""
+        return self._evaluation.of(split)
+
+    def seconds_a_pass(self, validation: int) -> float:
+        """Return an estimate of the seconds of one epoch, by the time of one batch.
+
+        Nothing random is drawn for it: the training that follows is the same without.
+        """
+        batch = self._batches.images[: self.batch].astype(np.float32)
+        forward = seconds_of(lambda: self._evaluation.forward(batch))
+        a_step = FORWARDS_A_STEP * forward
+        if self._teacher is not None:
+            a_step += seconds_of(lambda: named_outputs(self.model, self._teacher(batch)))
+        return self.steps * a_step + validation / self.batch * forward
+
+    def measured_seconds_a_pass(self, validation: int) -> float:
+        """Return the seconds of one epoch, by steps that are undone."""
+        before = TrainingProgress((), self.weights(), self.optimizer_state())
+        batch = next(self._taken(0))
+        seeds, rate = tensorflow.constant([self.seed, 0], "int32"), tensorflow.constant(0.0)
+        step = seconds_of(lambda: float(self._step(*batch, seeds, rate)[0]))
+        self.restore(before)
+        images = np.zeros((self.batch, *self._batches.images.shape[1:]), np.float32)
+        forward = seconds_of(lambda: self._evaluation.forward(images))
+        return self.steps * step + validation / self.batch * forward
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Give the model the averages of its weights, where the optimizer has them."""
+        if not self.optimizer.use_ema:
+            yield
+            return
+        before = self.model.get_weights()
+        self.optimizer.finalize_variable_values(self.model.trainable_variables)
+        try:
+            yield
+        finally:
+            self.model.set_weights(before)
+
+    def is_settled(self, epoch: int) -> bool:
+        """Return True if the weights after ``epoch`` are fully what the constraint asks for."""
+        if self.constraint is None:
+            return True
+        return (epoch + 1) * self.steps > self.constraint.settled(len(self.rates))
+
+    def weights(self) -> Weights:
+        """Return the weights of the model."""
+        return tuple(self.model.get_weights())
+
+    def optimizer_state(self) -> Weights:
+        """Return the variables of the optimizer."""
+        return tuple(variable.numpy() for variable in self.optimizer.variables)
+
+    def restore(self, progress: TrainingProgress) -> None:
+        """Go on from the end of an epoch."""
+        self.model.set_weights(list(progress.weights))
+        for variable, value in zip(self.optimizer.variables, progress.optimizer, strict=True):
+            variable.assign(value)
+        if self.constraint is not None:
+            self.constraint.restore()
