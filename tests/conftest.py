@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,10 +30,23 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if alone or is_benchmark else min(MOST_WORKERS, os.cpu_count() or 1)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let no example of a property fail because the machine is busy."""
     settings.register_profile("busy", deadline=None)
     settings.load_profile("busy")
+    keep_bytecode(config)
+
+
+def keep_bytecode(config: pytest.Config) -> None:
+    """Keep what Python compiles in pytest's cache folder, where it is asked to keep it nowhere.
+
+    A hundred processes of a session import the package, and twenty of them TensorFlow: half of that
+    time goes into compiling.
+    """
+    if sys.dont_write_bytecode and (cache := config.cache):
+        sys.dont_write_bytecode = False
+        sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -63,6 +63,8 @@ class _Library:
         self._place = place
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)  # pytest and doctest ask every object for such.
         return getattr(_libraries()[self._place], name)
 
 

@@ -1,0 +1,18 @@
+"""Tests of the access to TensorFlow."""
+
+import inspect
+
+import pytest
+
+from edgecv.models import tf
+
+pytestmark = pytest.mark.quick
+
+
+def test_what_looks_at_each_name_of_a_module_loads_no_tensorflow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tf, "_libraries", lambda: pytest.fail("loaded"))
+    for library in (tf.keras, tf.tensorflow):
+        assert getattr(library, "_mock_name", None) is None
+        assert inspect.unwrap(library) is library
