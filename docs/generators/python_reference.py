@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import edgecv
-from edgecv.api.call import Data, Model, OnEvent
+from edgecv.api.call import Data, Model
+from edgecv.core.events import OnEvent
 from edgecv.core.options import plain_type
 
 HEAD = """# Python

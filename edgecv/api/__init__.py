@@ -7,7 +7,6 @@ notebook, and in a script with ``progress=True``.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,9 @@ from edgecv.analysis.options import (
     ValidateOptions,
 )
 from edgecv.api import display as display
-from edgecv.api.call import Data, Model, OnEvent, as_data, call, options_of, stored_data
-from edgecv.api.models import GivenModel, is_keras_model
-from edgecv.api.parameter_names import in_parameters
-from edgecv.core.options import with_parameters
+from edgecv.api.call import Data, FunctionCall, Model, call, options_of, stored_data, stored_model
+from edgecv.api.function import api_function, parameters_of
+from edgecv.api.models import is_keras_model
 from edgecv.core.report import Report
 from edgecv.formats.contents import Inspection
 from edgecv.pipeline.baseline import Training
@@ -38,22 +36,12 @@ from edgecv.pipeline.search.options import SearchOptions
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store, check_seal
 
-parameters_of = partial(
-    with_parameters,
-    wording=in_parameters,
-    own={
-        "progress": "Show progress; when not given, in a notebook only.",
-        "on_event": "A function that is called with each event of the run.",
-    },
-)
 
-
-@parameters_of(TrainOptions)
+@api_function(TrainOptions)
 def train(
+    this: FunctionCall,
+    /,
     data: Data | None = None,
-    *,
-    progress: bool | None = None,
-    on_event: OnEvent | None = None,
     **options: Any,
 ) -> Training:
     """Train a baseline and keep it in the folder ``output``; a stored one is not trained again.
@@ -69,19 +57,18 @@ def train(
     """
     from edgecv.pipeline import run as pipeline
 
-    with call(progress, on_event) as this:
-        asked = options_of(TrainOptions, {"data": as_data(data), **options})
-        store = Store.at(asked.output)
-        return pipeline.train(asked.to_recipe(), store, this.on_event)
+    asked = this.options(TrainOptions, options, data)
+    store = Store.at(asked.output)
+    return pipeline.train(asked.to_recipe(), store, this.on_event)
 
 
-@parameters_of(CompressOptions)
+@api_function(CompressOptions, MODEL="model")
 def compress(
+    this: FunctionCall,
+    /,
     model: Model | None = None,
     *,
     data: Data | None = None,
-    progress: bool | None = None,
-    on_event: OnEvent | None = None,
     **options: Any,
 ) -> Report:
     """Compress a model, and compare each file with the original.
@@ -104,27 +91,23 @@ def compress(
     from edgecv.pipeline import run as pipeline
     from edgecv.pipeline.search.auto import compress_auto
 
-    with call(progress, on_event, MODEL="model") as this:
-        store = Store.at(str(options.get("output", "exported")))
-        in_memory = GivenModel(model, "model=") if is_keras_model(model) else None
-        path = model if in_memory is None else in_memory.path_in(store)
-        given = {"model": path, "data": as_data(data), **options}
-        asked = options_of(CompressOptions, given)
-        plan = asked.to_recipe()
-        if in_memory is not None:
-            in_memory.keep(store)
-        if asked.auto:
-            return compress_auto(asked, this.on_event)
-        return pipeline.run(plan, store, force=asked.force, on_event=this.on_event)
+    store = Store.at(str(options.get("output", "exported")))
+    path, keep = stored_model(model, store)
+    asked = this.options(CompressOptions, {"model": path, **options}, data)
+    plan = asked.to_recipe()
+    keep()
+    if asked.auto:
+        return compress_auto(asked, this.on_event)
+    return pipeline.run(plan, store, force=asked.force, on_event=this.on_event)
 
 
-@parameters_of(SearchOptions)
+@api_function(SearchOptions, MODEL="model")
 def search(
+    this: FunctionCall,
+    /,
     model: Model | None = None,
     *,
     data: Data | None = None,
-    progress: bool | None = None,
-    on_event: OnEvent | None = None,
     **options: Any,
 ) -> SearchResult:
     """Search the recipes that hold limits within a budget, and prove the best on test images.
@@ -144,28 +127,23 @@ def search(
     from edgecv.acceptance.accept_front import accept_front
     from edgecv.pipeline.search.search import search as search_recipes
 
-    with call(progress, on_event, MODEL="model") as this:
-        store = Store.at(str(options.get("output", "exported")))
-        in_memory = GivenModel(model, "model=") if is_keras_model(model) else None
-        path = model if in_memory is None else in_memory.path_in(store)
-        asked = options_of(
-            SearchOptions, {"model": path, "data": stored_data(data, store), **options}
-        )
-        if in_memory is not None:
-            in_memory.keep(store)
-        result = search_recipes(asked, this.on_event)
-        accept_front(result, asked, this.on_event)
-        return result
+    store = Store.at(str(options.get("output", "exported")))
+    path, keep = stored_model(model, store)
+    asked = options_of(SearchOptions, {"model": path, "data": stored_data(data, store), **options})
+    keep()
+    result = search_recipes(asked, this.on_event)
+    accept_front(result, asked, this.on_event)
+    return result
 
 
-@parameters_of(ValidateOptions)
+@api_function(ValidateOptions, PATH="paths")
 def validate(
+    this: FunctionCall,
+    /,
     paths: str | Path | Sequence[str | Path],
     *,
     data: Data | None = None,
     baseline: Model | None = None,
-    progress: bool | None = None,
-    on_event: OnEvent | None = None,
     **options: Any,
 ) -> Report:
     """Measure a run folder or single files again, on the test images of ``data``.
@@ -180,23 +158,21 @@ def validate(
         baseline: The original to compare with, a path or a Keras model; a run folder has its
             own.
     """
-    with call(progress, on_event, PATH="paths") as this:
-        original = None if baseline is None else this.model_file(baseline, "baseline=")
-        given = {"paths": paths, "data": as_data(data), "baseline": original, **options}
-        report = analysis.validate(options_of(ValidateOptions, given), on_event=this.on_event)
+    asked = this.options(ValidateOptions, {"paths": paths, **options}, data, baseline)
+    report = analysis.validate(asked, on_event=this.on_event)
     if report.baseline is None or not is_keras_model(baseline):
         return report
     # Its file is temporary: the name of the model is more useful.
     return replace(report, baseline=replace(report.baseline, path=Path(report.baseline.path).name))
 
 
-@parameters_of(GateOptions)
+@api_function(GateOptions)
 def gate(
+    this: FunctionCall,
+    /,
     run: str | Path,
     *,
     data: Data | None = None,
-    progress: bool | None = None,
-    on_event: OnEvent | None = None,
     **options: Any,
 ) -> Judgement:
     """Measure a run again and compare it with the accepted one.
@@ -210,18 +186,16 @@ def gate(
         run: A run folder.
         data: As for compress; (x_test, y_test) is enough, and a run folder knows its own.
     """
-    with call(progress, on_event) as this:
-        asked = options_of(GateOptions, {"run": run, "data": as_data(data), **options})
-        names = {name: f"{name}=" for name in GateOptions.model_fields}
-        return acceptance.gate(asked, names, on_event=this.on_event)
+    asked = this.options(GateOptions, {"run": run, **options}, data)
+    names = {name: f"{name}=" for name in GateOptions.model_fields}
+    return acceptance.gate(asked, names, on_event=this.on_event)
 
 
-@parameters_of(BenchOptions)
+@api_function(BenchOptions, FILE="paths")
 def bench(
+    this: FunctionCall,
+    /,
     paths: str | Path | Sequence[str | Path],
-    *,
-    progress: bool | None = None,
-    on_event: OnEvent | None = None,
     **options: Any,
 ) -> BenchResult:
     """Time .tflite and .onnx files in turn, and compare each with the first.
@@ -237,18 +211,17 @@ def bench(
     from edgecv.analysis.bench import bench_files
 
     files = [Path(each) for each in ([paths] if isinstance(paths, str | Path) else paths)]
-    with call(progress, on_event, FILE="paths") as this:
-        return bench_files(files, options_of(BenchOptions, options), on_event=this.on_event)
+    return bench_files(files, options_of(BenchOptions, options), on_event=this.on_event)
 
 
-@parameters_of(DeployOptions)
+@api_function(DeployOptions, RUN="paths")
 def deploy(
+    this: FunctionCall,
+    /,
     paths: str | Path | Sequence[str | Path],
     *,
     data: Data | None = None,
     baseline: Model | None = None,
-    progress: bool | None = None,
-    on_event: OnEvent | None = None,
     **options: Any,
 ) -> Report:
     """Check a file, build what a target needs, run it there, and compare its answers.
@@ -263,20 +236,18 @@ def deploy(
         data: As for compress; (x_test, y_test) is enough, and a run folder knows its own.
         baseline: The original to compare a single file with, a path or a Keras model.
     """
-    with call(progress, on_event, RUN="paths") as this:
-        original = None if baseline is None else this.model_file(baseline, "baseline=")
-        given = {"paths": paths, "data": as_data(data), "baseline": original, **options}
-        return analysis.deploy(options_of(DeployOptions, given), on_event=this.on_event)
+    asked = this.options(DeployOptions, {"paths": paths, **options}, data, baseline)
+    return analysis.deploy(asked, on_event=this.on_event)
 
 
-@parameters_of(DoctorOptions)
+@api_function(DoctorOptions)
 def doctor(
+    this: FunctionCall,
+    /,
     path: str | Path,
     *,
     data: Data | None = None,
     baseline: Model | None = None,
-    progress: bool | None = None,
-    on_event: OnEvent | None = None,
     **options: Any,
 ) -> Diagnosis:
     """Find the causes of a slow or inaccurate .tflite or .onnx file, worst first, with remedies.
@@ -291,10 +262,8 @@ def doctor(
             enough.
         baseline: The model that the file was made from, a path or a Keras model.
     """
-    with call(progress, on_event) as this:
-        original = None if baseline is None else this.model_file(baseline, "baseline=")
-        given = {"path": path, "data": as_data(data), "baseline": original, **options}
-        return analysis.doctor(options_of(DoctorOptions, given), on_event=this.on_event)
+    asked = this.options(DoctorOptions, {"path": path, **options}, data, baseline)
+    return analysis.doctor(asked, on_event=this.on_event)
 
 
 @parameters_of(InspectOptions)

@@ -13,7 +13,7 @@ from edgecv.api.models import GivenModel, ModelInMemory, is_keras_model
 from edgecv.api.parameter_names import errors_in_parameters
 from edgecv.api.progress import shown
 from edgecv.core.errors import unknown_name
-from edgecv.core.events import Event
+from edgecv.core.events import OnEvent
 from edgecv.core.options import Options, parse_flags
 from edgecv.core.plugins import DatasetSource
 from edgecv.datasets.arrays import Arrays, named_arrays
@@ -26,7 +26,6 @@ Data = str | Path | Mapping[str, Any] | Sequence[Any] | DatasetSource
 """The name or path of a data set, or arrays in memory: (x_train, y_train, x_test, y_test) or
 (x_test, y_test), or a dict of these names with ``class_names`` where they are known. Images: uint8
 (N, height, width, channels), 0..255; labels: integers (N,)."""
-OnEvent = Callable[[Event], None]
 O = TypeVar("O", bound=Options)  # noqa: E741
 
 
@@ -36,6 +35,19 @@ class FunctionCall:
 
     on_event: OnEvent
     _files: ExitStack
+
+    def options(
+        self,
+        cls: type[O],
+        given: Mapping[str, Any],
+        data: Data | None = None,
+        baseline: Model | None = None,
+    ) -> O:
+        """Return the options for parameters, with data and a baseline that may be in memory."""
+        read: dict[str, Any] = {"data": as_data(data)}
+        if "baseline" in cls.model_fields:
+            read["baseline"] = None if baseline is None else self.model_file(baseline, "baseline=")
+        return options_of(cls, {**given, **read})
 
     def model_file(self, model: Model, parameter: str) -> Path:
         """Return the path of a model; one in memory is written to a temporary file."""
@@ -83,6 +95,14 @@ def stored_data(data: Data | None, store: Store) -> str | DatasetSource | None:
     key, arrays = f"arrays-{source.sha256[:32]}", dict[str, Any](named_arrays(data))
     place = store.stage("given", key, lambda folder: np.savez(folder / ARRAYS, **arrays))
     return str(place / ARRAYS)
+
+
+def stored_model(model: Model | None, store: Store) -> tuple[Any, Callable[[], None]]:
+    """Return the path of a model, and the function that writes one in memory to the store."""
+    if not is_keras_model(model):
+        return model, lambda: None
+    given = GivenModel(model, "model=")
+    return given.path_in(store), lambda: given.keep(store)
 
 
 def _as_path(model: Any) -> Path:
