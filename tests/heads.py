@@ -1,7 +1,7 @@
 """The head of a task that fits an architecture, for tests of networks."""
 
 from edgecv.core.plugins import Architecture, Head
-from edgecv.evaluation.tasks.classification import ClassHead
+from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.evaluation.tasks.segmentation import MapHead
 
 

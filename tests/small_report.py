@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from edgecv.core.artifact import Artifact, Layer, TensorFacts
+from edgecv.core.comparison import Comparison, Latency
 from edgecv.core.paired_results import (
     ConfusionChange,
     Flips,
@@ -12,7 +13,7 @@ from edgecv.core.paired_results import (
     PairedScores,
     PairedStatistics,
 )
-from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Latency, Report, SplitFacts
+from edgecv.core.report import Baseline, DataFacts, Gate, Report, SplitFacts
 
 TENSOR = TensorFacts("image", (1, 8, 8, 1), "uint8", 0.1, 3)
 STATISTICS = PairedStatistics(

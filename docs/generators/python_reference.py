@@ -7,8 +7,8 @@ from typing import Any
 
 import edgecv
 from edgecv.api.call import Data, Model
+from edgecv.core.command_options import plain_type
 from edgecv.core.events import OnEvent
-from edgecv.core.options import plain_type
 
 HEAD = """# Python
 

@@ -7,9 +7,10 @@ from edgecv.acceptance.lock import AcceptedArtifact, Lock
 from edgecv.acceptance.make_lock import accepted_control, versions
 from edgecv.acceptance.records import Change, Figures, Status
 from edgecv.analysis.validation_arrays import ValidationArrays
+from edgecv.core.comparison import Comparison
 from edgecv.core.data import Outputs
 from edgecv.core.paired_results import PairedAccuracy, PairedScores
-from edgecv.core.report import Comparison, Report
+from edgecv.core.report import Report
 from edgecv.core.text import counted
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
 from edgecv.evaluation.statistics.binary_scores import paired_accuracy

@@ -14,9 +14,10 @@ from edgecv.acceptance.records import Change, Judgement, Since
 from edgecv.analysis.options import ValidateOptions
 from edgecv.analysis.validate import validate
 from edgecv.analysis.validation_arrays import ValidationArrays
+from edgecv.core.command_options import parse_flags
 from edgecv.core.errors import InputError
 from edgecv.core.events import OnEvent, ignore_event
-from edgecv.core.options import parse_flags, parse_options
+from edgecv.core.options import parse_options
 from edgecv.core.report import Report
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from edgecv.acceptance.changes import has_same_images, speed_is_comparable
 from edgecv.acceptance.lock import AcceptedLimits, AcceptedSpeeds, Lock
 from edgecv.acceptance.records import Change, Since
+from edgecv.core.comparison import Comparison
 from edgecv.core.paired_results import PairedAccuracy, PairedScores
 from edgecv.core.plugins import Metric
-from edgecv.core.report import Comparison, Gate, Outcome, Report
+from edgecv.core.report import Gate, Outcome, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import (
     NO_LABELS,

@@ -23,9 +23,10 @@ from edgecv.acceptance.lock import (
     Lock,
 )
 from edgecv.analysis.validation_arrays import ValidationArrays
+from edgecv.core.comparison import Comparison, Latency
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
-from edgecv.core.report import Comparison, Latency, Report
+from edgecv.core.report import Report
 from edgecv.evaluation.limits import Limits
 from edgecv.system.environment import PACKAGES
 from edgecv.system.storage import tree_sha256

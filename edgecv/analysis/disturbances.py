@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgecv.core.report import Blocks
+from edgecv.core.comparison import Blocks
 from edgecv.evaluation.latency import block_times
 from edgecv.system.cpu import Load, Watch, processor_seconds, usable
 

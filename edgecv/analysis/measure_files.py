@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.comparison import Measurement
 from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError, RuntimeFailure, failure_of_all
 from edgecv.core.input_spec import InputSpec
-from edgecv.core.report import Measurement
 from edgecv.datasets.class_order import in_order_of
 from edgecv.datasets.splits import sampled
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import MeasuredFile, MeasurementPool
-from edgecv.pipeline.recipe.recipe import check_limits
+from edgecv.pipeline.recipe.checks import check_limits
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ import numpy as np
 from edgecv.analysis.number_samples import in_order_of, samples_of
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.artifact import FileEnds, SessionFacts
+from edgecv.core.comparison import Comparison, Measurement
 from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.plugins import Task
 from edgecv.core.registry import DATASETS, TASKS
-from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Measurement, Report
+from edgecv.core.report import Baseline, DataFacts, Gate, Report
 from edgecv.evaluation.comparison import align_all, compare_all
 from edgecv.evaluation.gates import proof_gates, verdict
 from edgecv.evaluation.task_of import compared_outputs

@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
+from edgecv.core.command_options import (
+    CommandOptions,
+    Flag,
+    Name,
+    OnePath,
+    Paths,
+    Text,
+    WholeNumbers,
+)
 from edgecv.core.events import Event
-from edgecv.core.options import CommandOptions, Flag, Name, OnePath, Paths, Text, WholeNumbers
 from edgecv.core.plugins import Data
 from edgecv.core.report import Report
 from edgecv.datasets.placement import Resize

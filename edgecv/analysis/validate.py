@@ -21,12 +21,13 @@ from edgecv.analysis.validation_arrays import (
     tell_answers,
     usable_measurements,
 )
+from edgecv.core.comparison import Measurement
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Task
 from edgecv.core.registry import DATASETS, TASKS
-from edgecv.core.report import Baseline, Control, Gate, Measurement, Report
+from edgecv.core.report import Baseline, Control, Gate, Report
 from edgecv.core.targets import with_fields
 from edgecv.evaluation.comparison import align_all, compare_all, metric_of
 from edgecv.evaluation.control import ControlOutputs, with_control
@@ -35,7 +36,7 @@ from edgecv.evaluation.task_of import compared_outputs, task_key
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import data_facts
-from edgecv.pipeline.recipe.recipe import check_limits
+from edgecv.pipeline.recipe.checks import check_limits
 from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
 from edgecv.pipeline.run_report import head_values, judge, judge_moved, limits_of_device
 from edgecv.system.environment import environment

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.comparison import Measurement
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task, TaskHead
-from edgecv.core.report import Measurement
 from edgecv.evaluation.control import ControlOutputs
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile

@@ -12,9 +12,10 @@ import numpy as np
 from edgecv.api.models import GivenModel, ModelInMemory, is_keras_model
 from edgecv.api.parameter_names import errors_in_parameters
 from edgecv.api.progress import shown
+from edgecv.core.command_options import parse_flags
 from edgecv.core.errors import unknown_name
 from edgecv.core.events import OnEvent
-from edgecv.core.options import Options, parse_flags
+from edgecv.core.options import Options
 from edgecv.core.plugins import DatasetSource
 from edgecv.datasets.arrays import Arrays, named_arrays
 from edgecv.system.storage import Store

@@ -7,8 +7,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from edgecv.api.call import FunctionCall, call
 from edgecv.api.parameter_names import in_parameters
+from edgecv.core.command_options import with_parameters
 from edgecv.core.events import OnEvent
-from edgecv.core.options import Options, with_parameters
+from edgecv.core.options import Options
 
 P = ParamSpec("P")
 R = TypeVar("R")

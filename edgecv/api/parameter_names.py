@@ -19,9 +19,9 @@ from edgecv.analysis.options import (
     InspectOptions,
     ValidateOptions,
 )
+from edgecv.core.command_options import flag_of
 from edgecv.core.errors import EdgecvError
 from edgecv.core.input_spec import LAYOUTS
-from edgecv.core.options import flag_of
 from edgecv.core.preprocessing import NAMED
 from edgecv.core.registry import EXPORTERS
 from edgecv.datasets.resolve import named_data

@@ -12,8 +12,15 @@ from pydantic import model_validator
 from edgecv.cli.commands import COMMANDS
 from edgecv.cli.console import Screen
 from edgecv.cli.help_text import SectionedCommand
+from edgecv.core.command_options import (
+    CommandOptions,
+    Flag,
+    flag_of,
+    help_of,
+    parse_flags,
+    plain_type,
+)
 from edgecv.core.errors import InputError
-from edgecv.core.options import CommandOptions, Flag, flag_of, help_of, parse_flags, plain_type
 
 METAVARS: dict[Any, str] = {str: "TEXT", int: "INTEGER", float: "NUMBER", Path: "PATH"}
 CONTEXT = {"help_option_names": ["-h", "--help"]}

@@ -3,7 +3,7 @@
 from edgecv.acceptance.options import GateOptions, gate
 from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
-from edgecv.core.options import flag_of
+from edgecv.core.command_options import flag_of
 
 
 class GateCommand(JsonOptions, GateOptions):

@@ -5,7 +5,7 @@ from typing import Any
 
 from typer.core import TyperArgument, TyperCommand
 
-from edgecv.core.options import CommandOptions
+from edgecv.core.command_options import CommandOptions
 
 OTHER = "Other options"
 Rows = list[tuple[str, str]]

@@ -1,7 +1,7 @@
 """``edgecv list``."""
 
 from edgecv.cli.console import Screen
-from edgecv.core.options import CommandOptions
+from edgecv.core.command_options import CommandOptions
 
 
 class ListCommand(CommandOptions):

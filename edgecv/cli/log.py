@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from edgecv.cli.console import Screen
-from edgecv.core.options import CommandOptions, Flag, OnePath, Several
+from edgecv.core.command_options import CommandOptions, Flag, OnePath, Several
 
 
 class LogCommand(CommandOptions):

@@ -4,26 +4,16 @@ A class of options is the single definition of its options: types, defaults and,
 of each field, help. Recipes, the command line and the Python API are made from it.
 """
 
-import inspect
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import reduce
-from operator import or_
-from pathlib import Path
-from types import MappingProxyType, UnionType
-from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
-    Field,
     GetJsonSchemaHandler,
     ValidationError,
     field_validator,
 )
-from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
 from edgecv.core.errors import InputError, unknown_name
@@ -62,44 +52,6 @@ class OwnTraining(Options):
 
 
 O = TypeVar("O", bound=Options)  # noqa: E741
-C = TypeVar("C", bound=Callable[..., Any])
-N = TypeVar("N")
-
-
-@dataclass(frozen=True)
-class Flag:
-    """The command line's form of an option, where name and type do not determine it."""
-
-    name: str = ""
-    """``--format`` for an option called ``formats``; for an argument its placeholder, MODEL."""
-    default: str = ""
-    """The default shown by help, where the option's own default is None."""
-    is_argument: bool = False
-    """True for a positional argument."""
-
-
-def as_text(value: Any) -> Any:
-    """Return a path or a number as text, anything else as it is."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if is_number else value
-
-
-def _as_tuple(value: Any) -> Any:
-    return (as_text(value),) if isinstance(value, str | os.PathLike) else value
-
-
-def _as_numbers(value: Any) -> Any:
-    """Return whole numbers of texts with commas, each once; what is no number as it is.
-
-    >>> _as_numbers(("1, 2", "2,x")), _as_numbers(4)
-    ((1, 2, 'x'), (4,))
-    """
-    given = value if isinstance(value, tuple | list) else (value,)
-    parts = [part.strip() for each in given for part in str(each).split(",")]
-    numbers = [int(each) if each.removeprefix("-").isdecimal() else each for each in parts]
-    return tuple(dict.fromkeys(numbers))
 
 
 PLAIN_KINDS = {
@@ -110,113 +62,6 @@ PLAIN_KINDS = {
 }
 """Kinds of values in plain words, by the start of pydantic's message."""
 KINDS = ("int", "float", "str", "bool")
-Text = Annotated[str, BeforeValidator(as_text)]
-"""Text; in Python also a path or a number."""
-Name = Annotated[
-    str, BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
-]
-"""A name, matched without case: ``INT8`` is ``int8``."""
-Several = Annotated[
-    tuple[str, ...],
-    Field(strict=False),
-    BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...]),
-]
-"""Any number of texts; in Python also a single one."""
-OnePath = Annotated[Path, Field(strict=False)]
-WholeNumbers = Annotated[
-    tuple[N, ...],
-    Field(strict=False, min_length=1),
-    BeforeValidator(_as_numbers, json_schema_input_type=int | str | tuple[int, ...]),
-]
-"""Whole numbers, one or several with commas; in Python also a number or a list of them."""
-Paths = Annotated[tuple[OnePath, ...], Field(strict=False), BeforeValidator(_as_tuple)]
-"""Any number of paths; in Python also a single one."""
-
-
-class CommandOptions(Options):
-    """Options of a command and of its function in Python."""
-
-    section: ClassVar[str] = ""
-    """The title of these options in the command's help."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _says_something(cls, value: Any) -> Any:
-        """Refuse an empty string: a shell variable that was never set."""
-        if value == "" or (isinstance(value, tuple | list) and "" in value):
-            raise ValueError("something: it is empty")
-        return value
-
-
-def flag_of(name: str, field: FieldInfo) -> Flag:
-    """Return the command line's form of a field."""
-    given = next((each for each in field.metadata if isinstance(each, Flag)), Flag())
-    return Flag(given.name or f"--{name.replace('_', '-')}", given.default, given.is_argument)
-
-
-def help_of(options: type[Options], name: str) -> str:
-    """Return the help of a field in one line."""
-    written = options.model_fields[name].description
-    return " ".join((written or field_docstrings(options).get(name, "")).split())
-
-
-def with_parameters(
-    options: type[Options],
-    wording: Callable[[str], str] = str,
-    own: Mapping[str, str] = MappingProxyType({}),
-) -> Callable[[C], C]:
-    """Decorate a function that ends in ``**options``: its parameters are the fields of a class.
-
-    ``inspect.signature`` and ``help`` show every field with its default and its help, after the
-    function's own parameters; the docstring lists them under ``Args:``. ``parse_options`` rejects
-    unknown names. ``wording`` translates each help, which is written for the command line; ``own``
-    is the help of parameters that several functions have beside their options.
-    """
-
-    def decorate(function: C) -> C:
-        given = inspect.signature(function).parameters
-        kept = [each for each in given.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
-        fields = {key: each for key, each in options.model_fields.items() if key not in given}
-        parameters = [*kept, *(_parameter(*item) for item in fields.items())]
-        parameters.sort(key=lambda each: each.kind)
-        function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            parameters, return_annotation=inspect.signature(function).return_annotation
-        )
-        texts = {key: text for key, text in own.items() if key in given}
-        texts |= {name: wording(help_of(options, name)) for name in fields}
-        text = inspect.getdoc(function) or ""
-        heading = [] if "\nArgs:\n" in text else ["", "Args:"]
-        lines = [f"    {name}: {each}" for name, each in texts.items()]
-        function.__doc__ = "\n".join([text, *heading, *lines])
-        return function
-
-    return decorate
-
-
-def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
-    default = inspect.Parameter.empty if field.is_required() else field.default
-    return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=default,
-        annotation=plain_type(field.annotation),
-    )
-
-
-def plain_type(annotation: Any) -> Any:
-    """Return a type without its pydantic annotations.
-
-    >>> plain_type(Annotated[int, Field(ge=1)] | None)
-    int | None
-    """
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return plain_type(inner[0])
-    if origin in (Union, UnionType):
-        return reduce(or_, map(plain_type, inner))
-    if origin is tuple:
-        return tuple[plain_type(inner[0]), ...]  # type: ignore[misc]
-    return annotation
 
 
 def parse_options(cls: type[O], options: Mapping[str, Any], where: str) -> O:
@@ -227,23 +72,10 @@ def parse_options(cls: type[O], options: Mapping[str, Any], where: str) -> O:
         raise _as_input_error(error, cls, where) from None
 
 
-def parse_flags(cls: type[O], options: Mapping[str, Any]) -> O:
-    """Validate the values of a command line. Raises InputError that names the flag."""
-    try:
-        return cls.model_validate(dict(options))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field, found = str(first["loc"][0]), first["input"]
-        flag = flag_of(field, cls.model_fields[field]).name
-        if found == "" or (isinstance(found, tuple) and "" in found):
-            raise InputError(flag, "is empty", remedy="give a value, or leave it out") from None
-        raise InputError(flag, f"{found}", accepted=_accepted(first["msg"])) from None
-
-
-def _accepted(message: str) -> str:
+def accepted_values(message: str) -> str:
     """Return the accepted values in a message of pydantic.
 
-    >>> _accepted("Input should be a valid integer, unable to parse string as an integer")
+    >>> accepted_values("Input should be a valid integer, unable to parse string as an integer")
     'a whole number'
     """
     text = message.removeprefix("Value error, ").removeprefix("Input should be ")
@@ -270,7 +102,7 @@ def _as_input_error(error: ValidationError, cls: type[BaseModel], where: str) ->
         )
     if first["type"] == "missing":
         return InputError(where, f'"{short_name(key)}" is missing', remedy=f"add {key} = ...")
-    message = _accepted(first["msg"])
+    message = accepted_values(first["msg"])
     if not key:
         return InputError(where, message)
     return InputError(where, f'"{key}" is {short_name(repr(first["input"]))}', accepted=message)

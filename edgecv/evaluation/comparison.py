@@ -8,9 +8,9 @@ from pathlib import PurePath
 import numpy as np
 
 from edgecv.core.artifact import TWIN_STEM, Artifact
+from edgecv.core.comparison import Comparison, Measurement, MetricValue
 from edgecv.core.data import Outputs, Targets
 from edgecv.core.plugins import Task
-from edgecv.core.report import Comparison, Measurement, MetricValue
 from edgecv.evaluation.latency import speedup, summarize
 from edgecv.evaluation.output_differences import aligned, output_differences
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS, paired_statistics

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from edgecv.core.comparison import Comparison, ControlComparison, Measurement
 from edgecv.core.data import Outputs, Targets
 from edgecv.core.plugins import Task, TaskHead
-from edgecv.core.report import Comparison, Control, ControlComparison, Measurement
+from edgecv.core.report import Control
 from edgecv.evaluation.comparison import compare
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
 

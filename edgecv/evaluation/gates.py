@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from edgecv.core.comparison import Comparison
 from edgecv.core.data import Outputs, Targets
 from edgecv.core.paired_results import NoWorse
 from edgecv.core.plugins import Task
-from edgecv.core.report import Comparison, Gate, Outcome
+from edgecv.core.report import Gate, Outcome
 from edgecv.core.text import counted
 
 ROUNDING = 1e-9

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.report import Blocks, Latency
+from edgecv.core.comparison import Blocks, Latency
 
 ZONE = 0.03
 """Ratios within 1/1.03 to 1.03 count as the same speed.

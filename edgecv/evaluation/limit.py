@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from edgecv.core.comparison import Comparison
 from edgecv.core.quantity import Quantity
-from edgecv.core.report import Comparison, Gate, Outcome
+from edgecv.core.report import Gate, Outcome
 from edgecv.evaluation.gates import NO_BASELINE, NO_LABELS, NOT_OF_TASK, ROUNDING
 
 if TYPE_CHECKING:

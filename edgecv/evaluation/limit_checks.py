@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edgecv.core.report import Comparison, Gate
+from edgecv.core.comparison import Comparison
+from edgecv.core.report import Gate
 from edgecv.evaluation.limit import Judged
 from edgecv.evaluation.limits import Limits, evidence_of
 

@@ -7,7 +7,8 @@ call an honest file wrong.
 from collections.abc import Callable
 from dataclasses import replace
 
-from edgecv.core.report import Gate, Outcome, OutputDifference
+from edgecv.core.comparison import OutputDifference
+from edgecv.core.report import Gate, Outcome
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate, without_interval
 from edgecv.evaluation.limit import Judged

@@ -7,8 +7,9 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.comparison import OutputDifference
 from edgecv.core.data import Outputs, Predictions
-from edgecv.core.report import Gate, OutputDifference
+from edgecv.core.report import Gate
 from edgecv.core.text import counted
 from edgecv.evaluation.statistics.real_scores import interval
 

@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from edgecv.core.closing import Closing
+from edgecv.core.comparison import Blocks, Measurement
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure
 from edgecv.core.images import ImageSequence, chunks
 from edgecv.core.plugins import DeployContext, DeployedFile, Device, Target
-from edgecv.core.report import Blocks, Measurement
 from edgecv.core.text import counted, listed
 from edgecv.system.environment import machine_of
 

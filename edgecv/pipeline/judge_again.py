@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.comparison import Comparison
 from edgecv.core.errors import InputError
-from edgecv.core.report import Comparison, Report
+from edgecv.core.report import Report
 from edgecv.evaluation.gates import PROOF, verdict
 from edgecv.evaluation.limits import gate_texts
 from edgecv.evaluation.output_differences import OUTPUTS
@@ -14,7 +15,8 @@ from edgecv.evaluation.paired_statistics import with_margin
 from edgecv.evaluation.task_of import task_of
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import data_facts, load_data
-from edgecv.pipeline.recipe.recipe import Recipe, check_limits
+from edgecv.pipeline.recipe.checks import check_limits
+from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run_report import is_candidate, limit_gates
 from edgecv.reports.files import write_reports
 from edgecv.reports.json_file import read_report

@@ -13,6 +13,7 @@ import numpy as np
 
 from edgecv.core.artifact import Artifact, SessionFacts
 from edgecv.core.closing import Closing
+from edgecv.core.comparison import Blocks, Measurement
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.events import Event, OnEvent, ignore_event
@@ -20,7 +21,6 @@ from edgecv.core.images import ImageSequence, chunks
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import DeployContext, Target
 from edgecv.core.registry import RUNTIMES
-from edgecv.core.report import Blocks, Measurement
 from edgecv.core.text import counted
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.formats.onnx.external_data import may_be_external

@@ -8,15 +8,17 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgecv.core.comparison import Comparison
 from edgecv.core.errors import InputError
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.plugins import Metric
-from edgecv.core.report import Baseline, Comparison, Report
+from edgecv.core.report import Baseline, Report
 from edgecv.core.text import counted, printable_lines
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.pipeline.context import RunContext, open_run
+from edgecv.pipeline.recipe.checks import check_name
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-from edgecv.pipeline.recipe.recipe import Recipe, check_name
+from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run import compress
 from edgecv.reports.json_file import read_report, to_table
 from edgecv.reports.markdown_table import markdown_table

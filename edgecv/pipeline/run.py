@@ -34,8 +34,9 @@ from edgecv.pipeline.export import (
 from edgecv.pipeline.judge_again import judge_again
 from edgecv.pipeline.logged_results import results_of_run, results_of_training
 from edgecv.pipeline.mixed import check_mixed, with_chosen_layers
+from edgecv.pipeline.recipe.checks import check_limits
 from edgecv.pipeline.recipe.parts import TeacherNetwork
-from edgecv.pipeline.recipe.recipe import Recipe, check_limits
+from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run_logs import RunLogs, logged_run
 from edgecv.pipeline.run_report import RunResults, make_report, write_run
 from edgecv.pipeline.teacher import RunTeacher

@@ -5,18 +5,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from edgecv.core.comparison import Comparison, Measurement
 from edgecv.core.costs import Costs
 from edgecv.core.data import Outputs, Targets
 from edgecv.core.plugins import Task
-from edgecv.core.report import (
-    Baseline,
-    Comparison,
-    DataFacts,
-    Gate,
-    Measurement,
-    Report,
-    TrainingCurve,
-)
+from edgecv.core.report import Baseline, DataFacts, Gate, Report, TrainingCurve
 from edgecv.core.text import counted
 from edgecv.evaluation.comparison import align_all, compare_all, metric_of
 from edgecv.evaluation.control import with_control

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edgecv.core.comparison import Comparison, Measurement
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.paired_results import Flips
 from edgecv.core.plugins import Task
-from edgecv.core.report import Comparison, Measurement
 from edgecv.core.text import counted, name_at
 from edgecv.evaluation.changed_answers import most_confident
 from edgecv.reports.contact_sheet import Kind, Tile, write_contact_sheet

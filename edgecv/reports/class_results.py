@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.class_results import ClassResults, ModelResults
+from edgecv.core.comparison import Measurement
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.plugins import Task
-from edgecv.core.report import DataFacts, Measurement
+from edgecv.core.report import DataFacts
 from edgecv.core.text import TextTable, counted, name_at
 from edgecv.reports.contact_sheet import Tile, write_contact_sheet
 from edgecv.reports.png import write_picture

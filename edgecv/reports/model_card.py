@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.report import Comparison, Report
+from edgecv.core.comparison import Comparison
+from edgecv.core.report import Report
 from edgecv.core.text import counted, listed, one_line
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.deployment import deployment_lines

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from edgecv.core.comparison import Comparison
 from edgecv.core.paired_results import Flips, NoWorse, PairedAccuracy, PairedScores
 from edgecv.core.plugins import Metric, Task
-from edgecv.core.report import Comparison, Report
+from edgecv.core.report import Report
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import cannot_tell
 from edgecv.evaluation.task_of import per_head, task_of

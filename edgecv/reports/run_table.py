@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecv.core.comparison import Comparison
 from edgecv.core.plugins import Task
 from edgecv.core.registry import RUNTIMES
-from edgecv.core.report import Comparison, Report
+from edgecv.core.report import Report
 from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.task_of import per_head, task_of
 

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from edgecv.core.comparison import Comparison
 from edgecv.core.data import SPLITS
-from edgecv.core.report import Comparison, Report
+from edgecv.core.report import Report
 from edgecv.evaluation.task_of import task_of
 
 MOST_COMPARISONS = 1000

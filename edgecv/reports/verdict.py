@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from edgecv.core.comparison import Comparison
 from edgecv.core.plugins import ModelProperty, Task
 from edgecv.core.quantity import FRACTION
 from edgecv.core.registry import TECHNIQUES
-from edgecv.core.report import Comparison, ControlScore, Gate, Report
+from edgecv.core.report import ControlScore, Gate, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import PROOF
 from edgecv.evaluation.limits import all_limits, gate_texts

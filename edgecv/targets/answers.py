@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.comparison import Blocks
 from edgecv.core.data import Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployedFile
-from edgecv.core.report import Blocks
 from edgecv.formats.image_input import PIXELS, pixel_encoder
 from edgecv.formats.tensors import finite_outputs
 

@@ -16,10 +16,11 @@ from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.text import cells, headings, verdict_line
 from edgecv.analysis.validation_arrays import ValidationArrays
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.comparison import Measurement
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.plugins import Task
 from edgecv.core.registry import TASKS as REGISTERED
-from edgecv.core.report import Baseline, Measurement, SplitFacts
+from edgecv.core.report import Baseline, SplitFacts
 from edgecv.evaluation.comparison import compare
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.tasks.regression import Regression

@@ -3,8 +3,8 @@
 import pytest
 
 from edgecv.api.parameter_names import OPTIONS, errors_in_parameters, in_parameters
+from edgecv.core.command_options import flag_of
 from edgecv.core.errors import EdgecvError, InputError, StepError
-from edgecv.core.options import flag_of
 
 pytestmark = pytest.mark.quick
 

@@ -10,7 +10,7 @@ from edgecv.acceptance.testing.assertions import ComparedPair
 from edgecv.cli.commands import COMMANDS
 from edgecv.cli.from_options import build, options_of
 from edgecv.cli.synonyms import COMMAND_SYNONYMS, OPTIONS
-from edgecv.core.options import flag_of, help_of
+from edgecv.core.command_options import flag_of, help_of
 from edgecv.evaluation.limit_options import option_names
 from edgecv.evaluation.limits import Limits, all_limits, limit_details
 from edgecv.pipeline.recipe.schema import recipe_schema

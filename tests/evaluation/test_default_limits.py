@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.comparison import Comparison, Measurement
 from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
-from edgecv.core.report import Comparison, Gate, Measurement
+from edgecv.core.report import Gate
 from edgecv.evaluation.comparison import compare
 from edgecv.evaluation.gates import exit_code, proof_gates
 from edgecv.evaluation.limit_checks import judge_limits

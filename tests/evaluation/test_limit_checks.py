@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from edgecv.core.artifact import Artifact, TensorFacts
+from edgecv.core.comparison import Comparison, ControlComparison, Latency
 from edgecv.core.paired_results import Calibration, Flips, GroupDifference, PairedStatistics
-from edgecv.core.report import Comparison, ControlComparison, Gate, Latency
+from edgecv.core.report import Gate
 from edgecv.evaluation.gates import exit_code
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.comparison import Comparison, Measurement
 from edgecv.core.data import Outputs
-from edgecv.core.report import Comparison, Gate, Measurement
+from edgecv.core.report import Gate
 from edgecv.evaluation.comparison import align_all, compare
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits

@@ -12,7 +12,8 @@ from weights import weights_sha256
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event
-from edgecv.evaluation.tasks.classification import ClassHead, Classification
+from edgecv.evaluation.tasks.classification import Classification
+from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.models.backbone import Backbone, with_new_head
 from edgecv.models.tf import keras, set_seed
 from edgecv.models.training.schedule import Schedule

@@ -10,7 +10,7 @@ from refusals import refusal_of
 
 from edgecv.core.registry import ARCHITECTURES, TASKS
 from edgecv.evaluation.limits import Limits
-from edgecv.evaluation.tasks.classification import ClassHead
+from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.models.tf import keras, set_seed
 from edgecv.pipeline.baseline import Training
 from edgecv.pipeline.context import open_run

@@ -12,10 +12,10 @@ from deployed import deployed_file
 
 from edgecv.analysis.options import BenchOptions, ValidateOptions
 from edgecv.core.artifact import Artifact
+from edgecv.core.comparison import Blocks
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, RuntimeFailure, StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts, Target
-from edgecv.core.report import Blocks
 from edgecv.pipeline.device import check_device, measure_on_device
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import parse_recipe

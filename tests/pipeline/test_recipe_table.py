@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from small_report import COMPARISON, REPORT, STATISTICS, TWIN
 
+from edgecv.core.comparison import ControlComparison
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event
-from edgecv.core.report import ControlComparison
 from edgecv.pipeline.recipe_table import run_all, to_markdown
 from edgecv.system.storage import Store
 

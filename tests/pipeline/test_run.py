@@ -12,7 +12,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.events import Event
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.report import Report
-from edgecv.evaluation.tasks.classification import ClassHead
+from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.pipeline.export import planned_exports
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run

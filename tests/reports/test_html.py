@@ -11,7 +11,8 @@ from edgecv.acceptance.records import Judgement, Since
 from edgecv.analysis.bench.records import BenchResult, Timing
 from edgecv.analysis.doctor.records import Diagnosis, Finding
 from edgecv.core.artifact import Artifact, TensorFacts
-from edgecv.core.report import Baseline, Comparison, DataFacts, Gate, Latency, Report, SplitFacts
+from edgecv.core.comparison import Comparison, Latency
+from edgecv.core.report import Baseline, DataFacts, Gate, Report, SplitFacts
 
 pytestmark = pytest.mark.quick
 

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.comparison import Comparison, Measurement
 from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.registry import TASKS
-from edgecv.core.report import Comparison, Measurement
 from edgecv.evaluation.comparison import compare_all
 from edgecv.reports.changed_images import write_flips
 from edgecv.reports.contact_sheet import COLUMNS, SIDE, Tile, write_contact_sheet

@@ -9,7 +9,7 @@ import pytest
 from edgecv.core.artifact import Activation, SessionFacts, TensorFacts
 from edgecv.core.quantization import Kernel, Link, Point, Steps, Stored
 from edgecv.system.isolation.codec import decode, decode_printable, encode
-from edgecv.system.isolation.model_client import read_stored
+from edgecv.system.isolation.model_answers import read_stored
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
 
 pytestmark = pytest.mark.quick

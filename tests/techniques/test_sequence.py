@@ -8,8 +8,8 @@ import pytest
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import ModelProperty, Technique
 from edgecv.core.registry import TECHNIQUES
+from edgecv.pipeline.recipe.checks import check_order
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-from edgecv.pipeline.recipe.recipe import check_order
 
 pytestmark = pytest.mark.quick
 

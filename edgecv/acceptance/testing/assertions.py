@@ -7,12 +7,13 @@ from edgecv.acceptance.testing.accepted import judge_accepted
 from edgecv.acceptance.testing.measured_pair import MeasuredPair
 from edgecv.acceptance.testing.short_traceback import in_one_line
 from edgecv.acceptance.testing.text import limit_text
+from edgecv.core.command_options import with_parameters
 from edgecv.core.errors import InputError
-from edgecv.core.options import parse_options, with_parameters
+from edgecv.core.options import parse_options
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import OUTPUTS
-from edgecv.pipeline.recipe.recipe import check_limits
+from edgecv.pipeline.recipe.checks import check_limits
 from edgecv.pipeline.run_report import limit_gates
 from edgecv.system.environment import machine
 

@@ -12,9 +12,10 @@ from edgecv.acceptance.testing.short_traceback import in_one_line
 from edgecv.analysis.options import LabelOptions, ValidateOptions
 from edgecv.analysis.validate import validate
 from edgecv.analysis.validation_arrays import ValidationArrays
+from edgecv.core.command_options import with_parameters
 from edgecv.core.data import Split
 from edgecv.core.errors import InputError, RuntimeFailure
-from edgecv.core.options import parse_options, with_parameters
+from edgecv.core.options import parse_options
 from edgecv.core.report import Report
 from edgecv.evaluation.gates import PROOF
 from edgecv.evaluation.limits import Limits

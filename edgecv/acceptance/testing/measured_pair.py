@@ -6,7 +6,8 @@ from typing import Self
 
 from edgecv.acceptance.testing.session import CompareSession
 from edgecv.analysis.validation_arrays import ValidationArrays
-from edgecv.core.report import Comparison, Report
+from edgecv.core.comparison import Comparison
+from edgecv.core.report import Report
 from edgecv.evaluation.task_of import per_head
 
 

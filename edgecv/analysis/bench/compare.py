@@ -7,7 +7,7 @@ from statistics import median
 from edgecv.analysis.bench.records import Combination, CombinationTiming, Timing, Verdict
 from edgecv.analysis.options import BenchOptions
 from edgecv.core.artifact import ModelStart
-from edgecv.core.report import Blocks
+from edgecv.core.comparison import Blocks
 from edgecv.evaluation.latency import is_distinguishable, speedup, summarize
 
 ENOUGH_PROCESSES = 5

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from edgecv.analysis.options import BenchOptions
+from edgecv.core.comparison import Latency
 from edgecv.core.display import Displayed
-from edgecv.core.report import Latency
 from edgecv.core.text import counted
 from edgecv.evaluation.latency import Interval
 

@@ -14,8 +14,8 @@ from edgecv.analysis.described_files import described_input, report_in
 from edgecv.analysis.disturbances import Disturbances
 from edgecv.analysis.options import BenchOptions
 from edgecv.core.artifact import ModelStart
+from edgecv.core.comparison import Blocks
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
-from edgecv.core.report import Blocks
 from edgecv.core.text import counted, were
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext

@@ -8,10 +8,11 @@ import numpy as np
 from edgecv.analysis.deploy.request import limits_without_times
 from edgecv.analysis.options import DeployOptions
 from edgecv.analysis.validation_arrays import ValidationArrays, usable_measurements
+from edgecv.core.comparison import Measurement
 from edgecv.core.data import Outputs
 from edgecv.core.plugins import DeployedFile, Device, Target
 from edgecv.core.registry import TARGETS
-from edgecv.core.report import Deployment, Gate, Measurement, Report
+from edgecv.core.report import Deployment, Gate, Report
 from edgecv.evaluation.comparison import align_all, compare
 from edgecv.evaluation.control import with_control
 from edgecv.evaluation.gates import most_gate, verdict

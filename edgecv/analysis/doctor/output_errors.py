@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from edgecv.analysis.doctor.records import Finding
+from edgecv.core.comparison import OutputDifference
 from edgecv.core.data import Outputs
 from edgecv.core.plugins import Task
-from edgecv.core.report import OutputDifference
 from edgecv.evaluation.output_differences import aligned, difference_text, output_differences
 
 WRONG_DB = 10.0

@@ -8,10 +8,11 @@ from edgecv.analysis.described_files import described_input, is_baseline_of, rep
 from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.preprocessing import ReadModels
+from edgecv.core.comparison import Comparison
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.registry import DATASETS
-from edgecv.core.report import Comparison, Report
+from edgecv.core.report import Report
 from edgecv.datasets.resolve import resolve
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.pipeline.measure import MeasuredFile

@@ -12,9 +12,10 @@ from edgecv.analysis.reference_check.kernel_pairs import Padding
 from edgecv.analysis.reference_check.twin import Reference, export_twin, given_twin, is_float
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges, measure_ranges
 from edgecv.analysis.validate_request import ValidationRequest
+from edgecv.core.comparison import Comparison
 from edgecv.core.data import Dataset
 from edgecv.core.errors import RuntimeFailure
-from edgecv.core.report import Comparison, Gate
+from edgecv.core.report import Gate
 from edgecv.formats.lookup import runtime_of_file, runtime_of_format
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile

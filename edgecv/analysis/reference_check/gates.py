@@ -20,10 +20,11 @@ from edgecv.analysis.reference_check.range_gates import bounds_of, judge_ranges
 from edgecv.analysis.reference_check.twin import Reference
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
 from edgecv.analysis.reference_check.weights import MOST_CAUSES, WeightCheck, judge_weights
+from edgecv.core.comparison import Comparison
 from edgecv.core.data import Dataset
 from edgecv.core.files import open_regular
 from edgecv.core.quantization import Stored
-from edgecv.core.report import Comparison, Gate, Outcome
+from edgecv.core.report import Gate, Outcome
 from edgecv.core.text import counted, listed, were
 from edgecv.pipeline.measure import MeasuredFile
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 from numpy.typing import NDArray
 
 from edgecv.core.artifact import Artifact, SessionFacts
+from edgecv.core.comparison import Blocks
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec
@@ -17,7 +18,6 @@ from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Task
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.profile import PeakMemory, Profile, check_flash, check_ram
-from edgecv.core.report import Blocks
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from edgecv.core.artifact import Layer
+from edgecv.core.comparison import Comparison
 from edgecv.core.costs import Costs, TrialExport
 from edgecv.core.data import Images, Shape, Split
 from edgecv.core.errors import InputError
@@ -16,7 +17,7 @@ from edgecv.core.plugins.exporter import Exporter
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Task
 from edgecv.core.plugins.task_parts import Head
-from edgecv.core.report import Comparison, Gate
+from edgecv.core.report import Gate
 
 if TYPE_CHECKING:
     from edgecv.models.training.distillation import Distillation

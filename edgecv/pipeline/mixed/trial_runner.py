@@ -9,10 +9,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edgecv.core.artifact import TWIN_STEM
+from edgecv.core.comparison import Measurement
 from edgecv.core.data import Outputs, Targets
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.plugins import Exporter
-from edgecv.core.report import Gate, Measurement
+from edgecv.core.report import Gate
 from edgecv.evaluation.comparison import compare_all
 from edgecv.evaluation.control import ControlOutputs, with_control
 from edgecv.evaluation.limits import Limits, evidence_of

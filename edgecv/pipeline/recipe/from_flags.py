@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.command_options import Text, flag_of
 from edgecv.core.errors import InputError
-from edgecv.core.options import Text, flag_of, parse_options
+from edgecv.core.options import parse_options
 from edgecv.core.plugins import Exporter, Task, Technique
 from edgecv.core.registry import ARCHITECTURES, DEFAULT_TASK, TASKS, TECHNIQUES
 from edgecv.datasets.class_order import read_labels
@@ -21,6 +22,7 @@ from edgecv.models.training.schedule import (
     frozen_too_long,
     parse_schedule,
 )
+from edgecv.pipeline.recipe.checks import check_data, check_name, check_order, check_precisions
 from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
     exports_of,
@@ -48,11 +50,7 @@ from edgecv.pipeline.recipe.recipe import (
     BaselineOptions,
     Recipe,
     RunSettings,
-    check_data,
     check_encodable,
-    check_name,
-    check_order,
-    check_precisions,
     load_recipe,
 )
 from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags, trains

@@ -6,12 +6,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import field_validator
 
+from edgecv.core.command_options import CommandOptions, Flag, Name, Several, Text
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec, input_spec_of
-from edgecv.core.options import CommandOptions, Flag, Name, Several, Text
 from edgecv.core.plugins import Data, ExperimentLog, Target, Task
 from edgecv.core.registry import LOGS, TARGETS, TASKS
-from edgecv.pipeline.recipe.recipe import distinct_logs
+from edgecv.pipeline.recipe.checks import distinct_logs
 from edgecv.pipeline.recipe.toml_file import read_toml
 
 

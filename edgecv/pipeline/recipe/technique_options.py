@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, create_model
 
-from edgecv.core.options import CommandOptions, Text
+from edgecv.core.command_options import CommandOptions, Text
 from edgecv.core.plugins import Technique, TechniqueFlag
 from edgecv.core.registry import TECHNIQUES
 

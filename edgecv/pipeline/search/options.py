@@ -4,10 +4,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.errors import InputError
-from edgecv.core.options import CommandOptions, Flag
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import NONE
+from edgecv.pipeline.recipe.checks import check_name
 from edgecv.pipeline.recipe.from_flags import TRAINING, CompressOptions
 from edgecv.pipeline.recipe.options import (
     DataOptions,
@@ -20,7 +21,7 @@ from edgecv.pipeline.recipe.options import (
     TrainingOptions,
     TrustOptions,
 )
-from edgecv.pipeline.recipe.recipe import Recipe, check_name
+from edgecv.pipeline.recipe.recipe import Recipe
 
 USUAL_TRIALS, MOST_TRIALS = 40, 100_000
 PROMOTED = 0.5

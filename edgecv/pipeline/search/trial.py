@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
+from edgecv.core.comparison import Comparison
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.plugins import Plugin
-from edgecv.core.report import Comparison, Outcome, Report
+from edgecv.core.report import Outcome, Report
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run_report import is_candidate
 from edgecv.system.storage import content_key

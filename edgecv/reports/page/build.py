@@ -6,7 +6,8 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from edgecv.core.report import Comparison, Gate, Outcome, Report
+from edgecv.core.comparison import Comparison
+from edgecv.core.report import Gate, Outcome, Report
 from edgecv.evaluation.drawing import METHOD as DRAWING
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from edgecv.core.report import Comparison, Report
+from edgecv.core.comparison import Comparison
+from edgecv.core.report import Report
 from edgecv.core.text import TextTable, counted
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.page.plot import Plot, plots

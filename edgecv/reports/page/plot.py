@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from edgecv.core.report import Comparison, Report
+from edgecv.core.comparison import Comparison
+from edgecv.core.report import Report
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.verdict import size_text, speed_text
 

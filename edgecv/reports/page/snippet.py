@@ -3,7 +3,8 @@
 import json
 
 from edgecv.core.artifact import TensorFacts
-from edgecv.core.report import Comparison, Report
+from edgecv.core.comparison import Comparison
+from edgecv.core.report import Report
 
 MODES = {1: "L", 3: "RGB"}
 """Pillow's names of images by their channels."""

@@ -1,8 +1,7 @@
 """The parent's side of a runtime: facts of files, predictions, timings."""
 
-import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,11 +15,12 @@ from edgecv.core.images import ImageFile, ImageRows, ImageSequence
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Progress
-from edgecv.core.quantization import Extremes, Steps, Stored
+from edgecv.core.quantization import Extremes, Stored
 from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation.client import ProcessClient
 from edgecv.system.isolation.codec import decode_array, decode_outputs, decode_printable
 from edgecv.system.isolation.limits import ProcessLimits
+from edgecv.system.isolation.model_answers import read_median, read_start, read_stored, reader
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
 from edgecv.system.isolation.request import Request
@@ -39,7 +39,6 @@ LARGEST_FILE_WRITTEN_BYTES = 2**26
 """Largest size of the log; a runtime writes no other file."""
 TENSORFLOW_BYTES = 2**33
 """Address space that TensorFlow reserves, most of which it never uses."""
-LARGEST_CODE = 2**31
 
 T = TypeVar("T")
 
@@ -86,7 +85,7 @@ class ModelClient(ProcessClient[ChildProcess]):
 
     def open(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> SessionFacts:
         """Open the file at ``path`` and return the runtime's description of it."""
-        return self._request("open", [path], _one(path, input_spec), _reader(SessionFacts))
+        return self._request("open", [path], _one(path, input_spec), reader(SessionFacts))
 
     def predict(
         self,
@@ -165,9 +164,8 @@ class ModelClient(ProcessClient[ChildProcess]):
         input_spec: InputSpec = DEFAULT_INPUT,
     ) -> float:
         """Run a batch, uint8 (N, H, W, C), until its time is steady: seconds of a run."""
-
         arguments = {**self._images_of(path, images, input_spec), "cores": list(cores)}
-        return self._request("warm_up", [path], arguments, _read_median)
+        return self._request("warm_up", [path], arguments, read_median)
 
     def warm_up_random(
         self,
@@ -190,11 +188,11 @@ class ModelClient(ProcessClient[ChildProcess]):
             "longest_s": longest_s,
             "is_start_timed": is_start_timed,
         }
-        return self._request("warm_up_random", [path], arguments, _read_start)
+        return self._request("warm_up_random", [path], arguments, read_start)
 
     def ends(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> FileEnds:
         """Return all inputs and outputs of a file, of any kind."""
-        return self._request("ends", [path], _one(path, input_spec), _reader(FileEnds))
+        return self._request("ends", [path], _one(path, input_spec), reader(FileEnds))
 
     def answers(
         self,
@@ -204,11 +202,10 @@ class ModelClient(ProcessClient[ChildProcess]):
     ) -> Outputs:
         """Run a file on samples, one array an input: float32 (N, shape of the input)."""
         flat = [np.asarray(each, np.float32).reshape(len(each), -1) for each in samples]
-        arguments = _one(path, input_spec)
         return self._request(
             "answers",
             [path],
-            arguments,
+            _one(path, input_spec),
             lambda frame: decode_outputs(frame, len(flat[0])),
             arrays=flat,
         )
@@ -229,14 +226,14 @@ class ModelClient(ProcessClient[ChildProcess]):
     ) -> list[ExecutedOperator]:
         """Return the operators as executed for one image, uint8 (1, H, W, C)."""
         arguments = self._images_of(path, image, input_spec)
-        return self._request("executed", [path], arguments, _reader(list[ExecutedOperator]))
+        return self._request("executed", [path], arguments, reader(list[ExecutedOperator]))
 
     def activations(
         self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
     ) -> list[Activation]:
         """Return the outputs of each operator for images, uint8 (N, H, W, C)."""
         arguments = self._images_of(path, images, input_spec)
-        return self._request("activations", [path], arguments, _reader(list[Activation]))
+        return self._request("activations", [path], arguments, reader(list[Activation]))
 
     def stored(self, path: Path, input_spec: InputSpec = DEFAULT_INPUT) -> Stored:
         """Return the weights of a file as reals, and the quantization of its tensors."""
@@ -246,8 +243,8 @@ class ModelClient(ProcessClient[ChildProcess]):
         self, path: Path, images: Images, input_spec: InputSpec = DEFAULT_INPUT
     ) -> InputEvidence:
         """Return what a file's graph shows of its pixels; ``images``: uint8 (N, H, W, C)."""
-        arguments = {**_one(path, input_spec), "images": self._on_disk(images)[0]}
-        return self._request("input_evidence", [path], arguments, _reader(InputEvidence))
+        arguments = self._images_of(path, images, input_spec)
+        return self._request("input_evidence", [path], arguments, reader(InputEvidence))
 
     def extremes(
         self,
@@ -322,61 +319,6 @@ class ModelClient(ProcessClient[ChildProcess]):
         if self._child is None:
             self._child = ChildProcess(MODELS, self._settings, limits=self._limits, log=self._log)
         return self._child
-
-
-def read_stored(frame: Frame) -> Stored:
-    """Return the contents of a file. Raises MalformedFrame where its parts are inconsistent."""
-    found = decode_printable(Stored, frame)
-    for kernel in found.kernels:
-        rows = {len(kernel.values), len(kernel.steps), len(kernel.bias), len(kernel.bias_steps)}
-        if len(rows) != 1 or not kernel.values.size:
-            raise MalformedFrame(f"the kernel {kernel.name} has parts of {sorted(rows)} rows")
-    ends = [end for link in found.links for end in (link.given, link.taken)]
-    for steps in (*ends, *(point.steps for point in found.points if point.steps is not None)):
-        if not _is_possible(steps):
-            raise MalformedFrame("steps that no tensor has")
-    if found.pixels is not None and found.pixels.shape[1] != len(found.pixels) + 1:
-        raise MalformedFrame(f"pixels become something of shape {found.pixels.shape}")
-    rooms = found.pixels_room
-    if rooms is not None and (found.pixels is None or rooms.shape != found.pixels.shape):
-        raise MalformedFrame(f"errors of pixels of shape {rooms.shape}")
-    if any(each >= len(found.kernels) for each in _numbers(found)):
-        raise MalformedFrame("the number of no kernel")
-    return found
-
-
-def _numbers(stored: Stored) -> Iterator[int]:
-    """Give the numbers of kernels that a file's records name; one below 0 counts as none."""
-    named = [each.inputs for each in stored.kernels] + [each.sources for each in stored.points]
-    for numbers in named:
-        for number in numbers:
-            yield number if number >= 0 else len(stored.kernels)
-
-
-def _is_possible(steps: Steps) -> bool:
-    codes = (steps.zero_point, steps.low, steps.high)
-    return math.isfinite(steps.scale) and all(abs(code) <= LARGEST_CODE for code in codes)
-
-
-def _read_median(frame: Frame) -> float:
-    median_s = frame.header.get("median_s")
-    if not isinstance(median_s, float) or not 0 < median_s < math.inf:
-        raise MalformedFrame(f"a run of {median_s!r} seconds")
-    return median_s
-
-
-def _read_start(frame: Frame) -> ModelStart:
-    found = decode_printable(ModelStart, frame)
-    times = (found.median_s, found.open_s, found.first_call_s)
-    if not all(0 <= each < math.inf for each in times) or not found.median_s:
-        raise MalformedFrame(f"a start of {times} seconds")
-    if found.images_of_a_call < 1:
-        raise MalformedFrame(f"a call of {found.images_of_a_call} images")
-    return found
-
-
-def _reader(kind: Callable[..., T]) -> Callable[[Frame], T]:
-    return lambda frame: decode_printable(kind, frame)
 
 
 def _one(path: Path, input_spec: InputSpec) -> dict[str, str]:

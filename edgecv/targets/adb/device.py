@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecv.core.comparison import Blocks
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
-from edgecv.core.report import Blocks
 from edgecv.formats.image_input import pixel_encoder
 from edgecv.targets.adb.client import AdbClient
 from edgecv.targets.adb.report import mean_ns, memory_bytes

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.comparison import Blocks
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
-from edgecv.core.report import Blocks
 from edgecv.core.text import printable
 from edgecv.targets.answers import checked_times, real_outputs
 from edgecv.targets.programs import run_program

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from edgecv.core.comparison import Blocks
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
-from edgecv.core.report import Blocks
 from edgecv.targets.answers import output_bytes, outputs_of_bytes
 from edgecv.targets.c.answers import encoded
 from edgecv.targets.firmware.client import BoardClient

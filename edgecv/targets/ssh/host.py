@@ -8,11 +8,11 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from edgecv.core.closing import Closing
+from edgecv.core.comparison import Blocks
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import RuntimeFailure, StepError
 from edgecv.core.plugins import DeployedFile, DeviceFacts
 from edgecv.core.preprocessing import affine_of
-from edgecv.core.report import Blocks
 from edgecv.core.text import counted
 from edgecv.formats.tflite.state import keeps_state
 from edgecv.system.environment import machine_of

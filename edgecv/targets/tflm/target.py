@@ -10,11 +10,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from edgecv.core.comparison import Blocks
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts, Target
 from edgecv.core.profile import PeakMemory, Profile, check_flash, check_ram
-from edgecv.core.report import Blocks
 from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.system.storage import write_bytes
 from edgecv.targets.answers import outputs_of_bytes

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecv.core.comparison import Blocks
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
-from edgecv.core.report import Blocks
 from edgecv.core.text import one_line, printable
 from edgecv.targets.answers import output_bytes, outputs_of_bytes
 from edgecv.targets.web.browser import running_browser

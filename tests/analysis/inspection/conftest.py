@@ -48,7 +48,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
 def _model(network: str) -> Any:
     import tiny_models
 
-    from edgecv.evaluation.tasks.classification import ClassHead
+    from edgecv.evaluation.tasks.classification.training import ClassHead
     from edgecv.formats.keras.importer import load
     from edgecv.models.architectures.cifar_cnn import CifarCnn
 

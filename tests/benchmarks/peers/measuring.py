@@ -16,8 +16,8 @@ from edgecv.analysis.bench.rounds import Bench
 from edgecv.analysis.options import BenchOptions, ValidateOptions
 from edgecv.analysis.validate import validate as edgecv_validate
 from edgecv.analysis.validate_request import request_of
+from edgecv.core.comparison import Comparison
 from edgecv.core.errors import EdgecvError
-from edgecv.core.report import Comparison
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.latency import Blocks, speedup
 from edgecv.evaluation.statistics.binary_scores import difference_interval

@@ -11,9 +11,10 @@ import pytest
 from paths import SHARED
 
 import edgecv
+from edgecv.core.comparison import OutputDifference
 from edgecv.core.data import Images
 from edgecv.core.errors import InputError
-from edgecv.core.report import OutputDifference, Report
+from edgecv.core.report import Report
 
 CASES = SHARED / "cases"
 pytestmark = pytest.mark.skipif(

@@ -10,10 +10,11 @@ import pytest
 from marks import recipe
 
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.comparison import Measurement
 from edgecv.core.data import Dataset, Outputs, Shape, Split
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.registry import ARCHITECTURES, DATASETS
-from edgecv.core.report import Gate, Measurement, Report
+from edgecv.core.report import Gate, Report
 from edgecv.core.targets import together
 from edgecv.evaluation.comparison import compare
 from edgecv.evaluation.limit_checks import judge_limits

@@ -8,9 +8,10 @@ import pytest
 from marks import SIDE, marks
 
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.comparison import Measurement
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
-from edgecv.core.report import Gate, Measurement
+from edgecv.core.report import Gate
 from edgecv.core.targets import together, with_targets
 from edgecv.evaluation.comparison import compare
 from edgecv.evaluation.limit_checks import judge_limits

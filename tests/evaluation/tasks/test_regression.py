@@ -8,10 +8,11 @@ import pytest
 from marks import SIDE, marks
 
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.comparison import Comparison, Measurement
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.registry import TASKS as REGISTERED
-from edgecv.core.report import Comparison, Gate, Measurement
+from edgecv.core.report import Gate
 from edgecv.evaluation.comparison import compare
 from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH
 from edgecv.evaluation.limit_checks import judge_limits

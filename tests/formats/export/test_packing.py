@@ -13,7 +13,7 @@ import pytest
 import tiny_models
 
 from edgecv.core.registry import ARCHITECTURES, EXPORTERS
-from edgecv.evaluation.tasks.classification import ClassHead
+from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.formats.onnx.packing import packed as packed_onnx
 from edgecv.formats.packing import UnknownStructure
 from edgecv.formats.tflite.interpreter import Kernels, new_interpreter

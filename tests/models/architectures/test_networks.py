@@ -12,7 +12,7 @@ from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Architecture
 from edgecv.core.registry import ARCHITECTURES
-from edgecv.evaluation.tasks.classification import ClassHead
+from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.models.architectures.blocks import last_halvings
 from edgecv.models.architectures.cifar_cnn import CifarCnn
 from edgecv.models.architectures.ds_cnn import DsCnn

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import SHARED
 
-from edgecv.evaluation.tasks.classification import ClassHead
+from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.models.architectures.cifar_cnn import CifarCnn
 from edgecv.models.channels.costs import cost_of, cost_of_model, totals
 from edgecv.models.channels.rebuild import rebuild

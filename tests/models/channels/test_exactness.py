@@ -19,7 +19,7 @@ from removals import (
 )
 
 from edgecv.core.registry import ARCHITECTURES
-from edgecv.evaluation.tasks.classification import ClassHead
+from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.models.channels.layer import ELEMENTWISE
 from edgecv.models.channels.trace import trace
 from edgecv.models.softmax import separate_softmax

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgecv.core.errors import InputError
-from edgecv.evaluation.tasks.classification import ClassHead
+from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.models.architectures.cifar_cnn import CifarCnn
 from edgecv.models.channels.rules import RULES
 from edgecv.models.channels.trace import ChannelGraph, trace

@@ -8,13 +8,9 @@ from typing import Any
 import pytest
 
 from edgecv.core.errors import InputError
+from edgecv.pipeline.recipe.checks import check_order, check_precisions, check_trainings
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-from edgecv.pipeline.recipe.recipe import (
-    check_order,
-    check_precisions,
-    check_trainings,
-    parse_recipe,
-)
+from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace, Span
 from edgecv.pipeline.run import run
 from edgecv.pipeline.search.options import SearchOptions

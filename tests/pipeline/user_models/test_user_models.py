@@ -8,7 +8,7 @@ import pytest
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event
 from edgecv.core.registry import ARCHITECTURES
-from edgecv.evaluation.tasks.classification import ClassHead
+from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.models.tf import keras_bytes
 from edgecv.pipeline import user_models
 from edgecv.pipeline.context import open_run

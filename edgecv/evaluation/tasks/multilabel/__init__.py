@@ -16,9 +16,9 @@ from edgecv.core.targets import kinds_of
 from edgecv.core.text import listed, name_at
 from edgecv.evaluation.probability_task import ProbabilityTask
 from edgecv.evaluation.statistics.groups import label_differences
-from edgecv.evaluation.tasks.classification import ClassHead
 from edgecv.evaluation.tasks.classification.probabilities import are_logits, sigmoid
 from edgecv.evaluation.tasks.classification.proof import NOTHING, ONE_ANSWER, limit_above
+from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.evaluation.tasks.multilabel.average_precision import mean_average_precision
 from edgecv.models.outputs import ending_of
 from edgecv.models.softmax import with_activation

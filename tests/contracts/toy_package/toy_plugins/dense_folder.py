@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
+from edgecv.core.comparison import Blocks
 from edgecv.core.data import Images, Outputs
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts, Target
-from edgecv.core.report import Blocks
 from toy_plugins.dense_runtime import DenseRuntime
 
 

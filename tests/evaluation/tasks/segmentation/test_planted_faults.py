@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
+from edgecv.core.comparison import Measurement
 from edgecv.core.data import Outputs, Predictions
-from edgecv.core.report import Gate, Measurement
+from edgecv.core.report import Gate
 from edgecv.evaluation.comparison import compare
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits

@@ -1,0 +1,159 @@
+"""Checks of a recipe before anything is trained: its parts must go together."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgecv.core.data import Dataset
+from edgecv.core.errors import InputError
+from edgecv.core.plugins import (
+    DatasetSource,
+    ExperimentLog,
+    Exporter,
+    ModelProperty,
+    Technique,
+)
+from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.recipe.parts import BaselineOptions
+from edgecv.system.storage import RESERVED_NAMES
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+HELD = {ModelProperty.ZEROS, ModelProperty.SHARED_VALUES, ModelProperty.QUANTIZERS}
+"""Properties that are a rule for the weights during the training."""
+
+
+def distinct_logs(logs: Sequence[ExperimentLog], where: str) -> tuple[ExperimentLog, ...]:
+    """Return logs that are of different kinds. Raises InputError where one stands there twice."""
+    names = [log.name for log in logs]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise InputError(where, f"{name} stands there twice", remedy="keep one")
+    return tuple(logs)
+
+
+def check_name(name: str, where: str) -> None:
+    """Raise InputError where a run cannot be called so."""
+    if not NAME.fullmatch(name):
+        raise InputError(
+            where, f"{name!r}", accepted="letters, digits, dot, dash and underscore, up to 100"
+        )
+    if name in RESERVED_NAMES:
+        raise InputError(where, f'"{name}" is taken by edgecv itself', remedy="use another name")
+
+
+def check_trainings(techniques: Sequence[Technique], where: str) -> None:
+    """Raise InputError for options of a training that a technique cannot train by."""
+    made: set[str] = set()
+    for number, technique in enumerate(techniques, start=1):
+        made |= technique.makes & HELD
+        for schedule in technique.trainings[:1]:
+            place = f"{where}, technique[{number}], training"
+            if schedule.minutes is not None:
+                raise InputError(
+                    place,
+                    "minutes are for the training of a baseline: a control has the same epochs",
+                    remedy="give epochs",
+                )
+            for key in ("mixed_precision", "device"):
+                if getattr(schedule, key) is not None:
+                    raise InputError(
+                        place, f"{key} is for the training of a baseline", remedy="leave it out"
+                    )
+            if schedule.ema is not None and made:
+                raise InputError(
+                    place,
+                    f"ema averages the weights, and {', '.join(sorted(made))} would not stay",
+                    remedy="leave ema out",
+                )
+
+
+def check_data(
+    source: DatasetSource,
+    baseline: BaselineOptions,
+    techniques: Sequence[Technique],
+    gates: Limits,
+    where: str,
+) -> None:
+    """Raise InputError where something is asked for that the images cannot give."""
+    check_teacher(baseline, techniques, where)
+    if not source.is_real:
+        raise InputError(
+            where,
+            f"{source.name} images are random: nothing can be calibrated or judged on them",
+            remedy="give images of the kind that the model will see",
+        )
+    if source.has_labels:
+        return
+    found = f"{source.name} images have no labels"
+    if baseline.model is None:
+        raise InputError(where, f"{found}: nothing can be trained on them", remedy="give a MODEL")
+    trained = [each.name for each in techniques if "training" in type(each).model_fields]
+    if trained:
+        raise InputError(
+            where,
+            f'{found}: "{trained[0]}" cannot train on them',
+            accepted="quantization after training",
+            remedy="put class folders under train/ and test/, or leave it out",
+        )
+    check_limits(source, gates, where)
+
+
+def check_teacher(baseline: BaselineOptions, techniques: Sequence[Technique], where: str) -> None:
+    """Raise InputError for a teacher from whom nothing learns, or who is not there."""
+    if baseline.teacher is None:
+        return
+    if not any(each.distillation is not None for each in techniques):
+        raise InputError(
+            where,
+            "names a teacher, and no technique learns from one",
+            accepted="distil, student, or a technique with a table distil",
+            remedy="add --distil, or leave the teacher out",
+        )
+    if isinstance(baseline.teacher, str) and not Path(baseline.teacher).exists():
+        raise InputError("teacher", f"there is no file {baseline.teacher}")
+
+
+def check_limits(source: DatasetSource | Dataset, gates: Limits, where: str) -> None:
+    """Raise InputError where a limit can only be judged with labels, and there are none."""
+    limits = gates.of_labels()
+    if limits and not source.has_labels:
+        raise InputError(
+            where,
+            f"{source.name} images have no labels: {limits[0]} cannot be judged",
+            remedy="put class folders under test/, or leave the limit out",
+        )
+
+
+def check_precisions(
+    techniques: Sequence[Technique], exports: Sequence[Exporter], where: str
+) -> None:
+    """Raise InputError where a technique's model cannot be exported as asked: before training."""
+    for technique in techniques:
+        possible = technique.precisions
+        for exporter in exports:
+            if possible is not None and exporter.precision not in possible:
+                raise InputError(
+                    where,
+                    f'"{technique.name}" makes a model for {", ".join(possible)}, and'
+                    f" {exporter.precision} is asked for",
+                    remedy=f'leave "{technique.name}" out, or ask for {possible[0]}',
+                )
+
+
+def check_order(techniques: Sequence[Technique], where: str) -> None:
+    """Raise InputError where a technique would undo the work of one before it."""
+    for number, technique in enumerate(techniques):
+        for earlier in techniques[:number]:
+            if earlier.name == technique.name:
+                raise InputError(
+                    f"{where}, technique[{number + 1}]",
+                    f'"{technique.name}" stands there twice',
+                    remedy="keep one",
+                )
+            if not technique.may_follow(type(earlier)):
+                swapped = f'put "{technique.name}" before "{earlier.name}"'
+                raise InputError(
+                    f"{where}, technique[{number + 1}]",
+                    f'"{technique.name}" would undo "{earlier.name}" before it',
+                    remedy=swapped if earlier.may_follow(type(technique)) else "leave one out",
+                )
