@@ -3,22 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from edgecv.core.class_results import ClassResults
 from edgecv.core.data import Bools, Dataset, Outputs, Targets
-from edgecv.core.errors import InputError, unknown_name
+from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Calibration, GroupDifference, PairedStatistics
-from edgecv.core.plugins import Curves, Head, Metric, Proof, Terms
+from edgecv.core.plugins import Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
 from edgecv.core.text import counted, name_at
 from edgecv.datasets.class_order import in_order_of
 from edgecv.evaluation.group_text import group_sentence
-from edgecv.evaluation.probability_task import ProbabilityTask, mean_divergence
+from edgecv.evaluation.probability_task import mean_divergence
 from edgecv.evaluation.statistics.groups import group_differences
 from edgecv.evaluation.tasks.classification import text
 from edgecv.evaluation.tasks.classification.calibration_error import calibration_error
@@ -32,11 +31,7 @@ from edgecv.evaluation.tasks.classification.probabilities import (
     of_classes,
 )
 from edgecv.evaluation.tasks.classification.proof import proof_of
-from edgecv.evaluation.tasks.classification.training import ClassHead, TrainedClassifier
-from edgecv.models.outputs import ending_of
-from edgecv.models.softmax import with_activation
-from edgecv.models.tf import keras, tensorflow
-from edgecv.models.training.imitation import divergence_from, two_classes
+from edgecv.evaluation.tasks.classification.training import TrainedClassifier
 
 SUM_TOLERANCE = 1e-2
 """Largest distance of the sum of a baseline's probabilities from 1."""
