@@ -16,8 +16,8 @@ from .api import (
 from .core.errors import EdgecvError, InputError, RuntimeFailure, StepError
 from .core.report import Report
 from .formats.contents import Inspection
-from .pipeline.baseline import Training
 from .pipeline.search.front import SearchResult
+from .pipeline.stored_training import Training
 
 __version__: str
 __all__ = [

@@ -17,7 +17,8 @@ from edgecv.acceptance.records import Change, Figures, Judgement
 from edgecv.core.plugins import Task
 from edgecv.core.report import Gate
 from edgecv.evaluation.task_of import task_of
-from edgecv.reports.verdict import gate_sentence, percent
+from edgecv.reports.gate_text import gate_sentence
+from edgecv.reports.verdict import percent
 
 MEASURES = {
     DROP: "points lost against the accepted run",

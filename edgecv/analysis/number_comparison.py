@@ -21,7 +21,7 @@ from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.rounding_noise import NOISE, steady_gates
-from edgecv.pipeline.run_report import judge, judge_moved, samples_text
+from edgecv.pipeline.run_gates import judge, judge_moved, samples_text
 from edgecv.system.environment import environment
 
 

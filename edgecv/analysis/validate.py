@@ -38,7 +38,8 @@ from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.checks import check_limits
 from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
-from edgecv.pipeline.run_report import head_values, judge, judge_moved, limits_of_device
+from edgecv.pipeline.run_gates import judge, judge_moved, limits_of_device
+from edgecv.pipeline.run_report import head_values
 from edgecv.system.environment import environment
 from edgecv.system.memory import peak_memory
 

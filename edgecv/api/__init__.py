@@ -29,10 +29,10 @@ from edgecv.api.function import api_function, parameters_of
 from edgecv.api.models import is_keras_model
 from edgecv.core.report import Report
 from edgecv.formats.contents import Inspection
-from edgecv.pipeline.baseline import Training
 from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
 from edgecv.pipeline.search.front import SearchResult
 from edgecv.pipeline.search.options import SearchOptions
+from edgecv.pipeline.stored_training import Training
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store, check_seal
 

@@ -18,7 +18,7 @@ from edgecv.core.events import score_name
 from edgecv.core.report import Report
 from edgecv.core.text import counted, printable
 from edgecv.evaluation.task_of import per_head, task_of
-from edgecv.pipeline.baseline import Training
+from edgecv.pipeline.stored_training import Training
 from edgecv.reports.costs import costs_sentence
 from edgecv.reports.deployment import deployment_lines
 from edgecv.reports.json_file import to_table

@@ -2,23 +2,19 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
 from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError
-from edgecv.core.events import of_training, score_name
-from edgecv.core.files import read_regular
+from edgecv.core.events import of_training
 from edgecv.core.plugins import Head, Task
 from edgecv.core.registry import ARCHITECTURES, DATASETS
 from edgecv.core.report import TrainingCurve
-from edgecv.core.tables import json_value
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.trust import NO_TRUST, import_object
@@ -37,7 +33,6 @@ MODEL = "model.keras"
 PREDICTIONS = "predictions.npz"
 STAGE_VERSION = 1
 OUTPUTS_VERSION = 2
-LARGEST_TRAINING_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -178,82 +173,6 @@ def _train(
             "history": epochs,
         },
     )
-
-
-@dataclass(frozen=True)
-class ModelScore:
-    """The metric of a trained baseline on the test images."""
-
-    metric: str
-    value: float
-    images: int
-    further: Mapping[str, float] = field(default_factory=dict)
-    """Further metrics of the task by name, such as balanced accuracy."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """A trained baseline, as plain data."""
-
-    folder: Path
-    """Holds ``model.keras``, ``labels.txt``, ``training.json`` and ``curves.png``."""
-    architecture: Mapping[str, Any]
-    data: Mapping[str, Any]
-    seed: int
-    schedule: Mapping[str, Any]
-    parameters: int
-    history: tuple[Mapping[str, float], ...]
-    """One entry an epoch: epoch, loss, the score of the task (accuracy) and that on the validation
-    images (validation_accuracy), seconds, settled."""
-    test: ModelScore
-
-    @property
-    def best(self) -> Mapping[str, float]:
-        """The epoch whose weights were kept."""
-        name = f"validation_{score_name(self.history[0])}"
-        return max(self.history, key=lambda each: (each[name], each["epoch"]))
-
-
-class StoredTraining(BaseModel):
-    """``training.json``, as ``train`` has written it."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-    architecture: dict[str, Any]
-    data: dict[str, Any]
-    seed: int
-    schedule: dict[str, Any]
-    parameters: int
-    history: tuple[dict[str, bool | int | float | None], ...] = Field(min_length=1, strict=False)
-
-    @field_validator("history")
-    @classmethod
-    def _has_scores(cls, found: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
-        for epoch in found:
-            if not {"epoch", "loss", "seconds"} <= set(epoch) or set(epoch) != set(found[0]):
-                raise ValueError("other figures than those of an epoch")
-        if not any(f"validation_{key}" in found[0] for key in found[0] if key != "loss"):
-            raise ValueError("no score")
-        return found
-
-
-def read_training(folder: Path, test: ModelScore) -> Training:
-    """Return the record of a training, with the metric of its model.
-
-    Raises InputError where it is damaged.
-    """
-    return Training(folder, **dict(stored_training(folder)), test=test)
-
-
-def stored_training(folder: Path) -> StoredTraining:
-    """Return the record of a training. Raises InputError where it is damaged."""
-    path = folder / "training.json"
-    try:
-        content = read_regular(path, LARGEST_TRAINING_BYTES)
-        json_value(content)
-        return StoredTraining.model_validate_json(content)
-    except ValueError:
-        raise InputError(str(path), "is damaged", remedy=f"move {folder} away") from None
 
 
 def labels_text(class_names: tuple[str, ...]) -> bytes:

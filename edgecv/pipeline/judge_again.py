@@ -17,7 +17,8 @@ from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import data_facts, load_data
 from edgecv.pipeline.recipe.checks import check_limits
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.run_report import is_candidate, limit_gates
+from edgecv.pipeline.run_gates import limit_gates
+from edgecv.pipeline.run_report import is_candidate
 from edgecv.reports.files import write_reports
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import MANIFEST, check_seal, copy_file, tree_sha256, write_bytes

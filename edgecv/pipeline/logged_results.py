@@ -6,7 +6,7 @@ from pathlib import Path
 from edgecv.core.comparison import Comparison
 from edgecv.core.plugins import LoggedResults
 from edgecv.core.report import Report
-from edgecv.pipeline.baseline import Training
+from edgecv.pipeline.stored_training import Training
 from edgecv.reports.markdown import to_markdown
 from edgecv.system.storage import MANIFEST
 

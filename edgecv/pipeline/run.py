@@ -14,13 +14,7 @@ from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.report import Report, TrainingCurve
 from edgecv.models.training.augmentation import check_augmentation
 from edgecv.pipeline.apply_techniques import TechniqueRunner
-from edgecv.pipeline.baseline import (
-    ModelScore,
-    Training,
-    planned_label,
-    read_training,
-    stored_training,
-)
+from edgecv.pipeline.baseline import planned_label
 from edgecv.pipeline.context import RunContext, open_run
 from edgecv.pipeline.control import ControlRunner
 from edgecv.pipeline.export import (
@@ -39,6 +33,7 @@ from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run_logs import RunLogs, logged_run
 from edgecv.pipeline.run_report import RunResults, make_report, write_run
+from edgecv.pipeline.stored_training import ModelScore, Training, read_training, stored_training
 from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
 from edgecv.pipeline.user_models.trained import TrainedModel

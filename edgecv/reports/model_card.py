@@ -9,13 +9,15 @@ from edgecv.core.report import Report
 from edgecv.core.text import counted, listed, one_line
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.deployment import deployment_lines
-from edgecv.reports.markdown import artifact_notes, data_lines, section, tensor_lines
+from edgecv.reports.fact_lines import artifact_notes, data_lines, tensor_lines
+from edgecv.reports.gate_text import gate_sentence
+from edgecv.reports.markdown import section
 from edgecv.reports.markdown_table import markdown_table, plain_markdown
 from edgecv.reports.page.recipe import recipe_text
 from edgecv.reports.page.snippet import snippets
 from edgecv.reports.paired_comparison import control_line, judged, method_text, pair_line
 from edgecv.reports.run_table import run_tables
-from edgecv.reports.verdict import gate_sentence, verdict_line
+from edgecv.reports.verdict import verdict_line
 
 
 def to_card(report: Report) -> str:

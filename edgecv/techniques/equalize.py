@@ -22,8 +22,8 @@ from edgecv.models.float_batches import float_batches
 from edgecv.models.tf import keras
 from edgecv.techniques.quantizers.linear_layers import LinearLayer, linear_layers
 from edgecv.techniques.rewrites.fold_batch_norm import folded_note
-from edgecv.techniques.rewrites.plain_layers import nodes_of
 from edgecv.techniques.rewrites.plain_network import plain
+from edgecv.techniques.rewrites.replay import nodes_of
 
 PASSES = frozenset(
     """

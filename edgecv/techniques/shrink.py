@@ -23,8 +23,9 @@ from edgecv.core.report import Gate
 from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.models.channels.costs import totals
+from edgecv.models.channels.graph import ChannelGraph
 from edgecv.models.channels.rebuild import rebuild
-from edgecv.models.channels.trace import ChannelGraph, trace
+from edgecv.models.channels.trace import trace
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.channel_pruning.allocation import ChannelAllocation, order_of

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edgecv.core.errors import InputError
-from edgecv.formats.tflite.tables import TFLiteTables, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteTensor
+from edgecv.formats.tflite.tables import TFLiteTables
 
 BLOCKS = [(1, 1), (1, 4), (1, 16), (4, 1)]
 

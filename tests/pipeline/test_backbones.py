@@ -12,12 +12,12 @@ from edgecv.core.registry import ARCHITECTURES, TASKS
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.models.tf import keras, set_seed
-from edgecv.pipeline.baseline import Training
 from edgecv.pipeline.context import open_run
 from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
 from edgecv.pipeline.recipe.parts import BackboneOptions, BaselineOptions
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.run import run, train
+from edgecv.pipeline.stored_training import Training
 from edgecv.pipeline.user_models.backbone import check_backbone
 from edgecv.pipeline.user_models.trained import TrainedModel
 from edgecv.system.storage import Store

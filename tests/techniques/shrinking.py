@@ -12,7 +12,8 @@ from edgecv.core.data import Split
 from edgecv.core.plugins import TechniqueContext
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.channels.costs import cost_of
-from edgecv.models.channels.trace import ChannelGraph, trace
+from edgecv.models.channels.graph import ChannelGraph
+from edgecv.models.channels.trace import trace
 from edgecv.models.tf import load_tensorflow, set_seed
 from edgecv.techniques.channel_pruning.allocation import Candidate
 

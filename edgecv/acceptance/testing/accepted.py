@@ -16,7 +16,7 @@ from edgecv.core.text import printable
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import OUTPUTS
-from edgecv.pipeline.run_report import limit_gates
+from edgecv.pipeline.run_gates import limit_gates
 from edgecv.system.environment import machine
 
 NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")

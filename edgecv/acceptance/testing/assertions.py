@@ -14,7 +14,7 @@ from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.pipeline.recipe.checks import check_limits
-from edgecv.pipeline.run_report import limit_gates
+from edgecv.pipeline.run_gates import limit_gates
 from edgecv.system.environment import machine
 
 

@@ -17,7 +17,7 @@ from edgecv.core.report import Gate
 from edgecv.core.text import printable_lines
 from edgecv.evaluation.limits import evidence_of
 from edgecv.formats.lookup import runtime_of_format
-from edgecv.reports.verdict import gate_sentence
+from edgecv.reports.gate_text import gate_sentence
 
 MOST_IMAGES = 8
 MOST_GROUPS = 3

@@ -21,7 +21,7 @@ from edgecv.evaluation.output_differences import OUTPUTS, of_ranges
 from edgecv.evaluation.task_of import compared_outputs
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.device import answers_of
-from edgecv.pipeline.run_report import judge
+from edgecv.pipeline.run_gates import judge
 
 SAME = "same_answers"
 """The gate of the answers that are those of this machine."""

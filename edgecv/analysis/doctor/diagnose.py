@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from edgecv.analysis.described_files import single_file
+from edgecv.analysis.doctor.checks import check_options, check_paths, more_precise
 from edgecv.analysis.doctor.compared_layers import compared_layers, left_layers, other_weights
 from edgecv.analysis.doctor.execution import delegate_findings, processor_finding, profile_findings
 from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
 from edgecv.analysis.doctor.layer_errors import layer_errors, layer_findings
 from edgecv.analysis.doctor.output_errors import Answers, output_findings
 from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError, worst_first
-from edgecv.analysis.doctor.run_files import RETRAINED, examined_file, read_models
+from edgecv.analysis.doctor.run_files import examined_file, read_models
 from edgecv.analysis.doctor.slow_files import speed_findings
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
@@ -24,18 +25,16 @@ from edgecv.analysis.validate_request import read_as
 from edgecv.core.artifact import SessionFacts
 from edgecv.core.data import Dataset, Images
 from edgecv.core.errors import InputError, RuntimeFailure
-from edgecv.core.files import check_regular
 from edgecv.core.input_spec import InputSpec
-from edgecv.core.options import parse_options
 from edgecv.core.output_shape import OutputShape
 from edgecv.core.plugins import Task
-from edgecv.core.registry import EXPORTERS, TASKS
+from edgecv.core.registry import TASKS
 from edgecv.core.report import Report
 from edgecv.core.sample import sample_rows
 from edgecv.core.text import counted
 from edgecv.evaluation.task_of import COMPARED, task_of, usual_task
 from edgecv.formats.contents import Contents
-from edgecv.formats.lookup import device_suffixes, runtime_of_file
+from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
@@ -47,12 +46,6 @@ MOST_IMAGES = 16
 IMAGE_SIDES = 4
 MOST_BYTES = 2**28
 """Limit on all activations of one file in bytes: large activations mean fewer images."""
-MORE_BITS = {
-    "int16x8": 'keep more bits: precision = "int16x8" under [[export]]',
-    "float32": 'keep the file in float: precision = "float32" under [[export]]',
-}
-"""Remedies for a layer that is too coarse; the first that the format supports is taken."""
-TRAIN_LONGER = "its ranges were found in training: train for longer (epochs under [[technique]])"
 
 
 def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOptions, Diagnosis]:
@@ -60,11 +53,11 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
 
     Raises InputError for a file that is not a model, RuntimeFailure if no runtime can run it.
     """
-    _check_paths(options)
+    check_paths(options)
     is_given, has_own_data = options.baseline is not None, options.data is not None
     examined = examined_file(options)
     options = examined.options
-    _check(options, has_images=examined.source is not None)
+    check_options(options, has_images=examined.source is not None)
     runtime = runtime_of_file(options.path)
     contents = inspect(options.path).contents
     spec = read_as(options.input_spec, examined.source)
@@ -109,7 +102,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
                 findings.append(Finding("no-reference", "note", str(options.baseline), reason))
             if twin is not None and images is not None:
                 few = images[sample_rows(len(images), _most_images(contents))]
-                remedy = _more_precise(options, runtime.format)
+                remedy = more_precise(options, runtime.format)
                 layers, found = _layers(file, twin, worker, few, task, context, remedy)
                 findings += found
         quick = examined.twin or (None if twin is None else twin.path)
@@ -158,59 +151,6 @@ def not_run(contents: Contents, *, has_data: bool) -> str:
     if image.has_shape and len(image.shape) not in sides:
         return f"it takes {list(image.shape)} and no image, and is not run: its structure was read"
     return ""
-
-
-def _check_paths(options: DoctorOptions) -> None:
-    written = {
-        "--sarif": options.sarif,
-        "--model-explorer": options.model_explorer,
-        "--fix": options.fix,
-    }
-    for flag, path in written.items():
-        if path is not None and not path.absolute().parent.is_dir():
-            raise InputError(flag, f"there is no folder {path.parent}", remedy="make the folder")
-        if path is not None:
-            check_regular(path, flag)
-    if options.path.is_dir():
-        return
-    runtime, accepted = runtime_of_file(options.path), device_suffixes()
-    if not runtime.runs_on_devices:
-        raise InputError(
-            str(options.path), "is not a file for a device", accepted=f"a file in {accepted}"
-        )
-
-
-def _check(options: DoctorOptions, *, has_images: bool) -> None:
-    """Raise InputError for options that cannot be met, before anything is opened."""
-    runtime, accepted = runtime_of_file(options.path), device_suffixes()
-    if options.fix is not None and (options.baseline is None or not has_images):
-        raise InputError(
-            "--fix",
-            "needs the model that the file was made of, and images",
-            remedy="give --baseline and --data, or a file in its run folder",
-        )
-    for flag, other in (("--baseline", options.baseline), ("--beside", options.beside)):
-        if other is None:
-            continue
-        if not has_images:
-            raise InputError(flag, "needs images", remedy="give --data too")
-        check_regular(other, flag)
-        if not other.is_file():
-            raise InputError(flag, f"there is no file {other}")
-        if not (flag == "--baseline" or runtime_of_file(other).runs_on_devices):
-            raise InputError(flag, f"{other} is not for a device", accepted=accepted)
-    if "kernels" in runtime.model_fields:
-        parse_options(runtime, {"kernels": options.kernels}, "--kernels")
-    elif options.kernels != "xnnpack":
-        raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
-
-
-def _more_precise(options: DoctorOptions, file_format: str) -> str:
-    """Return the remedy for layers that are too coarse; a technique with quantizers writes int8."""
-    if options.baseline is not None and options.baseline.name == RETRAINED[1]:
-        return TRAIN_LONGER
-    possible = EXPORTERS.get(file_format, "format").precisions
-    return next(remedy for precision, remedy in MORE_BITS.items() if precision in possible)
 
 
 def _execution_findings(

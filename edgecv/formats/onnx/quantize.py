@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecv.core.data import Images
 from edgecv.core.errors import StepError
 from edgecv.core.text import first_line
+from edgecv.formats.onnx.calibration_pixels import CalibrationPixels
 from edgecv.formats.onnx.canonical import INPUT, canonical
 from edgecv.formats.onnx.gemm import fold_gemm_factors, move_reshapes_back
 from edgecv.formats.onnx.graph import (
@@ -271,20 +271,3 @@ def _one_scale_grouped(graph: Graph) -> dict[str, Any]:
         and attribute_of(node, "group", 1) > 1
         and constant(node.inputs[1]) is not None
     }
-
-
-class CalibrationPixels:
-    """The quantizer's source of images, one by one: float32 (1, H, W, C), pixels minus zero."""
-
-    def __init__(self, images: Images, zero: int) -> None:
-        self._images = images
-        self._zero = np.float32(zero)
-        self._next = 0
-
-    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
-        """Return the next input, None after the last."""
-        if self._next == len(self._images):
-            return None
-        image = self._images[self._next : self._next + 1].astype(np.float32)
-        self._next += 1
-        return {INPUT: image - self._zero}

@@ -10,7 +10,8 @@ from edgecv.core.text import counted, listed
 from edgecv.formats.dtypes import FLOATS, count
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.kernel_layout import StoredKernel
-from edgecv.formats.tflite.tables import INT8_SHIFT, TFLiteOperator, TFLiteTables, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.tables import INT8_SHIFT, TFLiteTables
 
 KERNEL_INPUT = 1
 KERNEL_OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D")

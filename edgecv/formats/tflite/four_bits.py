@@ -15,7 +15,8 @@ from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.kernel_layout import layer_kernels, names_of
 from edgecv.formats.tflite.check import constant_kernels, kernels_in
 from edgecv.formats.tflite.layout import written
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.formats.tflite.tree import TableNode, TreeReader, vector
 
 LARGEST_CODE = 7

@@ -15,14 +15,8 @@ from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, count
 from edgecv.formats.image_axes import image_axes
 from edgecv.formats.peak_memory import MemoryStep, peak_facts, peak_of
 from edgecv.formats.tflite.interpreter import shapes_for
-from edgecv.formats.tflite.tables import (
-    CONVERSIONS,
-    UNPACKING,
-    TFLiteOperator,
-    TFLiteTables,
-    TFLiteTensor,
-    damage_refused,
-)
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.tables import CONVERSIONS, UNPACKING, TFLiteTables, damage_refused
 
 WEIGHTS = 1
 """The number of the input that is an operator's kernel."""

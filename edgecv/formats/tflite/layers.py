@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from edgecv.core.quantization import Kernel, Steps
 from edgecv.formats.affine import Affine, RealConstant, per_output
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.tables import TFLiteTables
 
 OUTPUTS_AXIS = {
     "CONV_2D": 0,

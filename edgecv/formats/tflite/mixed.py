@@ -13,7 +13,8 @@ from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.float_islands import OperatorTensors, between
 from edgecv.formats.kernel_layout import kernel_names, layer_kernels
 from edgecv.formats.tflite.check import ENDS, constant_kernels, kernels_in
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables
+from edgecv.formats.tflite.operators import TFLiteOperator
+from edgecv.formats.tflite.tables import TFLiteTables
 
 FLOAT = "float32"
 _last: dict[str, bytes] = {}

@@ -16,7 +16,8 @@ from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.formats.kernel_layout import LayerKernel, layer_kernels, names_of, rows_of
 from edgecv.formats.tflite.check import constant_kernels, kernels_in
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.models.quantizers import trained_kernels
 
 LARGEST_CODE = 127

@@ -13,7 +13,8 @@ from edgecv.formats.tflite.layers import (
     LayerReader,
     steps_of,
 )
-from edgecv.formats.tflite.tables import CONVERSIONS, TFLiteOperator, TFLiteTables, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.tables import CONVERSIONS, TFLiteTables
 
 PASSES_ON = (
     "RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "MAX_POOL_2D", "AVERAGE_POOL_2D",

@@ -7,7 +7,6 @@ import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import EdgecvError
 from edgecv.formats.contents import OPEN, damaged_file
-from edgecv.formats.dtypes import bytes_of, count, for_one_image
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor, names_of
 from edgecv.formats.tflite.sparse import densified
 
 DATA = 4
@@ -31,91 +30,6 @@ UNPACKING = ("DEQUANTIZE", "DENSIFY")
 """Operators that turn constants into constants; a runtime runs them once."""
 READ_AS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32")
 """Types whose values are read; their names are numpy's."""
-
-
-@dataclass(frozen=True)
-class TFLiteTensor:
-    """One tensor of the file. ``place`` and ``stored_bytes`` are None if it stores no values."""
-
-    number: int
-    name: str
-    type: str
-    declared: tuple[int, ...]
-    """With -1 for open sides."""
-    scales: tuple[float, ...]
-    zero_points: tuple[int, ...]
-    buffer: int
-    place: int | None
-    """The offset of its values in the file."""
-    stored_bytes: int | None
-    is_sparse: bool
-    is_variable: bool
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape for one image, with -1 for sides that stay open."""
-        return for_one_image(self.declared)
-
-    @property
-    def key(self) -> str:
-        """A unique name; the names in the file need not be."""
-        return str(self.number)
-
-    @property
-    def first_name(self) -> str:
-        """The first of the names that a converter joined."""
-        return self.name.split(";")[0]
-
-    @property
-    def is_constant(self) -> bool:
-        """True if its values are known before the first image is run."""
-        return self.stored_bytes is not None and not self.is_variable
-
-    @property
-    def zero_point(self) -> int | None:
-        """The zero point of the whole tensor, or of its first channel."""
-        return self.zero_points[0] if self.zero_points else None
-
-    @property
-    def bytes(self) -> int | None:
-        """The size of its values in bytes; None if it is unknown."""
-        elements = count(self.shape)
-        return None if elements is None else bytes_of(self.type, elements)
-
-    @property
-    def has_finite_scales(self) -> bool:
-        """True if all its scales are finite."""
-        return all(map(math.isfinite, self.scales))
-
-
-@dataclass(frozen=True)
-class TFLiteOperator:
-    """One operator of the file. An omitted input is None."""
-
-    kind: str
-    inputs: tuple[TFLiteTensor | None, ...]
-    outputs: tuple[TFLiteTensor, ...]
-    table: Any
-
-    def __str__(self) -> str:
-        return f'{self.kind} "{self.outputs[0].first_name}"'
-
-    def option(self, name: str, default: int = 0) -> int:
-        """Return an integer or boolean option, by its name in the schema's classes."""
-        return int(self.number(name, default))
-
-    def number(self, name: str, default: float = 0) -> float:
-        """Return an option that may be a real number."""
-        from ai_edge_litert import schema_py_generated as schema
-
-        union = self.table.BuiltinOptions()
-        kind = _names(schema.BuiltinOptions).get(self.table.BuiltinOptionsType(), "NONE")
-        if union is None or kind == "NONE":
-            return default
-        options = getattr(schema, kind)()
-        options.Init(union.Bytes, union.Pos)
-        found = getattr(options, name, None)
-        return default if found is None else float(found())
 
 
 damaged = partial(damaged_file, "TFLite")
@@ -152,8 +66,8 @@ class TFLiteTables:
         if not self.model.SubgraphsLength():
             raise damaged(where, "it has no subgraph")
         self.graph = self.model.Subgraphs(0)
-        self._types = _names(schema.TensorType)
-        self._kinds = _names(schema.BuiltinOperator)
+        self._types = names_of(schema.TensorType)
+        self._kinds = names_of(schema.BuiltinOperator)
         self.tensors = [self._tensor(number) for number in range(self.graph.TensorsLength())]
         self.kinds = [self._kind(number) for number in range(self.model.OperatorCodesLength())]
 
@@ -310,7 +224,3 @@ def _list(values: Any) -> list[Any]:
 
 def _present(tensors: Sequence[TFLiteTensor | None]) -> tuple[TFLiteTensor, ...]:
     return tuple(each for each in tensors if each is not None)
-
-
-def _names(enumeration: type) -> dict[int, str]:
-    return {value: key for key, value in vars(enumeration).items() if isinstance(value, int)}

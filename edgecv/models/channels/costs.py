@@ -6,8 +6,9 @@ from math import prod
 from edgecv.core.costs import LayerCost, ModelCost
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
+from edgecv.models.channels.graph import Alive, ChannelGraph
 from edgecv.models.channels.layer import LayerChannels
-from edgecv.models.channels.trace import Alive, ChannelGraph, trace
+from edgecv.models.channels.trace import trace
 
 IN_PLACE = frozenset(
     """

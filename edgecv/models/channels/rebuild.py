@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
+from edgecv.models.channels.graph import Alive, ChannelGraph
 from edgecv.models.channels.layer import LayerChannels
-from edgecv.models.channels.trace import Alive, ChannelGraph
 from edgecv.models.tf import keras
 
 

@@ -25,7 +25,7 @@ from edgecv.pipeline.export import calibration_of
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.mixed.limits import has_limit
-from edgecv.pipeline.run_report import limit_gates
+from edgecv.pipeline.run_gates import limit_gates
 from edgecv.pipeline.user_models import UserModel
 from edgecv.system.environment import machine
 from edgecv.system.storage import content_key, write_bytes

@@ -13,8 +13,7 @@ from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
 from edgecv.reports.deployment import deployment_lines
-from edgecv.reports.gallery import Gallery, read_gallery
-from edgecv.reports.markdown import (
+from edgecv.reports.fact_lines import (
     LAYER_HEADINGS,
     artifact_notes,
     baseline_lines,
@@ -24,6 +23,8 @@ from edgecv.reports.markdown import (
     output_lines,
     tensor_lines,
 )
+from edgecv.reports.gallery import Gallery, read_gallery
+from edgecv.reports.gate_text import gate_sentence
 from edgecv.reports.next_step import next_step
 from edgecv.reports.page.classes import class_parts
 from edgecv.reports.page.curves import curve_plots
@@ -34,7 +35,7 @@ from edgecv.reports.page.recipe import recipe_text
 from edgecv.reports.page.render import render
 from edgecv.reports.page.snippet import snippets
 from edgecv.reports.paired_comparison import judged
-from edgecv.reports.verdict import gate_sentence, reasons, size_text, speed_text, verdict_line
+from edgecv.reports.verdict import reasons, size_text, speed_text, verdict_line
 
 MEANINGS: dict[Outcome, str] = {
     "passed": "every limit holds, the files may be shipped",

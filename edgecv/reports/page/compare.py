@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from edgecv.core.report import Outcome, Report
 from edgecv.core.text import counted, listed
 from edgecv.evaluation.task_of import per_head, task_of
+from edgecv.reports.gate_text import gate_sentence
 from edgecv.reports.page.plot import Plot, plots
 from edgecv.reports.page.recipe import recipe_text
 from edgecv.reports.page.render import render
 from edgecv.reports.run_table import run_tables
-from edgecv.reports.verdict import gate_sentence, verdict_line
+from edgecv.reports.verdict import verdict_line
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from edgecv.core.errors import InputError
 from edgecv.core.text import counted
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor, damage_refused
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.tables import TFLiteTables, damage_refused
 from edgecv.targets.c.lacking import Lacking
 from edgecv.targets.c.operators import WRITERS
 from edgecv.targets.c.planner import Buffer, arena_size, plan

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTables, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.targets.c.lacking import Lacking
 
 Arithmetic = Literal["builtin", "reference"]

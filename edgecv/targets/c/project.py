@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.formats.tflite.tables import TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteTensor
 from edgecv.targets.c.fixed_point import real
 from edgecv.targets.c.program import KernelCall, Program
 from edgecv.targets.c.tensors import C_TYPES, elements, size

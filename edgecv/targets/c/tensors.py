@@ -6,7 +6,7 @@ import numpy as np
 
 from edgecv.core.text import counted
 from edgecv.formats.dtypes import BITS
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.fixed_point import real, rounded
 from edgecv.targets.c.lacking import Lacking, damaged_unless
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.lacking import damaged_unless, same_sides
 from edgecv.targets.c.overlap import distance
 from edgecv.targets.c.program import record

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from edgecv.formats.tflite.tables import TFLiteOperator
+from edgecv.formats.tflite.operators import TFLiteOperator
 
 METHODS = {
     "CUMSUM": "AddCumSum",

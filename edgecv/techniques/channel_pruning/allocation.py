@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.models.channels.costs import totals
+from edgecv.models.channels.graph import ChannelGraph, Width
 from edgecv.models.channels.ties import Ids
-from edgecv.models.channels.trace import ChannelGraph, Width
 from edgecv.techniques.channel_pruning.ladder import Ladder
 from edgecv.techniques.channel_pruning.sensitivity import Damage
 from edgecv.techniques.channel_pruning.timings import Timings

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from edgecv.core.errors import InputError
-from edgecv.models.channels.trace import Width
+from edgecv.models.channels.graph import Width
 
 MOST_CUTS = 8
 """Numbers of channels that are tried of each width, besides all of them."""

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import TechniqueContext
 from edgecv.models.channels.costs import totals
+from edgecv.models.channels.graph import ChannelGraph
 from edgecv.models.channels.rebuild import zeroed
-from edgecv.models.channels.trace import ChannelGraph
 from edgecv.models.outputs import named_outputs
 from edgecv.models.tf import compile_inference
 from edgecv.techniques.channel_pruning.ladder import Ladder

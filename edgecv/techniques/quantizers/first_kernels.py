@@ -8,7 +8,7 @@ from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.models.preprocessing import is_augmentation, pixel_layers
 from edgecv.models.tf import keras
 from edgecv.techniques.quantizers.kinds import KERNELS
-from edgecv.techniques.rewrites.plain_layers import nodes_of
+from edgecv.techniques.rewrites.replay import nodes_of
 
 HALF_STEP = 0.5 + 1e-6
 PASSED = ("Reshape", "Dropout")

@@ -13,7 +13,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.models.float_batches import float_batches
 from edgecv.models.quantizers import output_axes
 from edgecv.models.tf import keras
-from edgecv.techniques.rewrites.plain_layers import nodes_of
+from edgecv.techniques.rewrites.replay import nodes_of
 
 KINDS = ("Conv2D", "DepthwiseConv2D", "Dense")
 ROWS = 8192

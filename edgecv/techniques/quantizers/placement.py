@@ -20,7 +20,7 @@ from edgecv.techniques.quantizers.kinds import (
     has_range,
     is_fused_relu,
 )
-from edgecv.techniques.rewrites.plain_layers import nodes_of, rewritten
+from edgecv.techniques.rewrites.replay import nodes_of, rewritten
 
 
 def quantize(

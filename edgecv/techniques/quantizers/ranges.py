@@ -18,7 +18,7 @@ from edgecv.techniques.quantizers.kinds import (
     has_range,
     is_fused_relu,
 )
-from edgecv.techniques.rewrites.plain_layers import nodes_of
+from edgecv.techniques.rewrites.replay import nodes_of
 
 Range = tuple[float, float]
 KNOWN: dict[str, Range] = {"sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}

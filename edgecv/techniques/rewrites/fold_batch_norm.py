@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import keras, tensorflow
-from edgecv.techniques.rewrites.plain_layers import nodes_of, normalization_of
+from edgecv.techniques.rewrites.plain_layers import normalization_of
+from edgecv.techniques.rewrites.replay import nodes_of
 
 Weights = list[NDArray[Any]]
 CHANNELS_OF = {

@@ -5,21 +5,18 @@ have more: nested models, a swish inside a convolution, two convolutions in one 
 normalization that cannot be folded.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.outputs import output_names, with_outputs
 from edgecv.models.preprocessing import pixel_normalization
-from edgecv.models.tf import keras, tensorflow
-from edgecv.techniques.rewrites.operator_layers import as_layer, is_symbolic
+from edgecv.models.tf import keras
+from edgecv.techniques.rewrites.operator_layers import as_layer
+from edgecv.techniques.rewrites.replay import Chain, nodes_of, renamed, rewritten
 
 KEPT_INSIDE = ("linear", "relu")
 """Activations that stay part of their layer: the integer kernels have them."""
-Chain = list[Any]
-"""New layers, called one after the other, that replace one old layer; weights are set later."""
 
 
 def flatten(model: KerasModel) -> KerasModel:
@@ -29,7 +26,7 @@ def flatten(model: KerasModel) -> KerasModel:
     """
     if not any(hasattr(layer, "layers") for layer in model.layers):
         return model
-    return rewritten(model, lambda layer, name: [_copy(layer, name)])
+    return rewritten(model, lambda layer, name: [renamed(layer, name)])
 
 
 def one_thing_a_layer(model: KerasModel) -> KerasModel:
@@ -49,7 +46,7 @@ def without_normalizations(model: KerasModel) -> KerasModel:
             axes = len(layer.get_input_shape_at(0))
             if axes == 4 and [axis % axes for axis in layer.axis] == [3]:
                 return _as_depthwise(layer, name)
-        return [_copy(layer, name)]
+        return [renamed(layer, name)]
 
     return rewritten(model, replace)
 
@@ -65,8 +62,8 @@ def with_biases(model: KerasModel) -> KerasModel:
 
     def replace(layer: KerasLayer, name: str) -> Chain:
         if type(layer) not in kinds or layer.use_bias:
-            return [_copy(layer, name)]
-        biased = _copy(layer, name, use_bias=True, bias_initializer="zeros")
+            return [renamed(layer, name)]
+        biased = renamed(layer, name, use_bias=True, bias_initializer="zeros")
         (kernel,) = layer.get_weights()
         biased.initial_weights = [kernel, np.zeros(layer.get_output_shape_at(0)[-1], np.float32)]
         return [biased]
@@ -108,106 +105,6 @@ def normalization_of(layer: KerasLayer) -> tuple[Any, Any, Any]:
     return factor, layer.moving_mean.numpy().astype(np.float64), beta
 
 
-def nodes_of(model: KerasModel) -> list[Any]:
-    """Return the calls of a flat model in the order of its graph."""
-    depths = sorted(model._nodes_by_depth, reverse=True)
-    return [node for depth in depths for node in model._nodes_by_depth[depth]]
-
-
-def rewritten(
-    model: KerasModel,
-    replace: Callable[[Any, str], Chain],
-    behind_input: Callable[[], Any] | None = None,
-) -> KerasModel:
-    """Return a flat copy of a model with chains of new layers for each old layer.
-
-    ``replace`` is called once a layer, with a name for its last new layer. A new layer may bring
-    its weights as ``initial_weights``, or be built with them; else the last one takes those of the
-    old layer. ``behind_input`` makes a layer that every input goes through first.
-    """
-    names = _names(model)
-    made: dict[int, Chain] = {}
-    fresh: list[tuple[Any, Any]] = []
-
-    def chain_of(layer: KerasLayer) -> Chain:
-        if id(layer) not in made:
-            chain = made[id(layer)] = replace(layer, names[id(layer)])
-            last: Any = chain[-1]
-            if not getattr(last, "layer", last).built:
-                fresh.append((layer, chain))
-        return made[id(layer)]
-
-    inputs = [
-        keras.Input(tensor.shape[1:], name=f"{tensor.name.split('/')[-1]}", dtype=tensor.dtype)
-        for tensor in model.inputs
-    ]
-    given = [behind_input()(each) for each in inputs] if behind_input else inputs
-    made_anew = keras.Model(inputs, _replayed(model, given, chain_of), name=model.name)
-    result = with_outputs(made_anew, made_anew.outputs, output_names(model))
-    for layer, chain in fresh:
-        own = [each for each in chain if hasattr(each, "initial_weights")]
-        for each in own:
-            each.set_weights(each.initial_weights)
-            del each.initial_weights
-        if not own and layer.weights:
-            chain[-1].set_weights(layer.get_weights())
-    return result
-
-
-def _replayed(
-    model: KerasModel, inputs: Sequence[Any], chain_of: Callable[[Any], Chain]
-) -> list[Any]:
-    """Call the new layers of a model on new tensors, in the order of its graph."""
-    nest = tensorflow.nest
-    tensors = {id(old): new for old, new in zip(model.inputs, inputs, strict=True)}
-    for node in nodes_of(model):
-        if isinstance(node.layer, keras.layers.InputLayer):
-            continue
-        arguments, options = nest.map_structure(
-            lambda each: tensors.get(id(each), each), (node.call_args, node.call_kwargs)
-        )
-        if hasattr(node.layer, "layers"):
-            given = _replayed(node.layer, nest.flatten(arguments[0]), chain_of)
-        else:
-            first, *others = chain_of(node.layer)
-            if getattr(first, "replaces_operator", False):  # Numbers are in the layer now.
-                taken = [each for each in nest.flatten((arguments, options)) if is_symbolic(each)]
-                given = first(taken if len(taken) > 1 else taken[0])
-            else:
-                given = first(*arguments, **options)
-            for layer in others:
-                given = layer(given)
-        for old, new in zip(nest.flatten(node.outputs), nest.flatten(given), strict=True):
-            tensors[id(old)] = new
-    return [tensors[id(each)] for each in model.outputs]
-
-
-def _names(model: KerasModel) -> dict[int, str]:
-    """Return a name for each layer of a model and of those within it: id -> name."""
-    found: dict[int, str] = {}
-    taken: set[str] = set()
-
-    def visit(outer: Any, place: str) -> None:
-        for layer in outer.layers:
-            if isinstance(layer, keras.layers.InputLayer) or id(layer) in found:
-                continue
-            if hasattr(layer, "layers"):
-                visit(layer, f"{place}{layer.name}_")
-                continue
-            name = layer.name if layer.name not in taken else f"{place}{layer.name}"
-            while name in taken:
-                name += "_"
-            taken.add(name)
-            found[id(layer)] = name
-
-    visit(model, "")
-    return found
-
-
-def _copy(layer: KerasLayer, name: str, **options: Any) -> KerasLayer:
-    return type(layer).from_config({**layer.get_config(), "name": name, **options})
-
-
 def _split(layer: KerasLayer, name: str) -> Chain:
     activation = getattr(layer, "activation", None)
     kinds = (
@@ -223,7 +120,7 @@ def _split(layer: KerasLayer, name: str) -> Chain:
     if type(layer) is keras.layers.Normalization and (rescaling := _as_rescaling(layer, name)):
         return [rescaling]
     if type(layer) not in kinds:
-        return [_copy(layer, name)]
+        return [renamed(layer, name)]
     rest: Chain = []
     if keras.activations.serialize(activation) not in KEPT_INSIDE:
         rest = [keras.layers.Activation(activation, name=f"{name}_activation")]
@@ -231,7 +128,7 @@ def _split(layer: KerasLayer, name: str) -> Chain:
         activation = "linear"
     if type(layer) is keras.layers.SeparableConv2D:
         return [*_two_convolutions(layer, name, activation), *rest]
-    plain = _copy(
+    plain = renamed(
         layer, name, activation=keras.activations.serialize(keras.activations.get(activation))
     )
     if rest:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.models.channels.costs import cost_of
+from edgecv.models.channels.graph import ChannelGraph
 from edgecv.models.channels.rebuild import rebuild, zeroed
-from edgecv.models.channels.trace import ChannelGraph, trace
+from edgecv.models.channels.trace import trace
 from edgecv.models.softmax import logits_model
 from edgecv.models.tf import load_tensorflow
 

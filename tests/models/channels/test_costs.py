@@ -11,8 +11,9 @@ from paths import SHARED
 from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.models.architectures.cifar_cnn import CifarCnn
 from edgecv.models.channels.costs import cost_of, cost_of_model, totals
+from edgecv.models.channels.graph import ChannelGraph
 from edgecv.models.channels.rebuild import rebuild
-from edgecv.models.channels.trace import ChannelGraph, trace
+from edgecv.models.channels.trace import trace
 from edgecv.models.tf import load_tensorflow
 
 # Not imported from conftest: which of the conftest files that name means depends on the order.

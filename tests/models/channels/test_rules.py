@@ -9,8 +9,9 @@ import pytest
 from edgecv.core.errors import InputError
 from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.models.architectures.cifar_cnn import CifarCnn
+from edgecv.models.channels.graph import ChannelGraph
 from edgecv.models.channels.rules import RULES
-from edgecv.models.channels.trace import ChannelGraph, trace
+from edgecv.models.channels.trace import trace
 from edgecv.models.tf import load_tensorflow
 
 pytestmark = pytest.mark.quick

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edgecv.formats.tflite.interpreter import new_interpreter
-from edgecv.formats.tflite.tables import TFLiteTables, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteTensor
+from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.targets.c.compiled import SOURCES, c_compiler
 from edgecv.targets.c.generate import generate
 from edgecv.targets.c.program import Arithmetic

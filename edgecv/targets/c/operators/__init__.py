@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from edgecv.formats.tflite.tables import TFLiteOperator
+from edgecv.formats.tflite.operators import TFLiteOperator
 from edgecv.targets.c.operators import (
     activations,
     arithmetic,

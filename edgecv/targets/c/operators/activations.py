@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgecv.formats.tflite.tables import TFLiteOperator
+from edgecv.formats.tflite.operators import TFLiteOperator
 from edgecv.targets.c.fixed_point import (
     exponential,
     float32,

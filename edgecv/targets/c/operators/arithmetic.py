@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.fixed_point import scaled
 from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.overlap import elementwise

@@ -1,6 +1,6 @@
 """Conversions between real and quantized numbers."""
 
-from edgecv.formats.tflite.tables import TFLiteOperator
+from edgecv.formats.tflite.operators import TFLiteOperator
 from edgecv.targets.c.fixed_point import multiply, real, scaled
 from edgecv.targets.c.lacking import Lacking, damaged_unless
 from edgecv.targets.c.operators.activations import add_table, codes

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.fixed_point import real
 from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.program import Program, call, record

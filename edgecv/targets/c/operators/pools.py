@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from edgecv.formats.tflite.tables import TFLiteOperator
+from edgecv.formats.tflite.operators import TFLiteOperator
 from edgecv.targets.c.fixed_point import rounded, scaled
 from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.program import Program, call

@@ -1,6 +1,6 @@
 """Operators that exchange depth and space, or stack tensors along a new axis."""
 
-from edgecv.formats.tflite.tables import TFLiteOperator
+from edgecv.formats.tflite.operators import TFLiteOperator
 from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.operators.moves import Block, copy, moved, steps
 from edgecv.targets.c.program import Program

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.fixed_point import real
 from edgecv.targets.c.lacking import damaged_unless, same_sides
 from edgecv.targets.c.overlap import distance

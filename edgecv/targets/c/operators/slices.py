@@ -1,6 +1,6 @@
 """Slices of tensors."""
 
-from edgecv.formats.tflite.tables import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.operators.moves import Block, copy, moved, steps
 from edgecv.targets.c.program import Program

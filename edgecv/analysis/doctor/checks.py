@@ -1,0 +1,70 @@
+"""Checks of what a diagnosis is asked for, before anything runs."""
+
+from edgecv.analysis.doctor.run_files import RETRAINED
+from edgecv.analysis.options import DoctorOptions
+from edgecv.core.errors import InputError
+from edgecv.core.files import check_regular
+from edgecv.core.options import parse_options
+from edgecv.core.registry import EXPORTERS
+from edgecv.formats.lookup import device_suffixes, runtime_of_file
+
+MORE_BITS = {
+    "int16x8": 'keep more bits: precision = "int16x8" under [[export]]',
+    "float32": 'keep the file in float: precision = "float32" under [[export]]',
+}
+"""Remedies for a layer that is too coarse; the first that the format supports is taken."""
+TRAIN_LONGER = "its ranges were found in training: train for longer (epochs under [[technique]])"
+
+
+def check_paths(options: DoctorOptions) -> None:
+    """Raise InputError for a path that cannot be written to, before anything is opened."""
+    written = {
+        "--sarif": options.sarif,
+        "--model-explorer": options.model_explorer,
+        "--fix": options.fix,
+    }
+    for flag, path in written.items():
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InputError(flag, f"there is no folder {path.parent}", remedy="make the folder")
+        if path is not None:
+            check_regular(path, flag)
+    if options.path.is_dir():
+        return
+    runtime, accepted = runtime_of_file(options.path), device_suffixes()
+    if not runtime.runs_on_devices:
+        raise InputError(
+            str(options.path), "is not a file for a device", accepted=f"a file in {accepted}"
+        )
+
+
+def check_options(options: DoctorOptions, *, has_images: bool) -> None:
+    """Raise InputError for options that cannot be met, before anything is opened."""
+    runtime, accepted = runtime_of_file(options.path), device_suffixes()
+    if options.fix is not None and (options.baseline is None or not has_images):
+        raise InputError(
+            "--fix",
+            "needs the model that the file was made of, and images",
+            remedy="give --baseline and --data, or a file in its run folder",
+        )
+    for flag, other in (("--baseline", options.baseline), ("--beside", options.beside)):
+        if other is None:
+            continue
+        if not has_images:
+            raise InputError(flag, "needs images", remedy="give --data too")
+        check_regular(other, flag)
+        if not other.is_file():
+            raise InputError(flag, f"there is no file {other}")
+        if not (flag == "--baseline" or runtime_of_file(other).runs_on_devices):
+            raise InputError(flag, f"{other} is not for a device", accepted=accepted)
+    if "kernels" in runtime.model_fields:
+        parse_options(runtime, {"kernels": options.kernels}, "--kernels")
+    elif options.kernels != "xnnpack":
+        raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
+
+
+def more_precise(options: DoctorOptions, file_format: str) -> str:
+    """Return the remedy for layers that are too coarse; a technique with quantizers writes int8."""
+    if options.baseline is not None and options.baseline.name == RETRAINED[1]:
+        return TRAIN_LONGER
+    possible = EXPORTERS.get(file_format, "format").precisions
+    return next(remedy for precision, remedy in MORE_BITS.items() if precision in possible)
