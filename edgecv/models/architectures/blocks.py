@@ -1,16 +1,40 @@
 """Blocks of the networks with batch normalization: every layer has a name of its own."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
-from edgecv.core.keras_types import KerasLayer, Tensor
-from edgecv.core.plugins import Head
+from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
+from edgecv.core.plugins import Architecture, Head
 from edgecv.models.tf import keras
 
 WEIGHT_DECAY = 1e-4
 SMALLEST_AT_THE_END = 3
+HeadOutputs: TypeAlias = Tensor | dict[str, Tensor]
+"""The end of a network: one output, or several by name."""
+
+
+class BlockNetwork(Architecture):
+    """A network of these blocks."""
+
+    smallest_side: ClassVar[int] = 8
+    """Smallest side of an image."""
+
+    def check_shape(self, shape: Shape) -> None:
+        """Raise InputError if images of this shape are too small."""
+        check_size(self.name, shape, self.smallest_side)
+
+    def build(self, input_shape: Shape, head: Head) -> KerasModel:
+        """Build the untrained network: float32 (N, H, W, C), 0..255."""
+        self.check_shape(input_shape)
+        image = keras.layers.Input(input_shape, name="image")
+        return keras.Model(image, self.outputs(rescaled(image), head), name=self.name)
+
+    @abstractmethod
+    def outputs(self, x: Tensor, head: Head) -> HeadOutputs:
+        """Apply the layers between centred pixels and the end of the head."""
 
 
 def check_size(name: str, shape: Shape, smallest: int) -> None:
@@ -112,14 +136,14 @@ def last_halvings(halving: Sequence[int], side: int) -> tuple[int, ...]:
     return tuple(halving[max(0, len(halving) - most) :])
 
 
-def ended(x: Tensor, head: Head, **options: Any) -> Tensor | dict[str, Tensor]:
+def ended(x: Tensor, head: Head, **options: Any) -> HeadOutputs:
     """Average over all positions, and apply the task's head: (N, H, W, C) -> (N, ...)."""
     return headed(keras.layers.GlobalAveragePooling2D(name="pool")(x), head(**options))
 
 
 def headed(
     x: Tensor, layers: Sequence[KerasLayer] | Mapping[str, Sequence[KerasLayer]]
-) -> Tensor | dict[str, Tensor]:
+) -> HeadOutputs:
     """Apply the layers of a task's head: one output, or several by name."""
     if isinstance(layers, Mapping):
         return {name: headed(x, each) for name, each in layers.items()}

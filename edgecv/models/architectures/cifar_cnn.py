@@ -7,7 +7,6 @@ from typing import ClassVar
 from pydantic import Field
 
 from edgecv.core.data import Shape
-from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.core.plugins import Architecture, Head
 from edgecv.models.architectures import blocks
@@ -29,12 +28,7 @@ class CifarCnn(Architecture):
 
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        if min(input_shape[:2]) < SMALLEST_SIDE:
-            raise InputError(
-                "cifar_cnn",
-                f"images of {input_shape[0]}x{input_shape[1]} are too small",
-                accepted=f"{SMALLEST_SIDE}x{SMALLEST_SIDE} and more",
-            )
+        blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
         layers, ending = keras.layers, head()
         body = [
             layers.InputLayer(input_shape, name="image"),

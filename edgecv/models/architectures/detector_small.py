@@ -5,13 +5,13 @@ from typing import ClassVar
 from pydantic import Field
 
 from edgecv.core.data import Shape
-from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import Architecture, Head
+from edgecv.core.keras_types import Tensor
+from edgecv.core.plugins import Head
 from edgecv.models.architectures import blocks
-from edgecv.models.tf import keras
+from edgecv.models.architectures.blocks import HeadOutputs
 
 
-class DetectorSmall(Architecture):
+class DetectorSmall(blocks.BlockNetwork):
     """Small detector: a map of cells, each with chances of classes and distances to box edges."""
 
     name: ClassVar[str] = "detector_small"
@@ -21,15 +21,16 @@ class DetectorSmall(Architecture):
     depth: int = Field(default=3, ge=1, le=6)
     """Halvings of the sides: a cell has 8 pixels after three. Two objects in a cell are one."""
 
-    def build(self, input_shape: Shape, head: Head) -> KerasModel:
-        """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        blocks.check_halvings(self.name, input_shape, self.depth)
-        image = keras.layers.Input(input_shape, name="image")
-        x = blocks.rescaled(image)
+    def check_shape(self, shape: Shape) -> None:
+        """Raise InputError if the sides cannot be halved ``depth`` times."""
+        blocks.check_halvings(self.name, shape, self.depth)
+
+    def outputs(self, x: Tensor, head: Head) -> HeadOutputs:
+        """Apply the layers between centred pixels and the end of the head."""
         # The largest map has one convolution, the smallest three, which see whole objects.
         strides = [2, *[2, 1] * (self.depth - 1), 1]
         for number, stride in enumerate(strides, start=1):
             filters = self.width * 2 ** min(number // 2, self.depth - 1)
             name = f"conv_{number}"
             x = blocks.rectified(blocks.convolved(x, filters, 3, name, stride=stride), name)
-        return keras.Model(image, blocks.headed(x, head()), name=self.name)
+        return blocks.headed(x, head())

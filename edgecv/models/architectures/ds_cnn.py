@@ -10,16 +10,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from edgecv.core.data import Shape
-from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import Architecture, Head
+from edgecv.core.keras_types import Tensor
+from edgecv.core.plugins import Head
 from edgecv.models.architectures import blocks
-from edgecv.models.tf import keras
-
-SMALLEST_SIDE = 8
+from edgecv.models.architectures.blocks import HeadOutputs
 
 
-class DsCnn(Architecture):
+class DsCnn(blocks.BlockNetwork):
     """Depthwise-separable CNN of keyword spotting: all blocks alike, at half the image's sides."""
 
     name: ClassVar[str] = "ds_cnn"
@@ -28,13 +25,9 @@ class DsCnn(Architecture):
     blocks: int = Field(default=4, ge=1, le=32)
     """Blocks of a depthwise and a 1x1 convolution."""
 
-    def build(self, input_shape: Shape, head: Head) -> KerasModel:
-        """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
-        image = keras.layers.Input(input_shape, name="image")
-        x = blocks.rectified(
-            blocks.convolved(blocks.rescaled(image), self.filters, 5, "conv_1", stride=2), "conv_1"
-        )
+    def outputs(self, x: Tensor, head: Head) -> HeadOutputs:
+        """Apply the layers between centred pixels and the end of the head."""
+        x = blocks.rectified(blocks.convolved(x, self.filters, 5, "conv_1", stride=2), "conv_1")
         for number in range(1, self.blocks + 1):
             x = blocks.separable_block(x, self.filters, number)
-        return keras.Model(image, blocks.ended(x, head), name=self.name)
+        return blocks.ended(x, head)

@@ -6,13 +6,12 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from edgecv.core.data import Shape
-from edgecv.core.keras_types import KerasModel, Tensor
-from edgecv.core.plugins import Architecture, Head
+from edgecv.core.keras_types import Tensor
+from edgecv.core.plugins import Head
 from edgecv.models.architectures import blocks
+from edgecv.models.architectures.blocks import HeadOutputs
 from edgecv.models.tf import keras
 
-SMALLEST_SIDE = 12
 SMALLEST_GATE = 4
 """Fraction of the channels that the gate of a block narrows to."""
 
@@ -37,13 +36,14 @@ class Stage:
     """True if each block scales its channels by what they all are on average."""
 
 
-class InvertedResiduals(Architecture):
+class InvertedResiduals(blocks.BlockNetwork):
     """A convolution, stages of inverted residual blocks, and a 1x1 convolution.
 
     The papers halve the sides five times, the first convolution too. Here the first of these are
     left out where less than 3x3 places would be left.
     """
 
+    smallest_side: ClassVar[int] = 12
     first: ClassVar[int] = 32
     """Filters of the first convolution, at width 1."""
     last: ClassVar[int] = 1280
@@ -56,14 +56,13 @@ class InvertedResiduals(Architecture):
     depth: float = Field(default=1.0, gt=0, le=4)
     """The factor on the number of blocks of every stage."""
 
-    def build(self, input_shape: Shape, head: Head) -> KerasModel:
-        """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
+    def outputs(self, x: Tensor, head: Head) -> HeadOutputs:
+        """Apply the layers between centred pixels and the end of the head."""
         halving = [0, *(place for place, each in enumerate(self.stages, start=1) if each.halves)]
-        kept = blocks.last_halvings(halving, min(input_shape[:2]))
-        image = keras.layers.Input(input_shape, name="image")
-        x, filters = blocks.rescaled(image), scaled(self.first, self.width)
-        x = blocks.convolved(x, filters, 3, "conv_1", stride=2 if 0 in kept else 1)
+        kept = blocks.last_halvings(halving, min(x.shape[1:3]))
+        x = blocks.convolved(
+            x, scaled(self.first, self.width), 3, "conv_1", stride=2 if 0 in kept else 1
+        )
         x = activated(x, "conv_1", is_swish=self.has_swish_ends)
         for place, stage in enumerate(self.stages, start=1):
             filters = scaled(stage.filters, self.width)
@@ -72,7 +71,7 @@ class InvertedResiduals(Architecture):
                 x = _block(x, stage, filters, stride, f"stage_{place}_block_{number}")
         x = blocks.convolved(x, scaled(self.last, self.width), 1, "conv_last")
         x = activated(x, "conv_last", is_swish=self.has_swish_ends)
-        return keras.Model(image, blocks.ended(x, head), name=self.name)
+        return blocks.ended(x, head)
 
 
 def _block(x: Tensor, stage: Stage, filters: int, stride: int, name: str) -> Tensor:

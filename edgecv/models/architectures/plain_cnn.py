@@ -9,16 +9,14 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from edgecv.core.data import Shape
-from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import Architecture, Head
+from edgecv.core.keras_types import Tensor
+from edgecv.core.plugins import Head
 from edgecv.models.architectures import blocks
+from edgecv.models.architectures.blocks import HeadOutputs
 from edgecv.models.tf import keras
 
-SMALLEST_SIDE = 8
 
-
-class PlainCnn(Architecture):
+class PlainCnn(blocks.BlockNetwork):
     """Plain stack of convolutions, halved at the first: few bytes, and fast everywhere."""
 
     name: ClassVar[str] = "plain_cnn"
@@ -49,11 +47,8 @@ class PlainCnn(Architecture):
             raise ValueError(f"no number above {count} in unpadded: there are as many convolutions")
         return self
 
-    def build(self, input_shape: Shape, head: Head) -> KerasModel:
-        """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
-        image = keras.layers.Input(input_shape, name="image")
-        x = blocks.rescaled(image)
+    def outputs(self, x: Tensor, head: Head) -> HeadOutputs:
+        """Apply the layers between centred pixels and the end of the head."""
         for number, (filters, side, stride) in enumerate(
             zip(self.filters, self.kernels, self.strides, strict=True), start=1
         ):
@@ -63,4 +58,4 @@ class PlainCnn(Architecture):
             if self.residual and y.shape == x.shape:
                 y = keras.layers.Add(name=f"{name}_add")([x, y])
             x = blocks.rectified(y, name)
-        return keras.Model(image, blocks.ended(x, head), name=self.name)
+        return blocks.ended(x, head)

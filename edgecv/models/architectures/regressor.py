@@ -5,17 +5,17 @@ from typing import ClassVar
 from pydantic import Field
 
 from edgecv.core.data import Shape
-from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import Architecture, Head
+from edgecv.core.keras_types import Tensor
+from edgecv.core.plugins import Head
 from edgecv.models.architectures import blocks
+from edgecv.models.architectures.blocks import HeadOutputs
 from edgecv.models.tf import keras
 
-SMALLEST_SIDE = 8
 LAST_FILTERS = 8
 MOST_DENSE = 64
 
 
-class Regressor(Architecture):
+class Regressor(blocks.BlockNetwork):
     """Small CNN for numbers, boxes and keypoints: it knows where things are."""
 
     name: ClassVar[str] = "regressor"
@@ -24,11 +24,12 @@ class Regressor(Architecture):
     depth: int = Field(default=3, ge=1, le=6)
     """Blocks of two convolutions, each at half the sides of the one before."""
 
-    def build(self, input_shape: Shape, head: Head) -> KerasModel:
-        """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        blocks.check_size(self.name, input_shape, max(SMALLEST_SIDE, 2**self.depth))
-        image = keras.layers.Input(input_shape, name="image")
-        x = blocks.rescaled(image)
+    def check_shape(self, shape: Shape) -> None:
+        """Raise InputError if the sides cannot be halved ``depth`` times."""
+        blocks.check_size(self.name, shape, max(self.smallest_side, 2**self.depth))
+
+    def outputs(self, x: Tensor, head: Head) -> HeadOutputs:
+        """Apply the layers between centred pixels and the end of the head."""
         for number in range(1, self.depth + 1):
             filters = self.width * 2 ** (number - 1)
             for layer, stride in ((1, 2), (2, 1)):
@@ -38,4 +39,4 @@ class Regressor(Architecture):
         x = blocks.rectified(blocks.convolved(x, LAST_FILTERS, 1, "narrow"), "narrow")
         x = keras.layers.Flatten(name="flatten")(x)
         x = keras.layers.Dense(MOST_DENSE, activation="relu", name="dense_1")(x)
-        return keras.Model(image, blocks.headed(x, head()), name=self.name)
+        return blocks.headed(x, head())

@@ -8,17 +8,15 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from edgecv.core.data import Shape
-from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import Architecture, Head
+from edgecv.core.keras_types import Tensor
+from edgecv.core.plugins import Head
 from edgecv.models.architectures import blocks
-from edgecv.models.tf import keras
+from edgecv.models.architectures.blocks import HeadOutputs
 
-SMALLEST_SIDE = 8
 STACKS = 3
 
 
-class Resnet8(Architecture):
+class Resnet8(blocks.BlockNetwork):
     """ResNet-8 of MLPerf Tiny: three residual stacks of 16, 32 and 64 filters."""
 
     name: ClassVar[str] = "resnet8"
@@ -27,16 +25,13 @@ class Resnet8(Architecture):
     depth: int = Field(default=1, ge=1, le=32)
     """Residual blocks of a stack."""
 
-    def build(self, input_shape: Shape, head: Head) -> KerasModel:
-        """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
-        image = keras.layers.Input(input_shape, name="image")
-        x = blocks.convolved(blocks.rescaled(image), self.width, 3, "conv_1")
+    def outputs(self, x: Tensor, head: Head) -> HeadOutputs:
+        """Apply the layers between centred pixels and the end of the head."""
+        x = blocks.convolved(x, self.width, 3, "conv_1")
         x = blocks.rectified(x, "conv_1")
         for stack in range(1, STACKS + 1):
             for number in range(1, self.depth + 1):
                 name = f"stack_{stack}" if number == 1 else f"stack_{stack}_block_{number}"
                 halves = stack > 1 and number == 1
                 x = blocks.residual_block(x, self.width * 2 ** (stack - 1), name, halves=halves)
-        x = blocks.ended(x, head, kernel_initializer="he_normal")
-        return keras.Model(image, x, name=self.name)
+        return blocks.ended(x, head, kernel_initializer="he_normal")

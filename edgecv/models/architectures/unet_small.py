@@ -12,13 +12,14 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from edgecv.core.data import Shape
-from edgecv.core.keras_types import KerasModel, Tensor
-from edgecv.core.plugins import Architecture, Head
+from edgecv.core.keras_types import Tensor
+from edgecv.core.plugins import Head
 from edgecv.models.architectures import blocks
+from edgecv.models.architectures.blocks import HeadOutputs
 from edgecv.models.tf import keras
 
 
-class UnetSmall(Architecture):
+class UnetSmall(blocks.BlockNetwork):
     """Small U-Net: a class for each pixel, by bilinear upsampling."""
 
     name: ClassVar[str] = "unet_small"
@@ -31,12 +32,13 @@ class UnetSmall(Architecture):
     """Sides of the image over those of the map: with 2 the network costs a quarter, and whoever
     reads the map enlarges it."""
 
-    def build(self, input_shape: Shape, head: Head) -> KerasModel:
-        """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        halvings = self.depth + self.stride.bit_length() - 1
-        blocks.check_halvings(self.name, input_shape, halvings)
-        image = keras.layers.Input(input_shape, name="image")
-        x, kept = blocks.rescaled(image), list[Tensor]()
+    def check_shape(self, shape: Shape) -> None:
+        """Raise InputError if the sides cannot be halved ``depth`` times after the stride."""
+        blocks.check_halvings(self.name, shape, self.depth + self.stride.bit_length() - 1)
+
+    def outputs(self, x: Tensor, head: Head) -> HeadOutputs:
+        """Apply the layers between centred pixels and the end of the head."""
+        kept: list[Tensor] = []
         for level in range(self.depth):
             for number in (1, 2):
                 stride = self.stride if (level, number) == (0, 1) else 1
@@ -52,7 +54,7 @@ class UnetSmall(Architecture):
             x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_double")(x)
             x = keras.layers.Concatenate(name=f"{name}_join")([x, kept[level]])
             x = _convolved(x, filters, f"{name}_conv")
-        return keras.Model(image, blocks.headed(x, head()), name=self.name)
+        return blocks.headed(x, head())
 
 
 def _convolved(x: Tensor, filters: int, name: str, *, side: int = 3, stride: int = 1) -> Tensor:

@@ -1,41 +1,15 @@
 """The part of a page on the answers by class: a table and a confusion matrix of each model."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from edgecv.core.class_results import ModelResults
 from edgecv.core.report import DataFacts, Report
-from edgecv.core.text import TextTable, name_at
+from edgecv.core.text import name_at
 from edgecv.reports.class_results import class_table, confusion_matrix
+from edgecv.reports.page.records import Cell, ClassPart
 
 MOST_CELLS_A_SIDE = 12
 """Classes of a matrix whose counts can be read on a phone."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a confusion matrix."""
-
-    row: int
-    column: int
-    images: int
-    share: float
-    """The fraction of the images of the class."""
-    text: str
-    """The cell as a sentence."""
-
-
-@dataclass(frozen=True)
-class ClassPart:
-    """The answers of one model by class."""
-
-    label: str
-    table: TextTable
-    names: tuple[str, ...]
-    """The classes of the matrix: all, or those with most wrong answers."""
-    is_part: bool
-    """True if the matrix has not all classes."""
-    cells: tuple[Cell, ...]
 
 
 def class_parts(report: Report) -> list[ClassPart]:

@@ -2,41 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from edgecv.core.report import Outcome, Report
+from edgecv.core.report import Report
 from edgecv.core.text import counted, listed
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.gate_text import gate_sentence
-from edgecv.reports.page.plot import Plot, plots
+from edgecv.reports.page.plot import plots
 from edgecv.reports.page.recipe import recipe_text
+from edgecv.reports.page.records import ComparedFiles, ComparedRun
 from edgecv.reports.page.render import render
 from edgecv.reports.run_table import run_tables
 from edgecv.reports.verdict import verdict_line
-
-
-@dataclass(frozen=True)
-class ComparedFiles:
-    """Files of one metric, of one or several runs."""
-
-    title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    plots: tuple[Plot, ...]
-    runs: tuple[str, ...]
-    """Names of the runs, in the order of their colours."""
-
-
-@dataclass(frozen=True)
-class ComparedRun:
-    """One run of several."""
-
-    name: str
-    outcome: Outcome
-    verdict: str
-    open_gates: tuple[tuple[Outcome, str], ...]
-    notes: tuple[str, ...]
-    recipe: str
 
 
 def to_comparison(reports: Sequence[Report]) -> str:

@@ -2,29 +2,10 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from edgecv.core.report import Report, TrainingCurve
-from edgecv.reports.page.plot import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, PlotAxis, axis_of
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One line of a plot."""
-
-    label: str
-    points: tuple[tuple[float, float], ...]
-    """Epoch and value."""
-
-
-@dataclass(frozen=True)
-class CurvePlot:
-    """Values of a training by epoch."""
-
-    title: str
-    x: PlotAxis
-    y: PlotAxis
-    curves: tuple[Curve, ...]
+from edgecv.reports.page.plot import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, axis_of
+from edgecv.reports.page.records import Curve, CurvePlot
 
 
 def curve_plots(report: Report) -> list[CurvePlot]:

@@ -1,42 +1,15 @@
 """The part of a page for one head of a model: its table, its plots, what changed."""
 
-from dataclasses import dataclass
-
 from edgecv.core.comparison import Comparison
 from edgecv.core.report import Report
-from edgecv.core.text import TextTable, counted
+from edgecv.core.text import counted
 from edgecv.evaluation.task_of import task_of
-from edgecv.reports.page.plot import Plot, plots
+from edgecv.reports.page.plot import plots
+from edgecv.reports.page.records import ChangePart, HeadPart
 from edgecv.reports.paired_comparison import control_line, judged, method_text, pair_line
-from edgecv.reports.run_table import RunTable, run_tables
+from edgecv.reports.run_table import run_tables
 
 MOST_BARS = 20
-
-
-@dataclass(frozen=True)
-class ChangePart:
-    """One candidate against the baseline, image by image."""
-
-    label: str
-    lines: tuple[str, ...]
-    details: tuple[str, ...]
-    table: TextTable | None
-    bars: tuple[tuple[str, float], ...]
-    bars_most: float
-    bars_title: str
-
-
-@dataclass(frozen=True)
-class HeadPart:
-    """One head of the model; of most models, all."""
-
-    name: str
-    caption: str
-    table: RunTable
-    originals: tuple[bool, ...]
-    plots: tuple[Plot, ...]
-    changes: tuple[ChangePart, ...]
-    method: str
 
 
 def head_part(report: Report, name: str, own: Report) -> HeadPart:

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from edgecv.core.comparison import Comparison
 from edgecv.core.report import Report
 from edgecv.evaluation.task_of import task_of
+from edgecv.reports.page.records import Mark, Plot, PlotAxis, TimePlot
 from edgecv.reports.verdict import size_text, speed_text
 
 WIDTH, HEIGHT = 460, 320
@@ -17,56 +18,6 @@ LINE = 15
 LETTER = 7.2
 """Approximate width of a letter of a label."""
 LONGEST_LABEL = 22
-
-
-@dataclass(frozen=True)
-class PlotAxis:
-    """One axis: its text, its range, and the pixels of both ends."""
-
-    title: str
-    low: float
-    high: float
-    start: float
-    end: float
-    ticks: tuple[float, ...]
-
-    def at(self, value: float) -> float:
-        """Return the pixel of a value."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(self.start + share * (self.end - self.start), 1)
-
-
-@dataclass(frozen=True)
-class Mark:
-    """One file in a plot."""
-
-    label: str
-    text: str
-    """All that is known of it: shown when it is pointed at."""
-    x: float
-    y: float
-    interval: tuple[float, float] | None
-    is_twin: bool
-    series: int
-    """The number of its colour: of its run, or of its file where there is one run."""
-    label_x: float = 0
-    label_y: float = 0
-    is_left: bool = False
-    """True where the label stands left of the mark."""
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A scatter plot of files."""
-
-    title: str
-    x: PlotAxis
-    y: PlotAxis
-    marks: tuple[Mark, ...]
-    has_reference: bool
-    """True where 0 is the baseline."""
-    limit: float | None
-    """The least that a limit allows, where all files have one."""
 
 
 def plots(reports: Sequence[Report]) -> list[Plot]:
@@ -215,14 +166,6 @@ def _labelled(marks: Sequence[Mark], x: PlotAxis, y: PlotAxis) -> list[Mark]:
         named = replace(each, label=label, label_x=place, label_y=height, is_left=is_left)
         made.append(named)
     return made
-
-
-@dataclass(frozen=True)
-class TimePlot:
-    """The times of runs of each file: 5th, 25th, 50th, 75th and 95th percentile."""
-
-    x: PlotAxis
-    rows: tuple[tuple[str, tuple[float, ...]], ...]
 
 
 def time_plot(report: Report) -> TimePlot | None:
