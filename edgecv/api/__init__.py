@@ -24,7 +24,16 @@ from edgecv.analysis.options import (
     ValidateOptions,
 )
 from edgecv.api import display as display
-from edgecv.api.call import Data, FunctionCall, Model, call, options_of, stored_data, stored_model
+from edgecv.api.call import (
+    Data,
+    FunctionCall,
+    Model,
+    call,
+    options_of,
+    stored_data,
+    stored_images,
+    stored_model,
+)
 from edgecv.api.function import api_function, parameters_of
 from edgecv.api.models import is_keras_model
 from edgecv.core.report import Report
@@ -93,7 +102,9 @@ def compress(
 
     store = Store.at(str(options.get("output", "exported")))
     path, keep = stored_model(model, store)
-    asked = this.options(CompressOptions, {"model": path, **options}, data)
+    further = stored_images(options.get("unlabelled"), store)
+    given = {"model": path, **options, "unlabelled": further}
+    asked = this.options(CompressOptions, given, data)
     plan = asked.to_recipe()
     keep()
     if asked.auto:

@@ -1,5 +1,6 @@
 """One call of a function of the API: its arguments are converted to options of a command."""
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,14 +14,16 @@ from edgecv.api.models import GivenModel, ModelInMemory, is_keras_model
 from edgecv.api.parameter_names import errors_in_parameters
 from edgecv.api.progress import shown
 from edgecv.core.command_options import parse_flags
-from edgecv.core.errors import unknown_name
+from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.events import OnEvent
+from edgecv.core.images import chunks
 from edgecv.core.options import Options
 from edgecv.core.plugins import DatasetSource
 from edgecv.datasets.arrays import Arrays, named_arrays
+from edgecv.datasets.semi_supervised import ACCEPTED
 from edgecv.system.storage import Store
 
-ARRAYS = "arrays.npz"
+ARRAYS, IMAGES = "arrays.npz", "images.npy"
 Model = str | Path | ModelInMemory
 """The path of a model file, or a model of Keras 3 or tf-keras in memory."""
 Data = str | Path | Mapping[str, Any] | Sequence[Any] | DatasetSource
@@ -104,6 +107,26 @@ def stored_model(model: Model | None, store: Store) -> tuple[Any, Callable[[], N
         return model, lambda: None
     given = GivenModel(model, "model=")
     return given.path_in(store), lambda: given.keep(store)
+
+
+def stored_images(images: Any, store: Store) -> str | None:
+    """Return the path of images without labels; an array is written to the store as a .npy file.
+
+    Raises InputError for anything but a path and uint8 (N, height, width, channels).
+    """
+    if images is None or isinstance(images, str | Path):
+        return None if images is None else str(images)
+    array = np.asanyarray(images)
+    if array.dtype != np.uint8 or array.ndim != 4:
+        raise InputError(
+            "unlabelled=", f"an array of {array.dtype} of shape {array.shape}", accepted=ACCEPTED
+        )
+    digest = hashlib.sha256(f"{array.shape}".encode())
+    for part in chunks(array):
+        digest.update(np.ascontiguousarray(part).data)
+    key = f"images-{digest.hexdigest()[:32]}"
+    place = store.stage("given", key, lambda folder: np.save(folder / IMAGES, array))
+    return str(place / IMAGES)
 
 
 def _as_path(model: Any) -> Path:

@@ -52,6 +52,16 @@ class SplitFacts:
 
 
 @dataclass(frozen=True)
+class UnlabelledFacts:
+    """Images without labels that techniques have learned from, beside the training images."""
+
+    images: int
+    sha256: str
+    left_out: int
+    """Images of the folder that are test or validation images, and so taught nothing."""
+
+
+@dataclass(frozen=True)
 class DataFacts:
     """Facts about the data, for the report."""
 
@@ -64,6 +74,8 @@ class DataFacts:
     """Names of the classes of each head, where the model has several."""
     class_counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Images of each class in each split, where the images have one class each."""
+    unlabelled: UnlabelledFacts | None = None
+    """None where there were none."""
 
 
 @dataclass(frozen=True)

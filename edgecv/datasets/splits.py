@@ -105,7 +105,7 @@ def without_labels(
     if digests is None:
         digests = image_digests(images)
     labels = np.full(len(images), UNKNOWN_LABEL, np.int64)
-    rows = np.sort(np.unique(_keys(digests), return_index=True)[1])
+    rows = np.sort(np.unique(row_keys(digests), return_index=True)[1])
     found = []
     if copies := len(images) - len(rows):
         found.append(
@@ -185,13 +185,13 @@ def _distinct_rows(
     """Return the training rows to keep, int64 (K,), and notes on the others."""
     contradictions = test_copies = in_test = copies = 0
     test: dict[bytes, Hashable] = {}
-    for digest, label in zip(_keys(digests[1]), _label_keys(test_labels), strict=True):
+    for digest, label in zip(row_keys(digests[1]), _label_keys(test_labels), strict=True):
         test_copies += digest in test
         contradictions += test.setdefault(digest, label) != label
     train: dict[bytes, Hashable] = {}
     rows: list[int] = []
     for row, (digest, label) in enumerate(
-        zip(_keys(digests[0]), _label_keys(train_labels), strict=True)
+        zip(row_keys(digests[0]), _label_keys(train_labels), strict=True)
     ):
         known = test.get(digest, train.get(digest))
         if known is None:
@@ -234,7 +234,8 @@ def _label_keys(labels: Targets) -> list[Hashable]:
     return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in labels]
 
 
-def _keys(digests: Digests) -> list[bytes]:
+def row_keys(digests: Digests) -> list[bytes]:
+    """Return each digest as bytes."""
     keys: list[bytes] = np.ascontiguousarray(digests).view("V16").ravel().tolist()
     return keys
 
@@ -243,7 +244,7 @@ def _draw(digests: Digests, seed: int) -> _Integers:
     """Order the images by a hash of their pixels and the seed: int64 (N,)."""
     prefix = f"{seed}:".encode()
     tickets = b"".join(
-        hashlib.blake2b(prefix + digest, digest_size=8).digest() for digest in _keys(digests)
+        hashlib.blake2b(prefix + digest, digest_size=8).digest() for digest in row_keys(digests)
     )
     return np.argsort(np.frombuffer(tickets, "<u8"), kind="stable")
 

@@ -49,8 +49,7 @@ class UnlabelledImages(ImageFileSource):
         path, how = locate(self.path), self.decoding(shape, progress)
         if not path.is_dir():
             raise InputError(self.where, "there is no such folder", accepted="a folder of images")
-        tree = FolderTree(path, self.where, whole=True)
-        decoded = decoded_once(self.name, tree, how, _decode)
+        decoded = decode_folder(path, how)
         return without_labels(
             path.resolve().name,
             decoded.test_images,
@@ -59,6 +58,12 @@ class UnlabelledImages(ImageFileSource):
             notes=decoded.notes,
             where=self.where,
         )
+
+
+def decode_folder(path: Path, how: Decoding) -> Decoded:
+    """Return the images of a folder as test images, or read them from the cache."""
+    tree = FolderTree(path, how.where, whole=True)
+    return decoded_once(UnlabelledImages.name, tree, how, _decode)
 
 
 def _holds_a_picture(path: Path) -> bool:

@@ -63,8 +63,7 @@ class TechniqueRunner:
             plain = plain if ModelProperty.QUANTIZERS in technique.makes else made
             facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
             notes += [f"{technique.name}: {note}" for note in facts["notes"]]
-            if technique.distillation is not None and self.teacher.is_another:
-                notes.append(f"{technique.name}: {self.teacher.note}")
+            notes += [f"{technique.name}: {note}" for note in self.teacher.notes_on(technique)]
             shared |= frozenset(facts["shared_kernels"])
             if facts["history"]:
                 trainings.append(TrainingCurve(technique.name, tuple(facts["history"])))
@@ -132,6 +131,7 @@ class TechniqueRunner:
     def _key(self, technique: Technique, before: ModelFile, shared: frozenset[str]) -> str:
         recipe, data = self.model.recipe, self.model.data
         learns_from_another = technique.distillation is not None and self.teacher.is_another
+        further = self.teacher.unlabelled if technique.imitates else None
         return content_key(
             "technique",
             STAGE_VERSION,
@@ -150,5 +150,6 @@ class TechniqueRunner:
             os.cpu_count(),
             *task_key(recipe.task.for_data(data)),
             *([self.teacher.file.sha256] if learns_from_another else []),
+            *([] if further is None else [further.sha256]),
             *([recipe.settings.train_fraction] if recipe.settings.train_fraction < 1 else []),
         )

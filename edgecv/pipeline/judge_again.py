@@ -14,7 +14,7 @@ from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.evaluation.paired_statistics import with_margin
 from edgecv.evaluation.task_of import task_of
 from edgecv.pipeline.context import RunContext
-from edgecv.pipeline.load_data import data_facts, load_data
+from edgecv.pipeline.load_data import data_facts, further_images, load_data
 from edgecv.pipeline.recipe.checks import check_limits
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run_gates import limit_gates
@@ -110,6 +110,9 @@ def _check_same_data(report: Report, recipe: Recipe, context: RunContext, place:
     data = load_data(recipe.data, (height, width, channels), context)
     if data_facts(data, recipe.task).splits != report.data.splits:
         raise _another(place, data.name)
+    further, before = further_images(recipe, data, context), report.data.unlabelled
+    if further is not None and (before is None or further.sha256 != before.sha256):
+        raise _another(place, str(recipe.settings.unlabelled))
     check_limits(task_of(report).of_task(data), recipe.gates, "[gates]")
 
 

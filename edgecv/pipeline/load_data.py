@@ -11,7 +11,9 @@ from edgecv.core.plugins import DatasetSource, Task
 from edgecv.core.report import DataFacts, SplitFacts
 from edgecv.core.targets import class_of_each, kinds_of
 from edgecv.core.text import printable
+from edgecv.datasets.semi_supervised import FurtherImages, read_further
 from edgecv.pipeline.context import AnalysisContext
+from edgecv.pipeline.recipe.recipe import Recipe
 
 MOST_CLASSES = 20
 UNBALANCED = 3
@@ -49,6 +51,27 @@ def load_data(source: DatasetSource, shape: Shape, context: AnalysisContext) -> 
     if not len(data.test):
         raise InputError(data.name, "has no test images", remedy="put some under test/")
     return data
+
+
+def further_images(recipe: Recipe, data: Dataset, context: AnalysisContext) -> FurtherImages | None:
+    """Return the images without labels of a recipe; None where it names none.
+
+    Raises InputError where they cannot be used.
+    """
+    path = recipe.settings.unlabelled
+    if path is None:
+        return None
+
+    def progress(done: int, total: int) -> None:
+        context.emit("data", "reading images without labels", done, total)
+
+    return read_further(
+        path,
+        data,
+        progress,
+        resize=getattr(recipe.data, "resize", None) or "stretch",
+        skip_bad_images=getattr(recipe.data, "skip_bad_images", False),
+    )
 
 
 def class_counts(data: Dataset, split: str = "test") -> dict[str, int]:

@@ -177,7 +177,8 @@ def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunCont
     trainings = (*first_trainings(model, teacher), *applied.trainings)
     if trained_on is not None and trained_on.training is not None:
         trainings = (*trainings, trained_on.training)
-    results = RunResults(measurements, unwritten | unmeasured, notes, costs, trained_on, trainings)
+    failures, further = unwritten | unmeasured, teacher.unlabelled_facts
+    results = RunResults(measurements, failures, notes, costs, trained_on, trainings, further)
     report = make_report(model, results, folder)
     write_run(model, report, applied.file.path, folder, trained_on)
     if context.log is not None:

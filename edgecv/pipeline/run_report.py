@@ -9,7 +9,7 @@ from edgecv.core.comparison import Comparison, Measurement
 from edgecv.core.costs import Costs
 from edgecv.core.data import Outputs, Targets
 from edgecv.core.plugins import Task
-from edgecv.core.report import Baseline, Report, TrainingCurve
+from edgecv.core.report import Baseline, Report, TrainingCurve, UnlabelledFacts
 from edgecv.evaluation.comparison import align_all, compare_all, metric_of
 from edgecv.evaluation.control import with_control
 from edgecv.evaluation.gates import (
@@ -46,6 +46,7 @@ class RunResults:
     costs: Costs | None
     control: TrainedControl | None = None
     trainings: tuple[TrainingCurve, ...] = ()
+    unlabelled: UnlabelledFacts | None = None
 
 
 def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
@@ -79,7 +80,8 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
     write_pictures(learned, outputs, data, task, folder)
     failures = {**results.failures, **unmatched}
     given = limits_of_device(recipe.gates, measurements)
-    limits, facts = given.with_defaults(), data_facts(data, task)
+    limits = given.with_defaults()
+    facts = replace(data_facts(data, task), unlabelled=results.unlabelled)
     judged = judge(comparisons, failures, candidates, limits, task, facts)
     twins = {each.artifact.path for each in comparisons if each.is_twin}
     for twin in (each for each in measurements if each.artifact.path in twins):

@@ -6,11 +6,15 @@ from functools import cached_property
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import parse_options
-from edgecv.core.text import counted
+from edgecv.core.plugins import Technique
+from edgecv.core.report import UnlabelledFacts
+from edgecv.core.text import counted, were
+from edgecv.datasets.semi_supervised import FurtherImages
 from edgecv.evaluation.comparison import metric_of
 from edgecv.formats.model_file import ModelFile
 from edgecv.models.network import check_features
 from edgecv.pipeline.baseline import baseline_predictions, trained_baseline
+from edgecv.pipeline.load_data import further_images
 from edgecv.pipeline.recipe.parts import BaselineOptions, TeacherNetwork
 from edgecv.pipeline.user_models import open_user_model
 from edgecv.pipeline.user_models.user_model import UserModel
@@ -35,6 +39,36 @@ class RunTeacher:
         """
         if self.is_another:
             self.model.context.emit("technique", self.note)
+        if self.unlabelled is not None:
+            for note in (_sentence(self.unlabelled), *self.unlabelled.notes):
+                self.model.context.emit("note", note)
+
+    @cached_property
+    def unlabelled(self) -> FurtherImages | None:
+        """The images without labels that it teaches with, beside the training images.
+
+        Raises InputError where they cannot be used.
+        """
+        return further_images(self.model.recipe, self.model.data, self.model.context)
+
+    @property
+    def unlabelled_facts(self) -> UnlabelledFacts | None:
+        """The facts on these images for the report."""
+        found = self.unlabelled
+        if found is None:
+            return None
+        return UnlabelledFacts(len(found.images), found.sha256, found.left_out)
+
+    def notes_on(self, technique: Technique) -> list[str]:
+        """Return sentences for the report: from whom, and from what, a technique has learned."""
+        notes = [self.note] if technique.distillation is not None and self.is_another else []
+        if self.unlabelled is None or not technique.imitates:
+            return notes
+        batch = min(technique.trainings[0].batch, len(self.model.data.train))
+        further = min(batch, len(self.unlabelled.images))
+        share = f"{further / (batch + further):.0%} of each batch"
+        sees = f"{_sentence(self.unlabelled)}; they were {share}, and a control sees none of them"
+        return [*notes, sees, *self.unlabelled.notes]
 
     @cached_property
     def file(self) -> ModelFile:
@@ -93,6 +127,15 @@ class RunTeacher:
     def keras_model(self) -> KerasModel:
         """The model in this process, read once for all trainings."""
         return self.file.load() if self.is_another else self.model.keras_model
+
+
+def _sentence(images: FurtherImages) -> str:
+    """Return how many images without labels there are, and how many were left out."""
+    text = f"{counted(len(images.images), 'image')} without labels beside the training images"
+    if not images.left_out:
+        return text
+    left_out = f"{images.left_out:,} more {were(images.left_out)} left out"
+    return f"{text}; {left_out}, as they are test or validation images"
 
 
 def _check_same(teacher: UserModel, model: UserModel, path: str) -> None:

@@ -109,7 +109,9 @@ class TechniqueStage:
         teacher = None
         if distillation is not None:
             original = by_name(self.teacher.keras_model)
-            teacher = Teacher(recipe.task.separated(original), distillation)
+            further = self.teacher.unlabelled if distillation.mix < 1 else None
+            images = None if further is None else further.images
+            teacher = Teacher(recipe.task.separated(original), distillation, images)
         data, fraction = self.model.data, recipe.settings.train_fraction
         if fraction < 1:
             data, schedule = fraction_of(data, fraction), schedule.shortened(fraction)

@@ -125,6 +125,9 @@ def data_lines(report: Report) -> list[str]:
         for name, classes in report.data.head_classes.items()
         if classes
     ]
+    if further := report.data.unlabelled:
+        images = counted(further.images, "image")
+        splits.append(f"without labels: {images}, SHA-256 {further.sha256}")
     return [f"{report.data.name}{known}", *heads, *splits, *report.data.notes]
 
 

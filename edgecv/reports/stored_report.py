@@ -64,6 +64,9 @@ def checked(report: Report) -> Report:
     for name, split in report.data.splits.items():
         _check(split.images >= 0, f"data.splits.{name}.images")
         _check_sha256(split.sha256, f"data.splits.{name}.sha256")
+    if further := report.data.unlabelled:
+        _check(min(further.images, further.left_out) >= 0, "data.unlabelled")
+        _check_sha256(further.sha256, "data.unlabelled.sha256")
     if len(report.comparisons) > MOST_COMPARISONS:
         raise ValueError(f"comparisons holds more than {MOST_COMPARISONS:,}")
     heads = {""}

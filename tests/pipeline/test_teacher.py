@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from marks import recipe
 
@@ -12,7 +13,7 @@ from edgecv.core.report import Report
 from edgecv.models.tf import keras
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.recipe.parts import BaselineOptions, TeacherNetwork
-from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.recipe.recipe import Recipe, load_recipe, parse_recipe
 from edgecv.pipeline.run import run, train
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store
@@ -154,9 +155,62 @@ def test_a_teacher_of_other_images_or_classes_is_refused(
     assert not store.run_folder("refused").exists()
 
 
-def test_a_teacher_that_is_not_there_or_teaches_nobody_is_refused(tmp_path: Path) -> None:
-    from edgecv.pipeline.recipe.recipe import parse_recipe
+def test_images_without_labels_are_learned_from_and_kept_by_their_content(
+    store: Store, teacher: Path, tmp_path: Path
+) -> None:
+    made = plan("further", teacher, {**STUDENT, "training": {**TUNING, "epochs": 1}})
+    data = made.data.load((16, 16, 1), 0, lambda done, total: None)
+    judged = np.concatenate([data.test.images[:4], data.validation.images[:3]])
+    others = np.random.default_rng(0).integers(0, 255, (50, 16, 16, 1)).astype(np.uint8)
+    messages: list[str] = []
 
+    def report_of(name: str, images: Any) -> Report:
+        np.save(tmp_path / f"{name}.npy", images)
+        own = {"name": name, "unlabelled": str(tmp_path / f"{name}.npy")}
+        settings = made.settings.model_copy(update=own)
+        recipe_of_run = made.replace(settings=settings)
+        return run(recipe_of_run, store, on_event=lambda event: messages.append(event.message))
+
+    report = report_of("further", np.concatenate([others, judged]))
+    facts = report.data.unlabelled
+    assert facts is not None
+    assert (facts.images, facts.left_out) == (50, 7)
+    (note,) = (each for each in report.notes if "without labels" in each)
+    assert "student: 50 images without labels beside the training images" in note
+    assert "7 more were left out, as they are test or validation images" in note
+    assert "50% of each batch, and a control sees none of them" in note
+    assert read_report(store.run_folder("further") / "report.json").data.unlabelled == facts
+    assert load_recipe(store.run_folder("further") / "recipe.toml").settings.unlabelled
+    assert "student is stored already" not in messages
+    report_of("same", others)
+    assert messages.count("student is stored already") == 1
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("techniques", "found"),
+    [
+        ([{"technique": "prune"}], "no technique learns from a teacher"),
+        ([{"technique": "distil", "mix": 1.0}], "no technique learns from a teacher"),
+        ([], "no technique learns from a teacher"),
+        ([{"technique": "prune", "distil": {}}], "there is no nowhere"),
+    ],
+)
+def test_images_without_labels_that_teach_nobody_are_refused(
+    techniques: list[dict[str, Any]], found: str
+) -> None:
+    table = {
+        "name": "refused",
+        "unlabelled": "nowhere",
+        "data": {"source": "digits"},
+        "export": [{"format": "tflite", "precision": "int8"}],
+        "technique": techniques,
+    }
+    with pytest.raises(InputError, match=found):
+        parse_recipe(table, "test")
+
+
+def test_a_teacher_that_is_not_there_or_teaches_nobody_is_refused(tmp_path: Path) -> None:
     table = {
         "name": "refused",
         "data": {"source": "digits"},

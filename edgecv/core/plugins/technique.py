@@ -180,6 +180,11 @@ class Technique(OwnTraining, Plugin):
         found: Distillation | None = getattr(self, "distil", None)
         return found
 
+    @property
+    def imitates(self) -> bool:
+        """True if it learns from a teacher, and not from labels alone."""
+        return self.distillation is not None and self.distillation.mix < 1
+
     def shared_kernels(self, model: KerasModel) -> frozenset[str]:
         """Return the layers in whose kernels it makes weights equal: files give them one scale.
 

@@ -87,15 +87,21 @@ def hide(images: Tensor, seeds: Tensor, side: int) -> Tensor:
     return tensorflow.where(square, tensorflow.reduce_mean(images, (1, 2), keepdims=True), images)
 
 
-def blend(images: Tensor, seeds: Tensor, parameter: float) -> tuple[Tensor, Tensor]:
+def blend(
+    images: Tensor, seeds: Tensor, parameter: float, labelled: int | None = None
+) -> tuple[Tensor, Tensor]:
     """Blend each image with the one that stands as far from the other end of the batch.
 
+    The first ``labelled`` images and those after them, where given, stay among themselves.
     Returns the images, float32 (N, H, W, C), and the share of the image itself: float32 ().
     """
     tensorflow, _ = load_tensorflow()
     parts = tensorflow.random.stateless_gamma((2,), _others(seeds, 2), parameter)
     share = parts[0] / tensorflow.maximum(parts[0] + parts[1], 1e-12)
-    return share * images + (1 - share) * images[::-1], share
+    others = images[:labelled][::-1]
+    if labelled is not None:
+        others = tensorflow.concat([others, images[labelled:][::-1]], axis=0)
+    return share * images + (1 - share) * others, share
 
 
 def _others(seeds: Tensor, use: int) -> Tensor:

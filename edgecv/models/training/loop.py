@@ -99,6 +99,8 @@ def _plan(trainer: Trainer, data: Dataset, epochs: int) -> str:
     """Return the size of a training, and about how long it takes."""
     a_pass = trainer.seconds_a_pass(len(data.validation))
     steps = f"{counted(trainer.steps, 'step')} of {counted(trainer.batch, 'image')}"
+    if trainer.unlabelled_batch:
+        steps += f" and {trainer.unlabelled_batch:,} without labels"
     gpu = f" on {name}" if (name := gpu_name()) else ""
     return f"training {counted(epochs, 'epoch')} of {steps}{gpu}: about {duration(epochs * a_pass)}"
 

@@ -16,7 +16,7 @@ from edgecv.models.training.batches import Batches
 from edgecv.models.training.checkpoint import TrainingProgress, Weights
 from edgecv.models.training.estimate import FORWARDS_A_STEP, seconds_of
 from edgecv.models.training.evaluation import Evaluation, SplitScore
-from edgecv.models.training.losses import Teacher, image_losses
+from edgecv.models.training.losses import Teacher, batch_loss, image_losses, of_labelled
 from edgecv.models.training.optimizers import optimizer_of
 from edgecv.models.training.randomness import seeded_layers
 from edgecv.models.training.schedule import Schedule
@@ -48,7 +48,9 @@ class Trainer:
         count = len(split)
         self.batch = min(schedule.batch, count)
         self.steps = schedule.steps_per_epoch(count)
-        self._batches = Batches(split.images, self.batch, self.steps, seed)
+        further = None if teacher is None else teacher.unlabelled
+        self._batches = Batches(split.images, self.batch, self.steps, seed, further)
+        self.unlabelled_batch = self._batches.unlabelled_batch
         self.rates = schedule.learning_rates(self.steps * schedule.total_epochs(count))
         self.optimizer = optimizer_of(schedule)
         self.optimizer.build(model.trainable_variables)
@@ -56,28 +58,31 @@ class Trainer:
         targets = nest.map_structure(tensorflow.constant, task.targets(split.labels))
 
         def varied(taken: Tensor, chosen: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
-            truth = nest.map_structure(lambda each: tensorflow.gather(each, chosen), targets)
+            # Images without labels move as the others do; what moves with them is left out.
+            places = tensorflow.pad(chosen, [[0, taken.shape[0] - chosen.shape[0]]])
+            truth = nest.map_structure(lambda each: tensorflow.gather(each, places), targets)
             moved, truth = augment(taken, truth, seeds, schedule, task)
             if schedule.augment:
                 moved, truth = vary(moved, truth, seeds, schedule.augment, task)
+            truth = nest.map_structure(lambda each: each[: chosen.shape[0]], truth)
             return (hide(moved, seeds, schedule.cutout) if schedule.cutout else moved), truth
 
         self._varied = varied
         self._teacher: Any = None if teacher is None else compile_function(teacher.model)
         raw_model, is_half = task.raw_model(model), schedule.mixed_precision == "float16"
-        losses = image_losses(task, teacher)
+        loss_of = batch_loss(task, teacher)
+        labelled = self.batch if further is not None else None
 
         def step(taken: Tensor, chosen: Tensor, seeds: Tensor, rate: Any) -> tuple[Any, Any]:
             batch, truth = varied(taken, chosen, seeds)
             if schedule.mixup:
-                batch, share = blend(batch, seeds, schedule.mixup)
+                batch, share = blend(batch, seeds, schedule.mixup, labelled)
             with seeded_layers(model, seeds), tensorflow.GradientTape() as tape:
                 raw = raw_model(batch, training=True)
-                loss = tensorflow.reduce_mean(losses(batch, truth, raw))
+                loss = loss_of(batch, truth, raw)
                 if schedule.mixup:
                     others = nest.map_structure(lambda each: each[::-1], truth)
-                    of_others = tensorflow.reduce_mean(losses(batch, others, raw))
-                    loss = share * loss + (1 - share) * of_others
+                    loss = share * loss + (1 - share) * loss_of(batch, others, raw)
                 loss += sum(model.losses)  # Regularization that the layers ask for.
                 scaled = loss * HALF_SCALE if is_half else loss
             self.optimizer.learning_rate.assign(rate)
@@ -87,10 +92,11 @@ class Trainer:
             self.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
             if constraint is not None:
                 constraint.project()
-            return loss, tensorflow.reduce_mean(task.training_score(truth, raw))
+            scores = task.training_score(truth, of_labelled(raw, truth))
+            return loss, tensorflow.reduce_mean(scores)
 
         self._step = compile_function(step)
-        self._evaluation = Evaluation(model, task, losses)
+        self._evaluation = Evaluation(model, task, image_losses(task, teacher))
 
     def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
         """Train one pass; yield (steps done, mean loss, mean score) now and then."""
@@ -143,6 +149,7 @@ class Trainer:
         a_step = FORWARDS_A_STEP * forward
         if self._teacher is not None:
             a_step += seconds_of(lambda: named_outputs(self.model, self._teacher(batch)))
+        a_step *= 1 + self.unlabelled_batch / self.batch
         return self.steps * a_step + validation / self.batch * forward
 
     def measured_seconds_a_pass(self, validation: int) -> float:

@@ -14,7 +14,7 @@ from edgecv.core.plugins import (
     Technique,
 )
 from edgecv.evaluation.limits import Limits
-from edgecv.pipeline.recipe.parts import BaselineOptions
+from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings
 from edgecv.system.storage import RESERVED_NAMES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -111,6 +111,22 @@ def check_teacher(baseline: BaselineOptions, techniques: Sequence[Technique], wh
         )
     if isinstance(baseline.teacher, str) and not Path(baseline.teacher).exists():
         raise InputError("teacher", f"there is no file {baseline.teacher}")
+
+
+def check_unlabelled(settings: RunSettings, techniques: Sequence[Technique], where: str) -> None:
+    """Raise InputError for images without labels that nothing learns from."""
+    if settings.unlabelled is None:
+        return
+    if not any(each.imitates for each in techniques):
+        raise InputError(
+            where,
+            "names images without labels, and no technique learns from a teacher, who could say"
+            " something of them",
+            accepted="distil, student, or a technique with a table distil, of a mix below 1",
+            remedy="add --distil, or leave unlabelled out",
+        )
+    if not Path(settings.unlabelled).exists():
+        raise InputError("unlabelled", f"there is no {settings.unlabelled}")
 
 
 def check_limits(source: DatasetSource | Dataset, gates: Limits, where: str) -> None:

@@ -22,7 +22,13 @@ from edgecv.models.training.schedule import (
     frozen_too_long,
     parse_schedule,
 )
-from edgecv.pipeline.recipe.checks import check_data, check_name, check_order, check_precisions
+from edgecv.pipeline.recipe.checks import (
+    check_data,
+    check_name,
+    check_order,
+    check_precisions,
+    check_unlabelled,
+)
 from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
     exports_of,
@@ -82,7 +88,7 @@ OF_A_NEW_RECIPE = (
 """Options that a recipe defines, so that they are refused together with one."""
 
 
-CHOSEN_BY_AUTO = ("quantize", "profile", "teacher", *technique_flags())
+CHOSEN_BY_AUTO = ("quantize", "profile", "teacher", "unlabelled", *technique_flags())
 """Options that say themselves what --auto finds."""
 
 
@@ -122,6 +128,7 @@ class CompressOptions(
     def _new_recipe(self) -> Recipe:
         recipe = self._recipe_of_flags()
         check_data(recipe.data, recipe.baseline, recipe.techniques, recipe.gates, "--data")
+        check_unlabelled(recipe.settings, recipe.techniques, "--unlabelled")
         _check_calibration(recipe, "--calibration-images")
         return recipe
 
@@ -193,7 +200,7 @@ class CompressOptions(
         """Return the settings in a table with those that are given. Raises InputError."""
         check_name(table["name"], "--name")
         settings = parse_options(RunSettings, table, "--name")
-        for key in ("seed", "threads", "kernels", "control"):
+        for key in ("seed", "threads", "kernels", "control", "unlabelled"):
             value = getattr(self, key)
             if value is not None:
                 settings = parse_options(RunSettings, {**dict(settings), key: value}, f"--{key}")
@@ -298,6 +305,7 @@ class CompressOptions(
         changes["exports"] = with_packing(changes.get("exports", recipe.exports), self.pack)
         changed = recipe.replace(**changes)
         check_data(changed.data, changed.baseline, changed.techniques, changed.gates, "--data")
+        check_unlabelled(changed.settings, changed.techniques, "--unlabelled")
         is_flag = self.calibration_images is not None
         where = "--calibration-images" if is_flag else f"{self.recipe}, calibration_images"
         _check_calibration(changed, where)

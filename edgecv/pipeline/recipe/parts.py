@@ -38,6 +38,10 @@ class RunSettings(Options):
     train_fraction: float = Field(default=1.0, gt=0, le=1)
     """Fraction of the training images that techniques train on, drawn over the whole split: for
     trials that only show what is worth a whole training. A baseline is trained on all."""
+    unlabelled: str | None = None
+    """A folder of images without labels, or a .npy of uint8 (N, H, W, C): techniques with a teacher
+    learn what it says of them too, as many in each batch as of the training images. Test and
+    validation images among them are left out."""
     remark: str = Field(default="", max_length=1000)
     """A sentence for the report, such as what has chosen the recipe."""
     device: Target | None = None
@@ -86,12 +90,17 @@ class RunSettings(Options):
             if getattr(self, key) != RunSettings.model_fields[key].default
         }
         own = {"name": self.name, "seed": self.seed, "threads": self.threads}
-        return {**own, **kernels, **device, **control, **trial}
+        further = {} if self.unlabelled is None else {"unlabelled": self.unlabelled}
+        return {**own, **kernels, **device, **control, **trial, **further}
 
     @property
     def measured_with(self) -> dict[str, Any]:
         """The seed, and kernels and device if they are not the usual ones, for a report."""
-        return {key: each for key, each in self.table().items() if key not in ("name", "threads")}
+        return {
+            key: each
+            for key, each in self.table().items()
+            if key not in ("name", "threads", "unlabelled")
+        }
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from edgecv.pipeline.recipe.checks import (
     check_order,
     check_precisions,
     check_trainings,
+    check_unlabelled,
     distinct_logs,
 )
 from edgecv.pipeline.recipe.parts import BackboneOptions as BackboneOptions
@@ -148,6 +149,7 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     task = table.get("task", DEFAULT_TASK)
     gates = parse_options(Limits, _table(table, "gates", where), f"{where}, [gates]")
     check_data(source, original, techniques, gates, where)
+    check_unlabelled(settings, techniques, where)
     return Recipe(
         settings=settings,
         data=source,
@@ -175,8 +177,13 @@ def _parse_logs(tables: Any, where: str) -> tuple[ExperimentLog, ...]:
 
 def check_encodable(recipe: Recipe) -> None:
     """Raise InputError for a path that no ``recipe.toml`` can name: before anything is done."""
-    for key in ("data", "baseline"):
-        for text in recipe.table()[key].values():
+    table = recipe.table()
+    for key, texts in (
+        ("data", table["data"].values()),
+        ("baseline", table["baseline"].values()),
+        ("unlabelled", [recipe.settings.unlabelled]),
+    ):
+        for text in texts:
             if isinstance(text, str) and not _is_utf8(text):
                 raise InputError(
                     key,

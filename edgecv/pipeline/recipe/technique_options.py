@@ -21,6 +21,9 @@ class TechniqueOptionsBase(CommandOptions):
     teacher: Text | None = None
     """A better model of the same classes and images: --distil and --student learn from it in place
     of the original."""
+    unlabelled: Text | None = None
+    """A folder of images without labels, which --distil, --student and others with a teacher learn
+    from beside the training images: what the teacher says needs no label."""
 
 
 def technique_flags() -> dict[str, TechniqueFlag]:
