@@ -1,10 +1,15 @@
 """Arrays in pydantic records: serialized as indices into a separate list of arrays."""
 
+import tokenize
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic_core.core_schema import CoreSchema, SerializationInfo, ValidationInfo
+
+
+DAMAGED_ARRAY = (EOFError, ValueError, tokenize.TokenError)
+"""Errors of ``numpy.load`` for an .npy file that is damaged, where the disk can be read."""
 
 
 @dataclass(frozen=True)

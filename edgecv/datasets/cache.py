@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.arrays import DAMAGED_ARRAY
 from edgecv.core.errors import InputError
 from edgecv.core.images import ImageFile, ImageRows, chunks, image_rows
 from edgecv.core.text import bytes_text, counted, were
@@ -146,7 +147,7 @@ def _read(entry: Path) -> Decoded | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         store, found = _entry(entry)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
+    except (*DAMAGED_ARRAY, OSError, KeyError, TypeError, AttributeError):
         os.close(descriptor)
         return None
     weakref.finalize(store, os.close, descriptor)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecv.core.arrays import DAMAGED_ARRAY
 from edgecv.core.errors import InputError
 from edgecv.core.images import ImageArray, ImageFile, Images, ImageStore
 from edgecv.core.text import bytes_text
@@ -74,7 +75,8 @@ class Workspace:
         """Return the lines that a killed run has kept."""
         if self.folder is None or not (path := self.folder / PARTS).exists():
             return []
-        return [line for line in path.read_text().splitlines(keepends=True) if line[-1] == "\n"]
+        text = path.read_text("utf-8", "replace")
+        return [line for line in text.splitlines(keepends=True) if line[-1] == "\n"]
 
     def store(self) -> ImageStore:
         """Return the images, to read them."""
@@ -85,7 +87,7 @@ class Workspace:
 def _holds(path: Path, shape: tuple[int, ...]) -> bool:
     try:
         return tuple(np.load(path, mmap_mode="r", allow_pickle=False).shape) == shape
-    except (OSError, EOFError, ValueError):
+    except (*DAMAGED_ARRAY, OSError):
         return False
 
 

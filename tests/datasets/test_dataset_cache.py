@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,10 @@ def truncate(entry: Path) -> None:
     (entry / "images.npy").write_bytes(content[:-100])
 
 
+UNCLOSED = b"\x93NUMPY\x01\x00\x0a\x00{'a': (1, 2"
+"""An .npy file whose header ends before its brackets do."""
+
+
 def flip(entry: Path) -> None:
     content = bytearray((entry / "images.npy").read_bytes())
     content[-1] ^= 1
@@ -108,6 +113,8 @@ def reshape(entry: Path) -> None:
         reshape,
         lambda entry: (entry / "train_digests.npy").unlink(),
         lambda entry: (entry / "test_labels.npy").write_bytes(b""),
+        lambda entry: (entry / "train_rows.npy").write_bytes(UNCLOSED),
+        lambda entry: (entry / "images.npy").write_bytes(UNCLOSED),
         lambda entry: (entry / "meta.json").write_text("{"),
         lambda entry: (entry / "meta.json").write_text("[]"),
         lambda entry: (entry / "meta.json").write_bytes(b"\xff\xfe"),
@@ -123,6 +130,37 @@ def test_a_damaged_entry_is_rebuilt(
     assert len(decoded) == 40
     assert same(load(path), first)
     assert len(decoded) == 40
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"\xff\xfe\n",
+        b"{\n",
+        b"[]\n",
+        b'{"first": 0, "changes": {}, "bad": {}, "sizes": [[1, 1]], "digests": ""}\n',
+        b'{"first": 0, "changes": {}, "bad": {"9": "x"}, "sizes": [], "digests": ""}\n',
+        b'{"first": [], "changes": {}, "bad": {}, "sizes": [], "digests": ""}\n',
+    ],
+)
+def test_what_a_killed_run_left_damaged_is_decoded_again(
+    make_tree: Any, tree_files: Any, cache: Path, lines: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_tree(tree_files())
+    with monkeypatch.context() as dying:
+        dying.setattr(_cache, "_write", die)
+        with pytest.raises(KeyboardInterrupt):
+            load(path)
+    (draft,) = (cache / "decoded").glob(".partial-*")
+    (draft / "parts.jsonl").write_bytes(lines)
+    found = load(path)
+    entry = entries(cache)[0]
+    shutil.rmtree(entry)
+    assert same(load(path), found)
+
+
+def die(*given: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def test_only_the_entries_used_last_are_kept(

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from edgecv.core.data import Images, Shape, Targets
 from edgecv.core.errors import InputError
@@ -188,12 +189,14 @@ class _Part:
     digests: str = ""
 
     @classmethod
-    def read(cls, line: str) -> Self:
-        """Return the part of a line that was kept. Raises ValueError or TypeError."""
-        facts = json.loads(line)
-        bad = {int(row): reason for row, reason in facts.pop("bad").items()}
-        sizes = [(width, height) for width, height in facts.pop("sizes")]
-        return cls(facts["first"], Counter(facts["changes"]), bad, sizes, facts["digests"])
+    def read(cls, line: str) -> Self | None:
+        """Return the part of a line that was kept; None where it is damaged."""
+        try:
+            found: Self = TypeAdapter(cls).validate_json(line)
+        except ValidationError:
+            return None
+        rows = range(found.first, found.first + len(found.sizes))
+        return found if all(row in rows for row in found.bad) else None
 
 
 def _decode_all(
@@ -207,7 +210,7 @@ def _decode_all(
     """Decode every file into its row, unless a killed run has. Rows of bad images stay 0."""
     if not work.decodes_again:
         work.reserve((len(names), *how.shape))
-    known = {part.first: part for part in map(_Part.read, work.finished())}
+    known = {part.first: part for part in map(_Part.read, work.finished()) if part is not None}
 
     def decode(rows: range) -> _Part:
         part = _Part(rows.start)
@@ -234,7 +237,9 @@ def _decode_all(
     def decode_once(rows: range) -> _Part:
         part = known.get(rows.start)
         # After a power cut, a part may be known whose pixels are not on the disk.
-        if part is None or part.digests != _hashes(work.store().take(np.array(rows))):
+        if part is None or len(part.sizes) != len(rows):
+            return decode(rows)
+        if part.digests != _hashes(work.store().take(np.array(rows))):
             return decode(rows)
         for row, size in zip(rows, part.sizes, strict=True):
             if targets is not None and row not in part.bad:

@@ -11,11 +11,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.arrays import DAMAGED_ARRAY
 from edgecv.system.storage import write_bytes
 
 Weights = tuple[NDArray[Any], ...]
 KINDS = ("weights", "optimizer", "best_weights")
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError)
+DAMAGE = (*DAMAGED_ARRAY, zipfile.BadZipFile, zlib.error, KeyError, TypeError)
 """Errors of a checkpoint that is cut off, or that another version has written."""
 
 

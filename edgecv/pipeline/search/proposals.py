@@ -13,39 +13,35 @@ from typing import Any
 from edgecv.core.errors import InputError
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
+from edgecv.pipeline.search.journal import (
+    JOURNAL,
+    OBJECTIVES,
+    damage_named,
+    opened_study,
+    optuna,
+    trials_in,
+)
 from edgecv.pipeline.search.space import FixedDraw, Steps, drawn_recipe
-from edgecv.pipeline.search.trial import SearchTrial, trial_of
+from edgecv.pipeline.search.trial import SearchTrial
 from edgecv.system.storage import content_key
 
-JOURNAL = "journal.log"
-OBJECTIVES = ("points lost", "bytes", "multiply-accumulates")
-"""Figures that are the same each time: what is proposed does not depend on the noise of a time."""
 DUPLICATES_IN_A_ROW = 50
 """Proposals that were tried before, after which the space counts as tried out."""
 FIRST_AT_RANDOM = 10
 
 
-def optuna() -> Any:
-    """Return the module. Raises InputError that says how it is installed."""
-    try:
-        import optuna
-    except ImportError:
-        raise InputError(
-            "edgecv search", "needs Optuna", remedy='pip install "edgecv[search]"'
-        ) from None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna
-
-
 def stored_trials(folder: Path, name: str) -> list[SearchTrial]:
-    """Return the trials of a search, also while it runs. Raises InputError where there is none."""
-    library = optuna()
+    """Return the trials of a search, also while it runs.
+
+    Raises InputError where there is none, or its journal is damaged.
+    """
     if not (folder / JOURNAL).is_file():
         raise InputError(str(folder), "holds no search", remedy="give its --name and --output")
-    backend = library.storages.journal.JournalFileBackend(str(folder / JOURNAL))
-    storage = library.storages.JournalStorage(backend)
-    study = library.load_study(study_name=name, storage=storage)
-    return [trial_of(each) for each in study.user_attrs.values()]
+
+    def load(storage: Any) -> Any:
+        return optuna().load_study(study_name=name, storage=storage)
+
+    return trials_in(opened_study(folder, load))
 
 
 @dataclass(frozen=True)
@@ -68,12 +64,15 @@ class Proposals:
 
     def __init__(self, folder: Path, space: SearchSpace, base: Recipe, sampler: str) -> None:
         library = optuna()
-        backend = library.storages.journal.JournalFileBackend(str(folder / JOURNAL))
-        self._library = library
+        self._library, self._folder = library, folder
         self._space, self._base, self._sampler = space, base, sampler
-        self._study = library.create_study(
-            storage=library.storages.JournalStorage(backend),
-            study_name=base.name,
+        self._study = opened_study(folder, self._opened)
+
+    def _opened(self, storage: Any) -> Any:
+        """Return the study, a new one where there is none."""
+        return self._library.create_study(
+            storage=storage,
+            study_name=self._base.name,
             directions=["minimize"] * len(OBJECTIVES),
             load_if_exists=True,
         )
@@ -100,7 +99,7 @@ class Proposals:
     @property
     def trials(self) -> list[SearchTrial]:
         """All trials, in the order of their proposal."""
-        return [trial_of(each) for each in self._study.user_attrs.values()]
+        return trials_in(self._study)
 
     def generation(self, number: int, size: int, training: Mapping[str, Any]) -> list[SearchTrial]:
         """Return the trials of a generation: those that were proposed before, then new ones.
@@ -113,8 +112,9 @@ class Proposals:
         found = [each for each in before if each.generation == number]
         duplicates = 0
         while len(found) < size and duplicates < DUPLICATES_IN_A_ROW:
-            asked = self._study.ask()
-            recipe = drawn_recipe(self._space, self._base, OptunaDraw(asked), training)
+            with damage_named(self._folder):
+                asked = self._study.ask()
+                recipe = drawn_recipe(self._space, self._base, OptunaDraw(asked), training)
             trial = SearchTrial.proposed(
                 recipe, len(known), generation=number, proposal=asked.number
             )

@@ -39,13 +39,14 @@ from edgecv.pipeline.search.front import (
     to_markdown,
     violations,
 )
+from edgecv.pipeline.search.journal import optuna
 from edgecv.pipeline.search.options import (
     PROMOTED,
     SearchOptions,
     confirmed_on_test,
     judged_on_validation,
 )
-from edgecv.pipeline.search.proposals import Proposals, optuna, stored_trials
+from edgecv.pipeline.search.proposals import Proposals, stored_trials
 from edgecv.pipeline.search.space import LADDER, candidates_of, reachable, space_of
 from edgecv.pipeline.search.trial import SearchTrial, TrialFigures, figures_of, unmeasured
 from edgecv.pipeline.user_models import check_user_model

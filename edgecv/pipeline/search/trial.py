@@ -1,8 +1,11 @@
 """A trial of a search: its recipe, and the figures of its file on validation images."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
+
+from pydantic import TypeAdapter
 
 from edgecv.core.comparison import Comparison
 from edgecv.core.errors import RuntimeFailure
@@ -86,12 +89,8 @@ class SearchTrial:
 
 
 def trial_of(record: Mapping[str, Any]) -> SearchTrial:
-    """Return the trial of a record."""
-    figures = {
-        key: None if record[key] is None else TrialFigures(**record[key])
-        for key in ("screened", "figures")
-    }
-    return SearchTrial(**{**record, **figures})
+    """Return the trial of a record. Raises ValueError where it is damaged."""
+    return TypeAdapter(SearchTrial).validate_json(json.dumps(record), strict=True)
 
 
 def steps_of(recipe: Recipe) -> str:

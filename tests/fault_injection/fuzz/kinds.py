@@ -13,7 +13,7 @@ import numpy as np
 
 from edgecv.system.isolation import ModelClient, check_hdf5
 
-from . import annotations, attacks
+from . import annotations, attacks, pages, stored
 from .mutations import Mutation, of_bytes, of_json, of_members, of_text
 
 REPOSITORY = Path(__file__).parents[3]
@@ -216,6 +216,32 @@ def _read_json(path: Path) -> object:
     raise refusals[0]
 
 
+def _diagnose(path: Path) -> object:
+    """Read the structure of a file as ``doctor`` does, and write it for other programs."""
+    arguments = [
+        "doctor",
+        str(path),
+        "--sarif",
+        f"{path}.sarif",
+        "--model-explorer",
+        f"{path}.json",
+    ]
+    code = attacks.checked_command(arguments)
+    attacks.refused_or(code)
+    for written in (Path(f"{path}.sarif"), Path(f"{path}.json")):
+        json.loads(written.read_bytes())
+        written.unlink()
+    return code
+
+
+def _pack(path: Path) -> object:
+    packed = path.with_name(f"mutant-packed{path.suffix}")
+    code = attacks.checked_command(["pack", str(path), "--output", str(packed), "--force"])
+    packed.unlink(missing_ok=True)
+    attacks.refused_or(code)
+    return code
+
+
 def _inspect(path: Path) -> object:
     from edgecv.analysis.inspection.read_file import inspect
     from edgecv.analysis.inspection.text import to_text
@@ -228,6 +254,9 @@ KINDS = {
     "onnx": Kind(".onnx", lambda: _exported("onnx"), of_bytes, _run("onnxruntime")),
     "inspect-tflite": Kind(".tflite", lambda: _exported("tflite"), of_bytes, _inspect),
     "inspect-onnx": Kind(".onnx", lambda: _exported("onnx"), of_bytes, _inspect),
+    "doctor-tflite": Kind(".tflite", lambda: _exported("tflite"), of_bytes, _diagnose),
+    "doctor-onnx": Kind(".onnx", lambda: _exported("onnx"), of_bytes, _diagnose),
+    "pack": Kind(".tflite", lambda: _exported("tflite"), of_bytes, _pack),
     "keras": Kind(".keras", _keras_seeds, of_members({".json": of_json}), _import),
     "h5": Kind(".h5", _h5_seeds, of_bytes, _import),
     "recipe": Kind(".toml", _recipes, of_text, _read_recipe),
@@ -245,6 +274,10 @@ KINDS = {
     ),
     "names": Kind(".json", attacks.plans, attacks.of_name, attacks.read_plan, attacks.locks),
     "places": Kind(".json", attacks.plans, attacks.of_place, attacks.read_plan, attacks.locks),
+    "pages": Kind(".bin", pages.seeds, pages.of_beside, pages.read_beside, pages.seeds),
+    "search": Kind(".bin", stored.searches, stored.of_stored, stored.read_search, stored.searches),
+    "cache": Kind(".bin", stored.cache_entries, stored.of_stored, stored.read_entry),
+    "draft": Kind(".bin", stored.drafts, stored.of_stored, stored.read_draft),
     "scans": Kind(".jpg", attacks.pictures, attacks.of_scans, attacks.read_picture),
     "configuration": Kind(".json", attacks.configurations, of_json, attacks.read_configuration),
 }

@@ -1,6 +1,7 @@
 """The loop of a search, with an engine that knows what comes of each recipe without running it."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -306,6 +307,45 @@ def test_what_is_known_is_shown_while_a_search_runs(tmp_path: Path) -> None:
     assert "| 0 | int8 | " in text
     with pytest.raises(InputError, match=r"t: holds no search; give its --name and --output"):
         status(asked.model_copy(update={"name": "t"}))
+
+
+def edited(line: bytes, **values: Any) -> bytes:
+    return json.dumps({**json.loads(line), **values}).encode() + b"\n"
+
+
+DAMAGES: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "no-text": lambda lines: [*lines, b"\xff\n"],
+    "no-json": lambda lines: [lines[0], b"{\n", *lines[1:]],
+    "nested": lambda lines: [*lines, b"[" * 5000 + b"\n"],
+    "no-operation": lambda lines: [edited(lines[0], op_code=99), *lines[1:]],
+    "no-proposal": lambda lines: [each for each in lines if b"trial-" in each or each is lines[0]],
+    "other-objectives": lambda lines: [edited(lines[0], directions=[1, 1]), *lines[1:]],
+    "no-number": lambda lines: [each.replace(b'"number":0', b'"number":"0"') for each in lines],
+    "infinite": lambda lines: [each.replace(b'"bytes":', b'"bytes":1e999, "x":') for each in lines],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_journal_is_refused_by_name(
+    small: Searched, tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    shutil.copytree(small.folder, tmp_path / "copy")
+    (journal,) = (tmp_path / "copy").rglob("journal.log")
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(damage(lines)))
+    asked = SearchOptions(data="digits", max_drop=3, name="s", output=tmp_path / "copy")
+    with pytest.raises(InputError, match=r"journal\.log: is damaged; .*use another --name"):
+        status(asked)
+    with pytest.raises(InputError, match=r"journal\.log: is damaged"):
+        searched(tmp_path / "copy", max_size=60_000)
+
+
+def test_a_line_that_is_on_its_way_is_no_damage(small: Searched, tmp_path: Path) -> None:
+    shutil.copytree(small.folder, tmp_path / "copy")
+    (journal,) = (tmp_path / "copy").rglob("journal.log")
+    journal.write_bytes(journal.read_bytes() + b'{"op_code"')
+    asked = SearchOptions(data="digits", max_drop=3, name="s", output=tmp_path / "copy")
+    assert "are done" in status(asked)
 
 
 def test_the_plan_grows_with_the_budget() -> None:
