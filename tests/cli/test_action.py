@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,21 @@ def action() -> dict[str, Any]:
     return found
 
 
-def run_steps(action: dict[str, Any], folder: Path, code: int) -> tuple[list[list[str]], int]:
-    """Run the scripts of all steps; return the calls of programs, and the last exit code."""
-    programs = folder / "programs"
-    programs.mkdir()
-    for name in ("edgecv", "gh"):
-        (programs / name).write_text(RECORDER)
-        (programs / name).chmod(0o755)
+def run_steps(
+    action: dict[str, Any], folder: Path, programs: dict[str, str], inputs: dict[str, str],
+    environment: Callable[[str], dict[str, str]] = lambda step: {},
+) -> tuple[list[list[str]], int]:  # fmt: skip
+    """Run the scripts of all steps as a runner does; return the recorded calls, and the last code.
+
+    ``programs``: scripts by name, which stand in the place of what GitHub provides.
+    """
+    (folder / "programs").mkdir()
+    for name, text in programs.items():
+        (folder / "programs" / name).write_text(text)
+        (folder / "programs" / name).chmod(0o755)
     given = {
-        "inputs.run": "exported/my run", "inputs.against": "edgecv.lock",
-        "inputs.options": "--threads\n2\n$(touch evil)", "inputs.token": "t",
-        "runner.temp": str(folder), "github.repository": "a/b",
-        "github.event.pull_request.number": "7", "steps.gate.outputs.exit-code": str(code),
+        "inputs.token": "t", "runner.temp": str(folder), "github.repository": "a/b",
+        "github.event.pull_request.number": "7", **inputs,
     }  # fmt: skip
     places = {name: folder / name for name in ("CALLS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
     fixed = {name: str(path) for name, path in places.items()}
@@ -55,22 +59,41 @@ def run_steps(action: dict[str, Any], folder: Path, code: int) -> tuple[list[lis
             name: re.sub(r"\$\{\{ (\S+) \}\}", lambda found: given[found[1]], value)
             for name, value in step["env"].items()
         }
-        environment = {"PATH": f"{programs}:{os.environ['PATH']}", **fixed, **own}
-        environment["EXIT"] = str(code if step["name"] in ("Gate", "Diagnosis") else 0)
+        path = f"{folder / 'programs'}:{os.environ['PATH']}"
+        variables = {**environment(step["name"]), "PATH": path, **fixed, **own}
         script = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-        exit_code = subprocess.run(script, cwd=folder, env=environment, check=False).returncode
+        exit_code = subprocess.run(script, cwd=folder, env=variables, check=False).returncode
         assert step["name"] == "Verdict" or exit_code == 0
+        if step.get("id") == "gate":
+            written = places["GITHUB_OUTPUT"].read_text().splitlines()
+            outputs = dict(line.split("=", 1) for line in written)
+            given.update({f"steps.gate.outputs.{name}": each for name, each in outputs.items()})
     lines = places["CALLS"].read_text().split("\0\n")[:-1]
-    assert places["GITHUB_OUTPUT"].read_text() == f"exit-code={code}\n"
-    assert places["GITHUB_STEP_SUMMARY"].read_text() == "a verdict\n"
     return [line.split("\0") for line in lines], exit_code
+
+
+def run_recorded(action: dict[str, Any], folder: Path, code: int) -> tuple[list[list[str]], int]:
+    """Run the steps with programs that record how they are called; the gate ends with a code."""
+    inputs = {
+        "inputs.run": "exported/my run", "inputs.against": "edgecv.lock",
+        "inputs.options": "--threads\n2\n$(touch evil)",
+    }  # fmt: skip
+
+    def environment(step: str) -> dict[str, str]:
+        return {"EXIT": str(code if step in ("Gate", "Diagnosis") else 0)}
+
+    programs = dict.fromkeys(("edgecv", "gh"), RECORDER)
+    found = run_steps(action, folder, programs, inputs, environment)
+    assert (folder / "GITHUB_OUTPUT").read_text() == f"exit-code={code}\n"
+    assert (folder / "GITHUB_STEP_SUMMARY").read_text() == "a verdict\n"
+    return found
 
 
 @pytest.mark.parametrize("code", [0, 1, 4])
 def test_the_gate_decides_and_everything_else_happens_too(
     action: dict[str, Any], tmp_path: Path, code: int
 ) -> None:
-    calls, exit_code = run_steps(action, tmp_path, code)
+    calls, exit_code = run_recorded(action, tmp_path, code)
     assert exit_code == code
     assert [call[:2] for call in calls] == [
         ["edgecv", "gate"], ["edgecv", "report"], ["edgecv", "doctor"], ["gh", "pr"],
