@@ -30,6 +30,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if alone or is_benchmark else min(MOST_WORKERS, os.cpu_count() or 1)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file without a quick test for ``-m quick``: that takes seconds."""
+    is_file = collection_path.match("test_*.py") and collection_path.is_file()
+    if config.getoption("markexpr") == "quick" and is_file:
+        return "quick" not in collection_path.read_text("utf-8") or None
+    return None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Let no example of a property fail because the machine is busy."""
     settings.register_profile("busy", deadline=None)
@@ -63,13 +71,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_measuring() -> Iterator[None]:
-    """Time each file for a moment, in the child that has predicted: none has to be fast here.
+    """Time each file for a moment, in the child that has predicted, and draw without a layout.
 
     What is run in a process of its own, as users run it, is measured as theirs.
     """
     from edgecv.analysis.bench import rounds
     from edgecv.analysis.doctor import slow_files
     from edgecv.pipeline import measure, trial_export
+    from edgecv.reports import png
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
@@ -82,6 +91,7 @@ def quick_measuring() -> Iterator[None]:
         patch.setattr(rounds, "LOOK_S", 0.01)
         patch.setattr(slow_files, "TIMING", slow_files.TIMING.model_copy(update={"budget": 0.3}))
         patch.setattr(trial_export, "SECONDS_A_TRIAL", 0.05)
+        patch.setattr(png, "LAYOUT", "none")
         measure_quickly()
         yield
 

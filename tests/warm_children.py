@@ -50,7 +50,7 @@ def measure_quickly() -> None:
 
     activation_type.BUDGET_S = 0.05
     timing.WARM_UP_S = 0.02
-    timing.warm_up.__defaults__ = (0.2,)
+    timing.warm_up.__defaults__ = (0.05,)
 
 
 class ForkedProcess(subprocess.Popen):  # type: ignore[type-arg]

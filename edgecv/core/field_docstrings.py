@@ -37,7 +37,7 @@ def _of_classes(node: ast.AST, prefix: str) -> Iterator[tuple[str, Mapping[str, 
             yield from _of_classes(each, f"{prefix}{each.name}.")
         elif isinstance(each, ast.FunctionDef):
             yield from _of_classes(each, f"{prefix}{each.name}.<locals>.")
-        else:
+        elif not isinstance(each, ast.expr):
             yield from _of_classes(each, prefix)
 
 

@@ -13,7 +13,7 @@ from edgecv.core.plugins import Task
 from edgecv.core.report import DataFacts
 from edgecv.core.text import TextTable, counted, name_at
 from edgecv.reports.contact_sheet import Tile, write_contact_sheet
-from edgecv.reports.png import write_picture
+from edgecv.reports.png import new_figure, write_picture
 
 MOST_IMAGES = 24
 MOST_DRAWN = 30
@@ -75,12 +75,10 @@ def write_pictures(
 
 def write_confusion(results: ClassResults, names: Sequence[str], path: Path) -> None:
     """Draw the confusion matrix, as fractions of the images of each class."""
-    from matplotlib.figure import Figure
-
     shown, counts = confusion_matrix(results)
     matrix = counts / np.maximum([[results.classes[label].images] for label in shown], 1)
     labels = [name_at(names, label)[:16] for label in shown]
-    figure = Figure(figsize=(3 + 0.28 * len(shown), 2.6 + 0.26 * len(shown)), layout="constrained")
+    figure = new_figure(3 + 0.28 * len(shown), 2.6 + 0.26 * len(shown))
     axes = figure.subplots()
     image = axes.imshow(matrix, vmin=0, vmax=1, cmap="Blues")
     axes.set_xticks(range(len(shown)), labels, rotation=90)
@@ -112,9 +110,7 @@ def confusion_matrix(
 
 def write_reliability(results: Sequence[ModelResults], path: Path) -> None:
     """Draw accuracy over confidence, a line for each model; one that is calibrated is diagonal."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 4.4), layout="constrained")
+    figure = new_figure(5, 4.4)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle="--")
     for each in results:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgecv.core.costs import Costs, LayerCost, ModelCost
-from edgecv.reports.png import write_picture
+from edgecv.reports.png import new_figure, write_picture
 
 HEADINGS = ("layer", "type", "output", "multiply-accumulates", "parameters", "activations")
 
@@ -34,8 +34,6 @@ def costs_rows(costs: Costs) -> list[tuple[str, ...]]:
 
 def write_widths(costs: Costs, path: Path) -> None:
     """Draw the channels of each layer with a kernel, before and after, into a PNG file."""
-    from matplotlib.figure import Figure
-
     after = {layer.name: layer.output_shape[-1] for layer in costs.compressed.layers}
     names = [
         layer.name
@@ -44,7 +42,7 @@ def write_widths(costs: Costs, path: Path) -> None:
     ]
     after = {name: after[_name_in(after, name)] for name in names}
     widths = {layer.name: layer.output_shape[-1] for layer in costs.baseline.layers}
-    figure = Figure(figsize=(8, 1.2 + 0.32 * len(names)), layout="constrained")
+    figure = new_figure(8, 1.2 + 0.32 * len(names))
     axes = figure.subplots()
     places = range(len(names))
     axes.barh(places, [widths[name] for name in names], color="lightgrey", label="before")

@@ -5,16 +5,14 @@ from pathlib import Path
 
 from edgecv.core.plugins import Curves
 from edgecv.core.report import TrainingCurve
-from edgecv.reports.png import write_picture
+from edgecv.reports.png import new_figure, write_picture
 
 CURVES = "curves.png"
 
 
 def write_curves(trainings: Sequence[TrainingCurve], terms: Curves, path: Path) -> None:
     """Draw loss and score of each epoch into a PNG file: a row for each training."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.5 * len(trainings)), layout="constrained")
+    figure = new_figure(9, 3.5 * len(trainings))
     rows = figure.subplots(len(trainings), 2, squeeze=False)
     for training, (left, right) in zip(trainings, rows, strict=True):
         epochs = [each["epoch"] for each in training.epochs]

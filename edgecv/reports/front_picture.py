@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgecv.reports.png import write_picture
+from edgecv.reports.png import new_figure, write_picture
 
 LEAST_SHOWN = 5.0
 """Points lost that are always in the picture."""
@@ -27,9 +27,7 @@ def write_front(
     tried: Sequence[Spot], front: Sequence[Spot], limits: dict[str, Any], path: Path
 ) -> None:
     """Draw the trials on validation images, and the front on test images, into a PNG file."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 5), layout="constrained")
+    figure = new_figure(9, 5)
     axes = figure.subplots()
     axes.scatter(
         [each.kilobytes for each in tried],

@@ -7,6 +7,15 @@ from typing import Any
 from edgecv.system.storage import write_bytes
 
 DOTS_PER_INCH = 110
+LAYOUT: Any = "constrained"
+"""How room is made for titles and labels: that takes half of the time of a picture."""
+
+
+def new_figure(width: float, height: float) -> Any:
+    """Return an empty figure of matplotlib; sizes in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout=LAYOUT)
 
 
 def write_picture(figure: Any, path: Path) -> None:
