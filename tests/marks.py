@@ -1,6 +1,5 @@
 """Images with bright marks, and everything that is known of them: targets of every kind."""
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,10 +22,6 @@ class Marks(DatasetSource):
     """A bright box on noise, its inner part brighter at the left: corners, size, what it has."""
 
     name: ClassVar[str] = "marks"
-
-    @classmethod
-    def accepts(cls, path: Path) -> bool:
-        return False
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         splits = {

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from edgecv.core.arrays import ArrayField
 
 Floats = NDArray[np.float32]
 Vector = Annotated[Floats, ArrayField("float32", sides=1)]
 Matrix = Annotated[Floats, ArrayField("float32", sides=2)]
+RELATIVE = 1e-4
+"""Largest relative difference of two scales: each format rounds them once more to float32."""
 KERNEL = "kernel"
 """Type of a point that is the output of a kernel."""
 
@@ -124,3 +126,8 @@ class Extremes:
     low: Matrix
     """float32 (images, points)."""
     high: Matrix
+
+
+def are_same_scales(found: ArrayLike, wanted: ArrayLike) -> NDArray[np.bool_]:
+    """Return True for each pair of scales that differ by rounding alone."""
+    return np.isclose(found, wanted, rtol=RELATIVE, atol=0)

@@ -38,11 +38,6 @@ class Arrays(DatasetSource):
     _decoded: Decoded | None = PrivateAttr(default=None)
 
     @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Return False: arrays have no path."""
-        return False
-
-    @classmethod
     def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
         """Raise InputError: arrays have no path."""
         raise InputError(f"{WHERE} {path}", "arrays are given in Python", accepted="a .npz file")

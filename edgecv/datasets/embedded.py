@@ -14,11 +14,6 @@ class EmbeddedSource(DatasetSource):
     """Its origin, as a sentence."""
 
     @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Return False: it has no path."""
-        return False
-
-    @classmethod
     def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
         """Raise InputError: it has no path."""
         raise InputError(f"--data {path}", cls.origin, accepted=f"--data {cls.name}")

@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 from itertools import combinations
 
-import numpy as np
-
 from edgecv.core.artifact import Artifact, Layer
 from edgecv.core.errors import StepError
+from edgecv.core.quantization import are_same_scales
 
-RELATIVE = 1e-4
-"""Largest relative difference of two scales: each format rounds them once more to float32."""
 UNNAMED = "kernel "
 """Start of the name of a stored kernel that is no other layer's."""
 
@@ -47,14 +44,10 @@ def _difference(one: Layer, other: Layer) -> str:
     if len(one.scales) != len(other.scales):
         return f"{len(one.scales)} and {len(other.scales)} of its weights"
     for number, (first, second) in enumerate(zip(one.scales, other.scales, strict=True)):
-        if not _is_same(first, second):
+        if not are_same_scales(first, second):
             return f"{first:.6g} and {second:.6g} of its weights in output {number}"
-    if not _is_same(one.output_scale or 0.0, other.output_scale or 0.0):
+    if not are_same_scales(one.output_scale or 0.0, other.output_scale or 0.0):
         return f"{one.output_scale} and {other.output_scale} of its output"
     if one.output_zero_point != other.output_zero_point:
         return f"zero at {one.output_zero_point} and {other.output_zero_point} of its output"
     return ""
-
-
-def _is_same(one: float, other: float) -> bool:
-    return bool(np.isclose(one, other, rtol=RELATIVE, atol=0))

@@ -80,7 +80,6 @@ class FileSession(Session, ABC):
     facts: SessionFacts
     encode: Callable[[Images], NDArray[Any]]
     _batch = 1
-    """Images of one run: those of a fixed batch, else one."""
 
     def __init__(self, path: Path, threads: int) -> None:
         self._path = path
@@ -91,6 +90,11 @@ class FileSession(Session, ABC):
             self.content = read_regular(path)
         except OSError as error:
             raise RuntimeFailure(str(path), f"cannot be read: {error.strerror}") from None
+
+    @property
+    def images_of_a_run(self) -> int:
+        """Images of one run: those of a fixed batch, else one."""
+        return self._batch
 
     def feed(self, images: Images) -> NDArray[Any]:
         """Return the input of one run for up to a batch of images, uint8 (N, H, W, C).

@@ -7,11 +7,10 @@ import numpy as np
 from edgecv.core.artifact import Layer
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
+from edgecv.core.quantization import are_same_scales
 from edgecv.models.preprocessing import pixel_layers
 from edgecv.models.quantizers import TrainedKernel, TrainedOutput, trained_kernels, trained_outputs
 
-RELATIVE = 1e-4
-"""Largest relative difference of two scales: each format rounds them once more to float32."""
 NEARLY_HALF = 0.5 + 1e-3
 """Largest difference of a zero point before and after it is rounded."""
 
@@ -61,7 +60,7 @@ def _weights_differ(layer: Layer, kernel: TrainedKernel, factors: set[float]) ->
     axis = 0 if trained.size > 1 else None
     is_used = np.atleast_1d(np.abs(kernel.by_output()).max(axis=axis) > 0)
     others = [
-        is_used & ~np.isclose(found, trained * factor, rtol=RELATIVE, atol=0)
+        is_used & ~are_same_scales(found, trained * factor)
         for factor in sorted(factors, reverse=True)
     ]
     fewest = min(others, key=np.count_nonzero)
@@ -75,7 +74,7 @@ def _weights_differ(layer: Layer, kernel: TrainedKernel, factors: set[float]) ->
 def _output_differs(layer: Layer, trained: TrainedOutput) -> str:
     if layer.output_scale is None or layer.output_zero_point is None:
         return ""
-    if not np.isclose(layer.output_scale, trained.scale, rtol=RELATIVE, atol=0):
+    if not are_same_scales(layer.output_scale, trained.scale):
         return f"{layer.output_scale:.6g} of its output, trained {trained.scale:.6g}"
     if abs(layer.output_zero_point - np.clip(trained.zero, 0, 255)) > NEARLY_HALF:
         return f"zero at {layer.output_zero_point} of its output, trained {trained.zero:.2f}"

@@ -64,9 +64,8 @@ class RunLogs:
 
         ``later``: returns the sentence for a log that has failed, by its NAME:PLACE.
         """
-        for training in trainings:
-            for epoch in training.epochs:
-                self._epoch(training.name, epoch)
+        for name, epoch in _epochs(trainings):
+            self._epoch(name, epoch)
         self._each(lambda session: session.finish(results))
         for log in self._failed:
             place = getattr(log, log.address)
@@ -123,14 +122,18 @@ def write_to_logs(folder: Path, logs: Sequence[ExperimentLog]) -> None:
         log.check(run)
         try:
             with closing(log.open(run)) as session:
-                for training in report.trainings:
-                    for epoch in training.epochs:
-                        session.epoch(training.name, int(epoch["epoch"] or 0), figures_of(epoch))
+                for name, epoch in _epochs(report.trainings):
+                    session.epoch(name, int(epoch["epoch"] or 0), figures_of(epoch))
                 session.finish(results_of_run(report, folder))
         except Exception as error:
             raise StepError(
                 f"the log {log.name}", failure_text(error), remedy="the run is kept: try again"
             ) from error
+
+
+def _epochs(trainings: Sequence[TrainingCurve]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the epochs of all trainings, each with the name of its training."""
+    return ((training.name, epoch) for training in trainings for epoch in training.epochs)
 
 
 def figures_of(epoch: Mapping[str, Any]) -> dict[str, float]:

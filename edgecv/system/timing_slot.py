@@ -55,30 +55,32 @@ class TimingSlot:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Measure while no other process works."""
-        if self._work < 0 or self._is_alone:
-            yield
-            return
-        fcntl.flock(self._work, fcntl.LOCK_UN)
-        try:
-            fcntl.flock(self._turn, fcntl.LOCK_EX)  # Nobody begins to work from here on.
-            fcntl.flock(self._work, fcntl.LOCK_EX)
-            self._is_alone = True
-            yield
-        finally:
-            self._is_alone = False
-            fcntl.flock(self._work, fcntl.LOCK_UN)
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
-            self._begin_work()
+        with self.idle() as has_stopped:
+            if not has_stopped:
+                yield
+                return
+            try:
+                fcntl.flock(self._turn, fcntl.LOCK_EX)  # Nobody begins to work from here on.
+                fcntl.flock(self._work, fcntl.LOCK_EX)
+                self._is_alone = True
+                yield
+            finally:
+                self._is_alone = False
+                fcntl.flock(self._work, fcntl.LOCK_UN)
+                fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     @contextmanager
-    def idle(self) -> Iterator[None]:
-        """Wait for another process: one that measures must not wait for this one."""
+    def idle(self) -> Iterator[bool]:
+        """Wait for another process: one that measures must not wait for this one.
+
+        Yields False where this process does not count as one that works.
+        """
         if self._work < 0 or self._is_alone:
-            yield
+            yield False
             return
         fcntl.flock(self._work, fcntl.LOCK_UN)
         try:
-            yield
+            yield True
         finally:
             self._begin_work()
 

@@ -107,6 +107,18 @@ def test_a_lock_with_scores_is_the_same_after_reading(tmp_path: Path) -> None:
 
 
 CODES = PackedScores.of(SCORES).codes
+
+
+def refusal(text: str, before: str, after: str, folder: Path) -> str:
+    """Return the error for a lock in which a part is replaced."""
+    assert before in text
+    path = folder / "edgecv.lock"
+    path.write_text(text.replace(before, after))
+    with pytest.raises(InputError) as caught:
+        read_lock(path)
+    return str(caught.value)
+
+
 DAMAGED_SCORES = [
     (f'codes = "{CODES}"', 'codes = "?!?"', "codes of two bytes, as base64"),
     (f'codes = "{CODES}"', f'codes = "{CODES[:-8]}"', "two bytes for each of 10 test images"),
@@ -131,13 +143,9 @@ DAMAGED_SCORES = [
 )
 def test_damaged_scores_are_refused(before: str, after: str, message: str, tmp_path: Path) -> None:
     text = with_scores()
-    assert before in text
-    path = tmp_path / "edgecv.lock"
-    path.write_text(text.replace(before, after))
-    with pytest.raises(InputError) as caught:
-        read_lock(path)
-    assert message in str(caught.value)
-    assert len(str(caught.value)) < 1000
+    found = refusal(text, before, after, tmp_path)
+    assert message in found
+    assert len(found) < 1000
 
 
 def test_5000_images_are_836_letters() -> None:
@@ -184,14 +192,10 @@ DAMAGED = [
 )
 def test_a_damaged_lock_is_refused(before: str, after: str, message: str, tmp_path: Path) -> None:
     text = TEXT.removeprefix(HEADER)
-    assert before in text
-    path = tmp_path / "edgecv.lock"
-    path.write_text(text.replace(before, after))
-    with pytest.raises(InputError) as caught:
-        read_lock(path)
-    assert message in str(caught.value)
-    assert "edgecv.lock" in str(caught.value)
-    assert len(str(caught.value)) < 1000
+    found = refusal(text, before, after, tmp_path)
+    assert message in found
+    assert "edgecv.lock" in found
+    assert len(found) < 1000
 
 
 @pytest.mark.parametrize(

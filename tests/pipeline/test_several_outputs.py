@@ -90,10 +90,6 @@ class Halves(DatasetSource):
 
     name: ClassVar[str] = "halves"
 
-    @classmethod
-    def accepts(cls, path: Path) -> bool:
-        return False
-
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         sizes = {"train": 200, "calibration": 40, "validation": 40, "test": 60}
         splits = {

@@ -142,7 +142,10 @@ def _predict(worker: ModelClient, file: MeasuredFile, images: Images) -> Outputs
     first = worker.predict(path, images[:FIRST_IMAGES], input_spec=input_spec)
     seconds = (time.monotonic() - began) / max(1, len(first))
     count = max(FIRST_IMAGES, min(len(images), int(SECONDS / max(seconds, 1e-9))))
-    return worker.predict(path, images[:count], input_spec=input_spec)
+    if count == len(first):
+        return first
+    rest = worker.predict(path, images[len(first) : count], input_spec=input_spec)
+    return Outputs.joined([first, rest])
 
 
 def _compared(

@@ -33,9 +33,9 @@ class DatasetSource(Plugin):
     """Fraction of the training images that is kept for validation."""
 
     @classmethod
-    @abstractmethod
     def accepts(cls, path: Path) -> bool:
-        """Return True if this source reads ``path``; a quick check."""
+        """Return True if this source reads ``path``; a quick check. By default it has no path."""
+        return False
 
     @classmethod
     def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:

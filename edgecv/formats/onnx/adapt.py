@@ -14,8 +14,7 @@ from pydantic import Field
 from edgecv.core.data import Shape
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.files import read_regular
-from edgecv.core.options import Options
-from edgecv.core.output_shape import OutputShape
+from edgecv.core.output_shape import ModelShapes
 from edgecv.core.preprocessing import Preprocessing, affine_of
 from edgecv.core.text import first_line
 from edgecv.formats.image_axes import batch_axis
@@ -73,11 +72,9 @@ class OnnxNetwork:
         return onnx.ModelProto.FromString(self.content)
 
 
-class Ends(Options):
+class Ends(ModelShapes):
     """Input and outputs of a foreign model, as found by running it."""
 
-    shape: Annotated[Shape, Field(strict=False)]
-    outputs: Annotated[tuple[OutputShape, ...], Field(strict=False)]
     is_classifier: bool
     """True if its row of numbers becomes "probabilities"."""
     axes: str

@@ -139,11 +139,6 @@ class OnnxRuntimeSession(FileSession):
             self.facts = with_answers(path, self.facts, self._shapes_of_answers())
 
     @property
-    def images_of_a_run(self) -> int:
-        """Images of one run: those of a fixed batch, else one."""
-        return self._batch
-
-    @property
     def producer(self) -> str:
         """The name of the program that wrote the file, as the file says."""
         return str(self._session.get_modelmeta().producer_name)

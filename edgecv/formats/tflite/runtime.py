@@ -148,11 +148,6 @@ class LiteRTSession(FileSession):
                 )
 
     @property
-    def images_of_a_run(self) -> int:
-        """Images of one run: those of a fixed batch, else one."""
-        return self._batch
-
-    @property
     def has_fixed_batch(self) -> bool:
         """True if a run takes a certain number of images only: its batch, or one for a state."""
         return self.has_state or self._batch > 1 or not self.facts.axes.startswith("N")

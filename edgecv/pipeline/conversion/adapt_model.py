@@ -10,8 +10,7 @@ from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.input_evidence import float_encoders, rescaling_of
 from edgecv.core.input_spec import InputSpec
-from edgecv.core.options import Options
-from edgecv.core.output_shape import OutputShape
+from edgecv.core.output_shape import ModelShapes, OutputShape
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.formats.image_axes import OPEN
@@ -35,12 +34,9 @@ TRAINED_RANGES = (
 )
 
 
-class ModelFacts(Options):
+class ModelFacts(ModelShapes):
     """Facts of a model file that was opened and adapted."""
 
-    shape: Annotated[Shape, Field(strict=False)]
-    """Height, width and channels of its input."""
-    outputs: Annotated[tuple[OutputShape, ...], Field(strict=False)]
     ending: Ending
     """The kind of its own outputs."""
     ending_note: str

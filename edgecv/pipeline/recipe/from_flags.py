@@ -12,7 +12,6 @@ from edgecv.core.plugins import Exporter, Task, Technique
 from edgecv.core.registry import ARCHITECTURES, DEFAULT_TASK, TASKS, TECHNIQUES
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
-from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import formats_from
 from edgecv.models.training.schedule import (
@@ -43,8 +42,7 @@ from edgecv.pipeline.recipe.options import (
     InputOptions,
     LogOptions,
     ModelOptions,
-    OnOptions,
-    RecipeOptions,
+    RunOptions,
     StoreOptions,
     TaskOptions,
     TrainingOptions,
@@ -95,12 +93,7 @@ CHOSEN_BY_AUTO = ("quantize", "profile", "teacher", "unlabelled", *technique_fla
 class CompressOptions(
     StoreOptions,
     LogOptions,
-    RecipeOptions,
-    OnOptions,
-    LimitOptions,
-    TrainingOptions,
-    TaskOptions,
-    DataOptions,
+    RunOptions,
     TechniqueOptions,
     TrustOptions,
     InputOptions,

@@ -11,6 +11,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.plugins import Data, ExperimentLog, Target, Task
 from edgecv.core.registry import LOGS, TARGETS, TASKS
+from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.pipeline.recipe.checks import distinct_logs
 from edgecv.pipeline.recipe.toml_file import read_toml
 
@@ -255,6 +256,10 @@ class RecipeOptions(CommandOptions):
     control: Annotated[Name | None, Flag(default="on")] = None
     """Training of a control beside techniques that train, on or off: the baseline is trained on as
     long, without compression, and limits on quality are held against the better of both."""
+
+
+class RunOptions(RecipeOptions, OnOptions, LimitOptions, TrainingOptions, TaskOptions, DataOptions):
+    """Options of a new run that is judged."""
 
 
 class InputOptions(CommandOptions):

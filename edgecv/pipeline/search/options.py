@@ -6,19 +6,14 @@ from pydantic import Field
 
 from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.errors import InputError
-from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import NONE
 from edgecv.pipeline.recipe.checks import check_name
 from edgecv.pipeline.recipe.from_flags import TRAINING, CompressOptions
 from edgecv.pipeline.recipe.options import (
-    DataOptions,
     InputOptions,
     ModelOptions,
-    OnOptions,
-    RecipeOptions,
+    RunOptions,
     StoreOptions,
-    TaskOptions,
-    TrainingOptions,
     TrustOptions,
 )
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -57,12 +52,7 @@ class BudgetOptions(CommandOptions):
 class SearchOptions(
     StoreOptions,
     BudgetOptions,
-    RecipeOptions,
-    OnOptions,
-    LimitOptions,
-    TrainingOptions,
-    TaskOptions,
-    DataOptions,
+    RunOptions,
     TrustOptions,
     InputOptions,
     ModelOptions,

@@ -103,10 +103,6 @@ class Means(DatasetSource):
     name: ClassVar[str] = "means"
     path: str
 
-    @classmethod
-    def accepts(cls, path: Path) -> bool:
-        return False
-
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         from PIL import Image
 

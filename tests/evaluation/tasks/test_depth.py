@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -48,10 +47,6 @@ class Boards(DatasetSource):
     """Slanted floors and boards."""
 
     name: ClassVar[str] = "boards"
-
-    @classmethod
-    def accepts(cls, path: Path) -> bool:
-        return False
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         sizes = {"train": 300, "calibration": 40, "validation": 60, "test": 100}

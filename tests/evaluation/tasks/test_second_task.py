@@ -119,10 +119,6 @@ class Bars(DatasetSource):
     name: ClassVar[str] = "bars"
     mirrors: ClassVar[bool] = False
 
-    @classmethod
-    def accepts(cls, path: Path) -> bool:
-        return False
-
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
         sizes = {"train": 400, "calibration": 40, "validation": 60, "test": 120}
         splits = {

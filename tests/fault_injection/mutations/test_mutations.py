@@ -9,7 +9,7 @@ from good_files import Good
 from planting import planted
 from rebuilding import RESCALINGS, export, fair_draw, of_one_class, rescaled
 from typer.testing import CliRunner
-from verdicts import DIAGNOSES, HARMLESS, Row, changed, failed, judge, table
+from verdicts import DIAGNOSES, HARMLESS, failed, judge, rows_of, table
 
 from edgecv.analysis.options import ValidateOptions, validate
 from edgecv.cli import app
@@ -20,25 +20,8 @@ from edgecv.core.errors import InputError
 def test_faults_in_the_file_are_caught_and_named(
     good: Good, file_format: str, tmp_path: Path
 ) -> None:
-    honest = good.copy_of_int8(file_format, tmp_path)
     faults = list(planted(file_format, good.data.class_names, good.layers))
-    paths = [tmp_path / f"{each.stem}.{file_format}" for each in faults]
-    for fault, path in zip(faults, paths, strict=True):
-        path.write_bytes(fault.plant(honest.read_bytes()))
-    twin = good.folder / f"float32.{file_format}"
-    report, answers = judge([honest, *paths], twin, good.source)
-    assert not failed(report, honest)
-    rows = [
-        Row(
-            each.fault,
-            each.variant,
-            file_format,
-            changed(answers[str(path)], answers[str(honest)]) if str(path) in answers else None,
-            failed(report, path),
-            each.words,
-        )
-        for each, path in zip(faults, paths, strict=True)
-    ]
+    rows = rows_of(good, file_format, faults, tmp_path)
     print(table(rows))
     for row in rows:
         if row.changed is None or row.changed > HARMLESS or row.gates:

@@ -9,7 +9,7 @@ from good_files import Good
 from planting import Planted, planted
 from rebuilding import RESCALINGS, export, fair_draw, of_one_class, rescaled
 from structure_faults import LAYERS, between_layers, without_activation
-from verdicts import DIAGNOSES, HARMLESS, Row, changed, failed, judge, table
+from verdicts import DIAGNOSES, HARMLESS, Row, changed, failed, judge, rows_of, table
 
 FORMATS = ("tflite", "onnx")
 
@@ -35,26 +35,6 @@ def faults_of(good: Good, file_format: str) -> list[Planted]:
     layers = LAYERS[file_format](content).count
     found = planted(file_format, good.data.class_names, layers)
     return [*found, *between_layers(file_format, content)]
-
-
-def rows_of(good: Good, file_format: str, faults: list[Planted], folder: Path) -> list[Row]:
-    honest = good.copy_of_int8(file_format, folder)
-    paths = [folder / f"{each.stem}.{file_format}" for each in faults]
-    for fault, path in zip(faults, paths, strict=True):
-        path.write_bytes(fault.plant(honest.read_bytes()))
-    report, answers = judge([honest, *paths], good.folder / f"float32.{file_format}", good.source)
-    assert not failed(report, honest)
-    return [
-        Row(
-            each.fault,
-            each.variant,
-            file_format,
-            changed(answers[str(path)], answers[str(honest)]) if str(path) in answers else None,
-            failed(report, path),
-            each.words,
-        )
-        for each, path in zip(faults, paths, strict=True)
-    ]
 
 
 def check(rows: list[Row]) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from good_files import Good
+from planting import Planted
 
 from edgecv.analysis.options import ValidateOptions
 from edgecv.analysis.validate import validate
@@ -82,3 +84,24 @@ def table(rows: Sequence[Row]) -> str:
             f" {named.split('; export it again')[0]} |"
         )
     return "\n".join(lines)
+
+
+def rows_of(good: Good, file_format: str, faults: Sequence[Planted], folder: Path) -> list[Row]:
+    """Plant each fault in a copy of the good int8 file, and judge all of them."""
+    honest = good.copy_of_int8(file_format, folder)
+    paths = [folder / f"{each.stem}.{file_format}" for each in faults]
+    for fault, path in zip(faults, paths, strict=True):
+        path.write_bytes(fault.plant(honest.read_bytes()))
+    report, answers = judge([honest, *paths], good.folder / f"float32.{file_format}", good.source)
+    assert not failed(report, honest)
+    return [
+        Row(
+            each.fault,
+            each.variant,
+            file_format,
+            changed(answers[str(path)], answers[str(honest)]) if str(path) in answers else None,
+            failed(report, path),
+            each.words,
+        )
+        for each, path in zip(faults, paths, strict=True)
+    ]

@@ -75,29 +75,27 @@ def test_a_run_in_c_gives_the_bytes_of_the_builtin_kernels(
     assert verify(folder).files > 10
 
 
-@needs_compiler
-def test_the_project_is_built_by_its_makefile_and_tests_itself(
-    deployment: tuple[Report, Path], tmp_path: Path
-) -> None:
+@pytest.fixture
+def project(deployment: tuple[Report, Path], tmp_path: Path) -> Path:
+    """Return a copy of the project, to be built by its makefile."""
     if shutil.which("make") is None:
         pytest.skip("needs make")
-    shutil.copytree(deployment[1], tmp_path / "c")
+    return Path(shutil.copytree(deployment[1], tmp_path / "c"))
+
+
+@needs_compiler
+def test_the_project_is_built_by_its_makefile_and_tests_itself(project: Path) -> None:
     done = subprocess.run(
-        ["make", "-s", "test"], cwd=tmp_path / "c", capture_output=True, text=True, check=False
+        ["make", "-s", "test"], cwd=project, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "20 of 20 golden answers agree\n"), done.stderr
 
 
 @needs_compiler
-def test_the_firmware_for_a_pc_speaks_the_protocol(
-    deployment: tuple[Report, Path], tmp_path: Path
-) -> None:
-    if shutil.which("make") is None:
-        pytest.skip("needs make")
-    shutil.copytree(deployment[1], tmp_path / "c")
+def test_the_firmware_for_a_pc_speaks_the_protocol(project: Path) -> None:
     build = ["make", "-s", "edgecv_firmware"]
-    subprocess.run(build, cwd=tmp_path / "c", check=True, capture_output=True)
-    golden = (tmp_path / "c" / "edgecv_golden.c").read_text()
+    subprocess.run(build, cwd=project, check=True, capture_output=True)
+    golden = (project / "edgecv_golden.c").read_text()
     first, _, second = golden.partition("edgecv_golden_outputs")
     given, wanted = (
         bytes(map(int, re.findall(r"\b(\d+),", text.partition("= {")[2])))
@@ -108,7 +106,7 @@ def test_the_firmware_for_a_pc_speaks_the_protocol(
     loads = [f"db {image[at : at + 256].hex()}%" for at in range(0, len(image), 256)]
     commands = ["profile%", f"db load {len(image)}%", *loads, "infer 2 0%", "outputs%"]
     done = subprocess.run(
-        [tmp_path / "c" / "edgecv_firmware"],
+        [project / "edgecv_firmware"],
         input="".join(commands),
         capture_output=True,
         text=True,

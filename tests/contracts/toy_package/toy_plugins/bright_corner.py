@@ -20,11 +20,6 @@ class BrightCorner(DatasetSource):
     mirrors: ClassVar[bool] = False
 
     @classmethod
-    def accepts(cls, path: Path) -> bool:
-        """Return False: the images come from no path."""
-        return False
-
-    @classmethod
     def at(cls, path: Path, *, skip_bad_images: bool = False) -> Self:
         """Raise InputError: the images come from no path."""
         raise InputError(f"--data {path}", "bright_corner comes from no path")
