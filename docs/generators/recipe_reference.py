@@ -6,7 +6,8 @@ from typing import Any
 
 from field_meanings import classes_by_name, meanings
 
-from edgecv.core.registry import ARCHITECTURES, OF_A_HEAD
+from edgecv.core.plugins.task_registry import OF_A_HEAD
+from edgecv.core.registry import ARCHITECTURES
 from edgecv.pipeline.recipe.schema import recipe_schema
 
 HEAD = """# Recipe

@@ -10,17 +10,17 @@ from heads import head_for
 
 from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError
+from edgecv.core.plugins.registry import Registry
+from edgecv.core.plugins.task_registry import HEADS
 from edgecv.core.profile import Profile
 from edgecv.core.registry import (
     ARCHITECTURES,
     DATASETS,
     EXPORTERS,
-    HEADS,
     IMPORTERS,
     RUNTIMES,
     TARGETS,
     TASKS,
-    Registry,
     all_registries,
 )
 from edgecv.core.targets import together

@@ -9,7 +9,7 @@ import pytest
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Technique
 from edgecv.core.plugins.installed import entries_of_all_groups, installed_plugins
-from edgecv.core.registry import Registry
+from edgecv.core.plugins.registry import Registry
 
 pytestmark = pytest.mark.quick
 
