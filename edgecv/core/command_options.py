@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -98,6 +98,21 @@ class CommandOptions(Options):
         if value == "" or (isinstance(value, tuple | list) and "" in value):
             raise ValueError("something: it is empty")
         return value
+
+    @classmethod
+    def flag_name(cls, field: str) -> str:
+        """Return the name of an option on the command line."""
+        return flag_of(field, cls.model_fields[field]).name
+
+    def refuse(self, beside: str, fields: Sequence[str], further: str = "") -> None:
+        """Raise InputError for the first of some options that is given beside another."""
+        for field in fields:
+            value = getattr(self, field)
+            if value is not None and value is not False and value != ():
+                flag = self.flag_name(field)
+                raise InputError(
+                    flag, f"cannot be given beside {beside}", remedy=f"leave out {flag}{further}"
+                )
 
 
 def flag_of(name: str, field: FieldInfo) -> Flag:

@@ -5,22 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.command_options import Text, flag_of
+from edgecv.core.command_options import Text
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import Exporter, Task, Technique
-from edgecv.core.registry import ARCHITECTURES, DEFAULT_TASK, TASKS, TECHNIQUES
+from edgecv.core.registry import ARCHITECTURES, DEFAULT_TASK, TASKS
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import formats_from
-from edgecv.models.training.schedule import (
-    COUNTS_EPOCHS,
-    USUAL_SCHEDULE,
-    Schedule,
-    frozen_too_long,
-    parse_schedule,
-)
 from edgecv.pipeline.recipe.checks import (
     check_data,
     check_name,
@@ -45,23 +38,19 @@ from edgecv.pipeline.recipe.options import (
     RunOptions,
     StoreOptions,
     TaskOptions,
-    TrainingOptions,
     TrustOptions,
 )
 from edgecv.pipeline.recipe.ready import recipe_path
 from edgecv.pipeline.recipe.recipe import (
-    BackboneOptions,
     BaselineOptions,
     Recipe,
     RunSettings,
     check_encodable,
     load_recipe,
 )
-from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags, trains
-from edgecv.targets.board import profile_named
+from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags
+from edgecv.pipeline.recipe.training_options import TrainingOptions
 
-TRAINING = ("epochs", "learning_rate", "batch", "patience", "optimizer", "augment")
-"""Options that are keys of a schedule too."""
 OF_A_TRAINING = (
     "architecture", "from_model", "weights", "freeze", "schedule", "minutes", "mixed_precision",
     "training_device",
@@ -110,7 +99,7 @@ class CompressOptions(
     def to_recipe(self) -> Recipe:
         """Return the recipe. Raises InputError that names the flag or the recipe's key."""
         if self.auto:
-            self._refuse("--auto", CHOSEN_BY_AUTO)
+            self.refuse("--auto", CHOSEN_BY_AUTO)
         if self.recipe is None:
             recipe = self._new_recipe()
         else:
@@ -127,19 +116,19 @@ class CompressOptions(
 
     def _recipe_of_flags(self) -> Recipe:
         if self.model is not None:
-            self._refuse("MODEL", OF_A_TRAINING, OF_A_BASELINE)
+            self.refuse("MODEL", OF_A_TRAINING, OF_A_BASELINE)
         else:
             self._refuse_without_model()
         quantize = names_in(self.quantize or ("int8",))
         steps = ""
-        for name, value in self._asked().items():
+        for name, value in self.given_techniques().items():
             steps += f"-{name}" if value is True else f"-{name}{value}"
         steps += f"-{Path(self.profile).stem}" if self.profile else ""
         data = self.data or "cifar10"
         origin_of_data = Path(data).stem if isinstance(data, str) else data.name
         origin = Path(self.model).stem if self.model else self.architecture or "cifar_cnn"
         if self.from_model is not None:
-            self._refuse("--from", ("architecture", "weights"))
+            self.refuse("--from", ("architecture", "weights"))
             origin = f"from-{Path(self.from_model).stem}"
         possible = formats_from(Path(self.model)) if self.model else ()
         exports = exports_of(
@@ -150,7 +139,7 @@ class CompressOptions(
         check_order(techniques, "the options")
         check_precisions(techniques, exports, "--quantize")
         for technique in techniques:
-            technique.check_exports(exports, _flag(technique.name))
+            technique.check_exports(exports, self.flag_name(technique.name))
         return Recipe(
             settings=self._settings(
                 {
@@ -165,7 +154,7 @@ class CompressOptions(
             architecture=ARCHITECTURES.parse(
                 {"architecture": self.architecture or "cifar_cnn"}, "--architecture"
             ),
-            schedule=self._schedule(),
+            schedule=self.parsed_schedule(is_trained=self.model is None),
             techniques=techniques,
             exports=exports,
             gates=self.changed(Limits(), on_device=self.on is not None),
@@ -198,75 +187,36 @@ class CompressOptions(
             if value is not None:
                 settings = parse_options(RunSettings, {**dict(settings), key: value}, f"--{key}")
         for key, value in self.of_cache().items():
-            settings = parse_options(RunSettings, {**dict(settings), key: value}, _flag(key))
+            settings = parse_options(
+                RunSettings, {**dict(settings), key: value}, self.flag_name(key)
+            )
         device = self.device()
         if device is not None:
             changed = {**dict(settings), "device": device}
             settings = parse_options(RunSettings, changed, "--kernels")
         return settings
 
-    def _asked(self) -> dict[str, Any]:
-        """Return the values of the techniques' flags, in the order of application."""
-        values = {name: getattr(self, name) for name in technique_flags()}
-        return {
-            name: each for name, each in values.items() if each is not None and each is not False
-        }
-
     def _techniques(self, exports: Sequence[Exporter]) -> tuple[Technique, ...]:
         """Return the techniques in their order of application."""
-        asked, techniques = self._asked(), []
-        board = self._board()
-        if board:
-            asked = {"shrink": None, **asked}
         training = self.training
-        for name, value in asked.items():
-            flag = technique_flags()[name]
-            options = {} if value is None else flag.parse(value, exports)
-            if name == "shrink":
-                options |= {key: min(most, options.get(key, most)) for key, most in board.items()}
-            for other in asked:
-                options |= flag.beside.get(other, {})
-            cls = TECHNIQUES.get(name, _flag(name))
-            if training and trains(cls, options):
-                options["training"] = training
-            techniques.append(parse_options(cls, options, _flag(name)))
+        techniques = self.parsed_techniques(exports, training)
         given = [*training, *(["class_weights"] if self.model and self.class_weights else [])]
         if given and not self.auto and not any(each.trainings for each in techniques):
             raise InputError(
-                _flag(given[0]),
+                self.flag_name(given[0]),
                 "is for a training, and MODEL is only converted",
                 accepted="with a technique that trains, such as --qat or --prune",
                 remedy="leave it out",
             )
-        return tuple(techniques)
-
-    def _board(self) -> dict[str, int]:
-        """Return the memories of the board that files are to fit into, as targets of shrink."""
-        if self.profile is None:
-            return {}
-        board = profile_named(self.profile)
-        return {"int8_bytes": board.flash_bytes, "arena_bytes": board.ram_bytes}
+        return techniques
 
     @property
     def training(self) -> dict[str, Any]:
         """The options of each training of a technique: those that are given beside a MODEL."""
-        return {} if self.model is None else self._training()
-
-    def _training(self) -> dict[str, Any]:
-        """Return the options of a schedule that are given. Raises InputError that names the flag.
-
-        A number of epochs is exact: no epochs are added for a small data set.
-        """
-        given = {name: getattr(self, name) for name in TRAINING}
-        found = {name: value for name, value in given.items() if value not in (None, ())}
-        if self.augment:
-            found["augment"] = names_in(self.augment)
-        for name, value in found.items():
-            parse_options(Schedule, {name: value}, _flag(name))
-        return {**found, "minimum_steps": 0} if "epochs" in found else found
+        return {} if self.model is None else self.given_training()
 
     def _changed_recipe(self, recipe: Recipe) -> Recipe:
-        self._refuse("--recipe", OF_A_NEW_RECIPE)
+        self.refuse("--recipe", OF_A_NEW_RECIPE)
         changes: dict[str, Any] = {
             "settings": self._settings({**dict(recipe.settings), "name": self.name or recipe.name}),
             "gates": self.changed(recipe.gates, on_device=self.on is not None),
@@ -284,7 +234,7 @@ class CompressOptions(
             changes["baseline"] = self._baseline()
         else:
             self._refuse_without_model()
-            self._refuse("--recipe", ("input_size",))
+            self.refuse("--recipe", ("input_size",))
         if self.calibration_images is not None:
             calibrated = [exporter for exporter in recipe.exports if exporter.is_calibrated]
             if not calibrated:
@@ -314,7 +264,7 @@ class CompressOptions(
             "input_size": spec.input_size,
             "trust": self.trust_model,
             "custom_objects": self.custom_objects,
-            "backbone": self._backbone(),
+            "backbone": self.parsed_backbone(),
         }
         if self.model is None and self.from_model is None and spec.input_size is not None:
             options["input_shape"] = (*spec.input_size, 3)
@@ -326,63 +276,15 @@ class CompressOptions(
         names = read_labels(Path(self.labels))
         return parse_options(BaselineOptions, {**checked.model_dump(), "labels": names}, "--labels")
 
-    def _backbone(self) -> BackboneOptions | None:
-        """Return the backbone that a training starts from. Raises InputError that names a flag."""
-        if self.from_model is None and self.weights is None:
-            if self.freeze is not None:
-                raise InputError(
-                    "--freeze",
-                    "is for layers that are trained already",
-                    remedy="give --from or --weights",
-                )
-            return None
-        text = self.freeze
-        freeze = int(text) if text is not None and text.isdecimal() else text
-        if isinstance(freeze, int) and freeze:
-            if self.minutes is not None:
-                raise InputError("--freeze", COUNTS_EPOCHS, remedy="give epochs")
-            if self.epochs is not None and freeze > self.epochs:
-                raise frozen_too_long(freeze, self.epochs)
-        options = {"model": self.from_model, "weights": self.weights, "freeze": freeze}
-        return parse_options(BackboneOptions, options, "--freeze")
-
     def _refuse_without_model(self) -> None:
         of_a_model = ("preprocess", "layout", "trust_model", "custom_objects")
         for field in ("labels", *(() if self.from_model else of_a_model)):
             if getattr(self, field):
-                flag = _flag(field)
+                flag = self.flag_name(field)
                 raise InputError(
                     flag,
                     "goes with a MODEL, and none is given",
                     remedy=f"name the model's file, or leave {flag} out",
-                )
-
-    def _schedule(self) -> Schedule:
-        named: dict[str, Any] = {"schedule": self.schedule or USUAL_SCHEDULE}
-        if self.model:
-            return parse_schedule(named, "--schedule")
-        if self.minutes is not None:
-            self._refuse("--minutes", ("epochs",))
-            parse_options(Schedule, {"minutes": self.minutes}, "--minutes")
-            named["minutes"] = self.minutes
-        for key, value in (
-            ("mixed_precision", self.mixed_precision),
-            ("device", self.training_device),
-        ):
-            if value is not None:
-                parse_options(Schedule, {key: value}, f"--{key.replace('_', '-')}")
-                named[key] = value
-        if self.epochs is not None:  # A number of epochs is exact.
-            named["maximum_steps"] = None
-        return parse_schedule({**named, **self._training()}, "--schedule")
-
-    def _refuse(self, beside: str, fields: Sequence[str], further: str = "") -> None:
-        for field in fields:
-            value = getattr(self, field)
-            if value is not None and value is not False and value != ():
-                flag = _flag(field)
-                raise InputError(
-                    flag, f"cannot be given beside {beside}", remedy=f"leave out {flag}{further}"
                 )
 
 
@@ -398,10 +300,6 @@ class TrainOptions(
         """Return the recipe whose baseline is trained. Raises InputError that names the flag."""
         given = {name: getattr(self, name) for name in TrainOptions.model_fields}
         return CompressOptions(**given).to_recipe()
-
-
-def _flag(field: str) -> str:
-    return flag_of(field, CompressOptions.model_fields[field]).name
 
 
 def _check_calibration(recipe: Recipe, where: str) -> None:

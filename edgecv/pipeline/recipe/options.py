@@ -1,10 +1,8 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
-
-from pydantic import field_validator
 
 from edgecv.core.command_options import CommandOptions, Flag, Name, Several, Text
 from edgecv.core.errors import InputError
@@ -14,6 +12,7 @@ from edgecv.core.registry import LOGS, TARGETS, TASKS
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.pipeline.recipe.checks import distinct_logs
 from edgecv.pipeline.recipe.toml_file import read_toml
+from edgecv.pipeline.recipe.training_options import TrainingOptions
 
 
 class ImageOptions(CommandOptions):
@@ -133,58 +132,6 @@ class OnOptions(TargetOptions):
         for name in self.of_hosts():
             raise InputError(f"--{name.replace('_', '-')}", "goes with --on", remedy="give --on")
         return None
-
-
-class TrainingOptions(CommandOptions):
-    """The training of a baseline."""
-
-    section: ClassVar[str] = "Training"
-
-    architecture: Annotated[Name | None, Flag(default="cifar_cnn")] = None
-    """The network to train: see edgecv list."""
-    from_model: Annotated[Text | None, Flag("--from", default="random weights")] = None
-    """A trained .keras or .h5 that the training starts from: its last layers are replaced by those
-    of the task, the others are frozen first, then trained slowly."""
-    weights: Annotated[Text | None, Flag(default="random weights")] = None
-    """A file of weights that all but the last layers of --architecture start from."""
-    freeze: Annotated[Text | None, Flag(default="a third of the epochs")] = None
-    """Epochs that train the new layers beside --from or --weights alone: a number, or all."""
-    schedule: Annotated[Name | None, Flag(default="quick")] = None
-    """The training schedule: quick, default (to convergence) or reference."""
-    epochs: int | None = None
-    """Train so many epochs: the baseline, or for a MODEL each technique that trains."""
-    learning_rate: Annotated[float | None, Flag("--lr")] = None
-    """The highest learning rate of that training."""
-    minutes: float | None = None
-    """Train a baseline for about so many minutes, in place of a number of epochs."""
-    batch: int | None = None
-    """Images a step of that training."""
-    patience: int | None = None
-    """Stop that training after so many epochs that were no better on the validation images."""
-    optimizer: Annotated[Name | None, Flag(default="adam")] = None
-    """The optimizer of that training: adam, adamw or sgd."""
-    augment: Annotated[Several, Flag(default="flip and shift, as the data allows")] = ()
-    """Variations of the images in that training, one or several with a comma, each with =STRENGTH
-    or its usual one: crop, rotate, colour, blur, choose, flip, shift, cutout, mixup."""
-    mixed_precision: Annotated[Name | None, Flag(default="float32")] = None
-    """Train a baseline in bfloat16 or float16, with weights in float32."""
-    training_device: Annotated[Name | None, Flag("--device", default="a GPU if there is one")] = (
-        None
-    )
-    """The device that a baseline is trained on: cpu, gpu, or gpu:1 for the second one."""
-    class_weights: Annotated[Several, Flag(default="1 each")] = ()
-    """Weights of the images of a class in that training: balanced, or CLASS=NUMBER, one or several
-    with a comma."""
-
-    @field_validator("class_weights", mode="before")
-    @classmethod
-    def _weights_by_name(cls, given: Any) -> Any:
-        """Read a dictionary, as a program or the table of a recipe has it."""
-        is_table = isinstance(given, Mapping)
-        return tuple(f"{name}={value}" for name, value in given.items()) if is_table else given
-
-    seed: Annotated[int | None, Flag(default="0")] = None
-    """The number that decides splits, first weights and the order of images."""
 
 
 class TrustOptions(CommandOptions):

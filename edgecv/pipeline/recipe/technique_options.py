@@ -1,13 +1,15 @@
 """Techniques as options: a flag for each technique whose class has one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, create_model
 
 from edgecv.core.command_options import CommandOptions, Text
-from edgecv.core.plugins import Technique, TechniqueFlag
+from edgecv.core.options import parse_options
+from edgecv.core.plugins import Exporter, Technique, TechniqueFlag
 from edgecv.core.registry import TECHNIQUES
+from edgecv.targets.board import profile_named
 
 
 class TechniqueOptionsBase(CommandOptions):
@@ -24,6 +26,43 @@ class TechniqueOptionsBase(CommandOptions):
     unlabelled: Text | None = None
     """A folder of images without labels, which --distil, --student and others with a teacher learn
     from beside the training images: what the teacher says needs no label."""
+
+    def given_techniques(self) -> dict[str, Any]:
+        """Return the values of the techniques' flags, in the order of application."""
+        values = {name: getattr(self, name) for name in technique_flags()}
+        return {
+            name: each for name, each in values.items() if each is not None and each is not False
+        }
+
+    def board_targets(self) -> dict[str, int]:
+        """Return the memories of the board that files are to fit into, as targets of shrink."""
+        if self.profile is None:
+            return {}
+        board = profile_named(self.profile)
+        return {"int8_bytes": board.flash_bytes, "arena_bytes": board.ram_bytes}
+
+    def parsed_techniques(
+        self, exports: Sequence[Exporter], training: Mapping[str, Any]
+    ) -> tuple[Technique, ...]:
+        """Return the techniques in their order of application. Raises InputError.
+
+        ``training``: the options of each training that are given.
+        """
+        asked, board, techniques = self.given_techniques(), self.board_targets(), []
+        if board:
+            asked = {"shrink": None, **asked}
+        for name, value in asked.items():
+            flag = technique_flags()[name]
+            options = {} if value is None else flag.parse(value, exports)
+            if name == "shrink":
+                options |= {key: min(most, options.get(key, most)) for key, most in board.items()}
+            for other in asked:
+                options |= flag.beside.get(other, {})
+            cls = TECHNIQUES.get(name, self.flag_name(name))
+            if training and trains(cls, options):
+                options["training"] = training
+            techniques.append(parse_options(cls, options, self.flag_name(name)))
+        return tuple(techniques)
 
 
 def technique_flags() -> dict[str, TechniqueFlag]:

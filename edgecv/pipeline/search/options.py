@@ -8,7 +8,7 @@ from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.errors import InputError
 from edgecv.evaluation.limits import NONE
 from edgecv.pipeline.recipe.checks import check_name
-from edgecv.pipeline.recipe.from_flags import TRAINING, CompressOptions
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.options import (
     InputOptions,
     ModelOptions,
@@ -17,6 +17,7 @@ from edgecv.pipeline.recipe.options import (
     TrustOptions,
 )
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.recipe.training_options import TRAINING
 
 USUAL_TRIALS, MOST_TRIALS = 40, 100_000
 PROMOTED = 0.5
