@@ -86,7 +86,7 @@ def test_our_own_are_found_without_a_look_at_other_packages(
     def fail(group: str) -> None:
         pytest.fail("a child process with our own runtime pays for packages that it does not use")
 
-    monkeypatch.setattr("edgecv.core.registry.installed_plugins", fail)
+    monkeypatch.setattr("edgecv.core.plugins.registry.installed_plugins", fail)
     assert techniques().get("prune", "recipe.toml").name == "prune"
 
 
