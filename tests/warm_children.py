@@ -34,7 +34,7 @@ LIBRARIES = {
 KINDS = {
     "edgecv.pipeline.conversion.server": "keras",
     "edgecv.formats.keras.keras3.child": "keras3",
-    "edgecv.pipeline.search.server": "keras",
+    "edgecv.pipeline.search.engines.trial_server": "keras",
 }
 READ_LATE = ("TMPDIR", "PYTEST_CURRENT_TEST", "TF_USE_LEGACY_KERAS", "TF_CPP_MIN_LOG_LEVEL")
 """Variables that no import reads, and those that each import of TensorFlow here sets alike."""

@@ -7,14 +7,19 @@ done. The system releases the locks of a process that dies.
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgecv.core.errors import StepError
 from edgecv.core.events import Event
 
 PLACE = Path("/tmp")
 """The same for all: the temporary files of each child have a folder of their own."""
+
+
+REMEDY = "have it removed, by root where it is another user's"
 
 
 class TimingSlot:
@@ -26,8 +31,8 @@ class TimingSlot:
 
     def join(self, folder: Path | None = None) -> None:
         """Work from now on beside the others whose locks are in the same folder of this host."""
-        place = folder or PLACE / f"edgecv-timing-{os.getuid()}"
-        place.mkdir(mode=0o700, exist_ok=True)
+        place = folder or PLACE / f"edgecv-timing-{os.geteuid()}"
+        _check_own(place)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
         self._work = os.open(place / "work.lock", flags, 0o600)
         self._turn = os.open(place / "turn.lock", flags, 0o600)
@@ -88,6 +93,23 @@ class TimingSlot:
         fcntl.flock(self._turn, fcntl.LOCK_SH)
         fcntl.flock(self._work, fcntl.LOCK_SH)
         fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+
+def _check_own(place: Path) -> None:
+    """Make the folder of the locks. Raises StepError where it is not this user's alone."""
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        facts = place.lstat()
+    except OSError as error:
+        raise StepError(str(place), f"cannot be made: {error.strerror}", remedy=REMEDY) from None
+    # Everybody may write to /tmp: what lies there under this name may be another's, or a link.
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid() or facts.st_mode & 0o022:
+        raise StepError(
+            str(place),
+            "is no folder of yours alone, and trials take turns there to measure times",
+            accepted="a folder that you own and others cannot write to",
+            remedy=REMEDY,
+        )
 
 
 SLOT = TimingSlot()

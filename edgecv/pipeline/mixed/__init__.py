@@ -17,7 +17,7 @@ from edgecv.pipeline.mixed.limits import has_limit, limits_answers, limits_of_ch
 from edgecv.pipeline.mixed.search import LayerChoice, LayerSearch
 from edgecv.pipeline.mixed.trial_runner import TrialRunner
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.search.checks import check_drop_is_shown
+from edgecv.pipeline.recipe.shown_drop import check_drop_is_shown
 from edgecv.pipeline.user_models import UserModel
 from edgecv.system.environment import environment
 from edgecv.system.storage import content_key, write_bytes

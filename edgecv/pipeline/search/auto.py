@@ -16,7 +16,7 @@ from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run import Check, preflight, run
 from edgecv.pipeline.search.checks import check_reachable
-from edgecv.pipeline.search.front import exceeded_with_speed
+from edgecv.pipeline.search.front import nearest
 from edgecv.pipeline.search.options import confirmed_on_test, judged_on_validation
 from edgecv.pipeline.search.space import FIRST_TRAINED, LADDER, techniques_of
 from edgecv.pipeline.search.trial import candidate, figures_of, steps_of, unmeasured
@@ -149,11 +149,10 @@ def _chosen(base: Recipe, attempts: list[Attempt]) -> tuple[Attempt, str]:
             last,
             f"{choice}: the first that holds the limits there; the test images chose nothing",
         )
-    nearest = min(
-        attempts,
-        key=lambda each: exceeded_with_speed(figures_of(each.report, each.recipe), base.gates),
-    )
-    return nearest, f"{choice}: none holds all limits there, and this one came nearest"
+    figures = [(each, figures_of(each.report, each.recipe)) for each in attempts]
+    return nearest(
+        figures, base.gates
+    ), f"{choice}: none holds all limits there, and this one came nearest"
 
 
 def _line(attempt: Attempt) -> str:

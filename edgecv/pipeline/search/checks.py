@@ -1,9 +1,7 @@
 """Checks of a search before its first trial: its folder, its limits, its data."""
 
 import json
-import math
 import re
-from bisect import bisect_left
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,20 +9,25 @@ from typing import Any
 from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.files import read_regular
 from edgecv.core.tables import json_value
-from edgecv.evaluation.statistics.binary_scores import difference_interval
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.recipe.search_space import SearchSpace
+from edgecv.pipeline.recipe.shown_drop import check_drop_is_shown
 from edgecv.system.storage import write_json
 
 IDENTITY = "search.json"
+LIMITS = "limits"
+"""The key of what may change: finished trials are judged again."""
 LARGEST_IDENTITY_BYTES = 10_000_000
-LARGEST_FRACTION = 0.5
-"""No source keeps this fraction of the training images for validation, or more."""
+
+LEAST_BYTES_OF_A_WEIGHT = {"none": 4.0, "float16": 2.0, "int8": 1.0, "dynamic": 1.0}
+"""By precision; half a byte where some weights have 4 bits."""
 
 
-def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
+def check_identity(folder: Path, identity: Mapping[str, Any]) -> bool:
     """Write what a search is about to its folder, or compare it with what is there.
 
-    Raises InputError for a folder of another search: its trials would prove nothing here.
+    Returns True where its trials were judged by other limits. Raises InputError for a folder of
+    another search: its trials would prove nothing here.
     """
     path = folder / IDENTITY
     found = json.loads(json.dumps(identity))
@@ -34,18 +37,26 @@ def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
                 str(folder), "exists already, and is no search", remedy="use another --name"
             )
         write_json(path, found)
-        return
+        return False
     try:
         before = json_value(read_regular(path, LARGEST_IDENTITY_BYTES))
     except ValueError:
         raise InputError(str(path), "is damaged", remedy="use another --name") from None
+    if not isinstance(before, dict):
+        raise InputError(str(path), "is damaged", remedy="use another --name")
     for key, value in found.items():
-        if not isinstance(before, dict) or before.get(key) != value:
+        if key != LIMITS and before.get(key) != value:
             raise InputError(
                 str(folder),
                 f"holds a search of another {key}",
                 remedy="use another --name: trained steps in --output are shared all the same",
             )
+    return bool(before.get(LIMITS) != found[LIMITS])
+
+
+def judged_by(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Write the limits that all trials were judged by."""
+    write_json(folder / IDENTITY, identity)
 
 
 def check_reachable(recipe: Recipe, images: Mapping[str, int], *, has_labels: bool) -> None:
@@ -68,46 +79,30 @@ def check_reachable(recipe: Recipe, images: Mapping[str, int], *, has_labels: bo
     check_drop_is_shown(recipe, images)
 
 
-def check_drop_is_shown(recipe: Recipe, images: Mapping[str, int]) -> None:
-    """Raise InputError for a given limit on the drop that too few validation images can show."""
-    limit, count = recipe.gates.max_drop_points, images["validation"]
-    if not recipe.task.has_binary_scores or not isinstance(limit, int | float):
-        return
-    least = least_lost_points(count)
-    if limit >= least:
-        return
-    shown, needed, remedy = math.ceil(100 * least) / 100, "", "give a larger --max-drop"
-    if limit:
-        enough = bisect_left(range(1, 2**40), -limit, key=lambda n: -least_lost_points(n)) + 1
-        needed = f", or {enough:,} validation images"
-        remedy = f"{remedy}, or {_more_images(recipe, images, enough)}"
-    raise InputError(
-        f"--max-drop {limit:g}",
-        f"cannot be shown on {count:,} validation images: with the same answer to each of them"
-        f" a file may still lose {shown:.2f} points (95% interval)",
-        accepted=f"{shown:.2f} or more here{needed}",
-        remedy=remedy,
-    )
+def check_size_is_reachable(recipe: Recipe, space: SearchSpace, parameters: int) -> None:
+    """Raise InputError for a limit on bytes that all weights of all recipes exceed.
 
-
-def _more_images(recipe: Recipe, images: Mapping[str, int], enough: int) -> str:
-    """Return the remedy for too few validation images: a fraction, where one gives enough."""
-    together = sum(images[split] for split in ("train", "calibration", "validation"))
-    given, fraction = together * recipe.data.validation, math.ceil(100 * enough / together) / 100
-    if fraction >= LARGEST_FRACTION:
-        return f"more images: no fraction below 0.5 of these {together:,} is enough"
-    if abs(images["validation"] - given) > max(1, 0.1 * given):  # Chosen by the data themselves.
-        return "more validation images"
-    return f"a recipe with [data] validation = {fraction:g}"
-
-
-def least_lost_points(images: int) -> float:
-    """Return the worse end of the 95% interval of a file that answers as the original does.
-
-    >>> round(least_lost_points(2500), 3)
-    0.153
+    ``parameters``: those of the model; 0 where they are not known.
     """
-    return 0.0 - 100 * difference_interval(0, 0, images)[0]
+    limit, shrink = recipe.gates.max_bytes, space.values("shrink") if _has(space, "shrink") else {}
+    is_open = _has(space, "student") or (_has(space, "shrink") and "keep" not in shrink)
+    if limit is None or is_open:  # Their parameters are known once they are made.
+        return
+    keep = min(shrink.get("keep", [1.0]))
+    a_weight = min(LEAST_BYTES_OF_A_WEIGHT.get(each, 0.5) for each in space.quantize)
+    least = int(parameters * keep**2 * a_weight)
+    if limit < least:
+        raise InputError(
+            f"--max-size {limit:,} bytes",
+            f"is reached by no recipe of the space: of {parameters:,} parameters, {keep:g} of the"
+            f" channels in {' or '.join(space.quantize)} take about {least:,} bytes",
+            accepted=f"{least:,} bytes or more",
+            remedy="or give another space under [search]",
+        )
+
+
+def _has(space: SearchSpace, name: str) -> bool:
+    return name in space.technique
 
 
 def kind_of_failure(error: EdgecvError) -> str:

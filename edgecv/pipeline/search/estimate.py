@@ -8,7 +8,7 @@ from edgecv.core.text import counted
 from edgecv.models.training.estimate import FORWARDS_A_STEP, duration
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
-from edgecv.pipeline.search.engine import ModelAndData
+from edgecv.pipeline.search.engines.contract import ModelAndData
 from edgecv.pipeline.search.options import PROMOTED, SearchOptions
 from edgecv.pipeline.search.space import LADDER, drawn_recipe, techniques_of
 from edgecv.pipeline.search.trial import steps_of

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from edgecv.core.report import Outcome
 from edgecv.core.text import counted, were
@@ -11,6 +11,7 @@ from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.trial import SearchTrial, TrialFigures
 from edgecv.reports.markdown_table import markdown_table
 
+T = TypeVar("T")
 INDISTINCT = 1.03
 """Ratio of two speeds within which they count as the same."""
 
@@ -126,6 +127,11 @@ def exceeded_with_speed(figures: TrialFigures, limits: Limits) -> float:
     if limits.min_speedup is not None and figures.speedup:
         found += max(0.0, limits.min_speedup / figures.speedup - 1)
     return found
+
+
+def nearest(found: Sequence[tuple[T, TrialFigures]], limits: Limits) -> T:
+    """Return the one of those found whose figures exceed the limits least: the first of equals."""
+    return min(found, key=lambda each: exceeded_with_speed(each[1], limits))[0]
 
 
 def ranked(trials: Sequence[SearchTrial], limits: Limits) -> list[SearchTrial]:

@@ -47,7 +47,12 @@ class BudgetOptions(CommandOptions):
     workers: Annotated[int | None, Flag(default="as cores and memory allow")] = Field(
         default=None, ge=1, le=1024
     )
-    """Trials at a time on this machine."""
+    """Trials at a time: on this machine, or on all nodes of a Ray cluster together."""
+    engine: Literal["local", "ray"] = "local"
+    """Where trials run: in processes of this machine, or as tasks on a Ray cluster that is there
+    already (extra: ray)."""
+    ray_address: Annotated[str | None, Flag(default="auto")] = None
+    """The cluster of --engine ray: HOST:PORT, or auto for the one that this machine is part of."""
 
 
 class SearchOptions(

@@ -16,22 +16,23 @@ from edgecv.core.text import counted
 from edgecv.models.training.estimate import duration
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
-from edgecv.pipeline.search.checks import check_identity, check_reachable, kind_of_failure
-from edgecv.pipeline.search.engine import (
-    Engine,
-    LocalEngine,
-    ModelAndData,
-    Result,
-    usual_workers,
+from edgecv.pipeline.search.checks import (
+    check_identity,
+    check_reachable,
+    check_size_is_reachable,
+    judged_by,
+    kind_of_failure,
 )
+from edgecv.pipeline.search.engines.choice import engine_of
+from edgecv.pipeline.search.engines.contract import Done, Engine, ModelAndData, Result, run_all
 from edgecv.pipeline.search.estimate import cost_of, plan_text
 from edgecv.pipeline.search.front import (
     FrontPoint,
     SearchResult,
-    exceeded_with_speed,
     front_of,
     held_limits,
     limits_note,
+    nearest,
     ranked,
     significance_notes,
     status_text,
@@ -73,9 +74,8 @@ def search(options: SearchOptions, on_event: OnEvent = ignore_event) -> SearchRe
 def plan(options: SearchOptions, on_event: OnEvent = ignore_event) -> str:
     """Return the space of a search and its cost, as text; nothing is trained or written."""
     with opened(options, on_event) as found:
-        workers = options.workers or usual_workers()
         space, facts = found.look()
-        return plan_text(options, found.base, space, facts, workers, found.left_out)
+        return plan_text(options, found.base, space, facts, found.engine.workers, found.left_out)
 
 
 def status(options: SearchOptions) -> str:
@@ -93,7 +93,7 @@ def opened(options: SearchOptions, on_event: OnEvent) -> Iterator["RecipeSearch"
     optuna()
     store = Store(Path(options.output), base.name)
     store.check_writable()
-    with closing(LocalEngine(store, options.workers or usual_workers())) as engine:
+    with closing(engine_of(options, base, store, on_event)) as engine:
         yield RecipeSearch(options, base, store, engine, on_event)
 
 
@@ -118,8 +118,12 @@ class RecipeSearch:
         """Run all trials, prove the front, and write its pages."""
         folder = self.store.root / self.store.group
         folder.mkdir(parents=True, exist_ok=True)
-        check_identity(folder, self._identity(space, facts))
+        identity = self._identity(space, facts)
+        has_other_limits = check_identity(folder, identity)
         self.proposals = Proposals(folder, space, self.base, self.options.sampler)
+        if has_other_limits:
+            self._judge_again()
+            judged_by(folder, identity)
         self.proposals.first(LADDER, self.options.training)
         number = 0
         while self._goes_on():
@@ -143,6 +147,20 @@ class RecipeSearch:
             write_bytes(folder / "front.html", to_comparison(self.reports).encode())
         return result
 
+    def _judge_again(self) -> None:
+        """Judge the finished trials by other limits than before: nothing is run again."""
+        finished = [each for each in self.proposals.trials if each.state == "finished"]
+        self._say(f"judging {counted(len(finished), 'finished trial')} by other limits")
+        run_all(
+            self.engine,
+            [self._recipe(each, 1.0) for each in finished],
+            self._done({each.number: each for each in finished}),
+        )
+        self.notes.append(
+            f"the limits were changed after {counted(len(finished), 'finished trial')}: these were"
+            " proposed under others, and judged again"
+        )
+
     def _too_short(self, space: SearchSpace, facts: ModelAndData) -> InputError:
         """Return the error for a time that was over before the first trial began."""
         one = self.options.model_copy(update={"trials": 1, "minutes": None})
@@ -163,6 +181,7 @@ class RecipeSearch:
         check_reachable(self.base, facts.images, has_labels=facts.has_labels)
         space, left_out = reachable(space, candidates, facts.unfit)
         self.left_out |= left_out
+        check_size_is_reachable(self.base, space, facts.parameters)
         for name, reason in left_out.items():
             self._say(f"{name} is left out: {reason}")
         return space, facts
@@ -171,7 +190,8 @@ class RecipeSearch:
         """Return what must be the same for a search to go on."""
         return {
             "data": facts.sha256,
-            "recipe": self.base.table(),
+            "recipe": {key: each for key, each in self.base.table().items() if key != "gates"},
+            "limits": self.base.table()["gates"],
             "space": space.model_dump(mode="json"),
             "sampler": self.options.sampler,
             "generation": self.options.generation,
@@ -218,11 +238,15 @@ class RecipeSearch:
         self, trials: Sequence[SearchTrial], fraction: float, known: dict[int, SearchTrial]
     ) -> None:
         """Run the recipes of trials on validation images, and keep what came of each."""
-        recipes = {each.number: self._recipe(each, fraction) for each in trials}
-        numbers = {recipe.name: number for number, recipe in recipes.items()}
+        recipes = [self._recipe(each, fraction) for each in trials]
+        run_all(self.engine, recipes, self._done(known), lambda: not self._is_over())
+
+    def _done(self, known: dict[int, SearchTrial]) -> Done:
+        """Return what keeps the result of each recipe of these trials."""
 
         def done(recipe: Recipe, result: Result) -> None:
-            trial = known[numbers[recipe.name]]
+            number = int(recipe.name.removeprefix(f"{self.base.name}-").partition("-")[0])
+            trial = known[number]
             error = result if isinstance(result, EdgecvError) else unmeasured(result)
             if error is None and isinstance(result, Report):
                 trial = trial.with_report(result, recipe)
@@ -235,7 +259,7 @@ class RecipeSearch:
             if error is not None:
                 self._count(error)
 
-        self.engine.run_all(list(recipes.values()), done, lambda: not self._is_over())
+        return done
 
     def _count_done(self, known: dict[int, SearchTrial]) -> None:
         """Show how many trials are done."""
@@ -265,20 +289,14 @@ class RecipeSearch:
         trials = self.proposals.trials
         front = front_of(trials)
         points = self._points(front)
-        finished = [each for each in trials if each.state == "finished" and each.figures]
-        nearest = None
-        if not front and finished:
-            nearest = min(
-                finished,
-                key=lambda each: exceeded_with_speed(each.figures, self.base.gates),  # type: ignore[arg-type]
-            )
+        finished = [(each, each.figures) for each in trials if each.figures and each.outcome]
         return SearchResult(
             name=self.base.name,
             folder=str(self.store.root / self.store.group),
             limits=held_limits(self.base),
             trials=tuple(trials),
             front=tuple(points),
-            nearest=nearest,
+            nearest=nearest(finished, self.base.gates) if finished and not front else None,
             notes=(limits_note(self.base), *self.notes, *significance_notes(trials, points)),
         )
 
@@ -303,7 +321,7 @@ class RecipeSearch:
                 raise result
             found[recipe.name] = result
 
-        self.engine.run_all([*recipes.values()], done)
+        run_all(self.engine, [*recipes.values()], done)
         self.reports = [found[name] for name in trials]
         return [
             FrontPoint(

@@ -52,7 +52,7 @@ class SearchTrial:
     steps: str
     """Its techniques and its precision in a line."""
     key: str
-    """Hash of the recipe: no recipe is tried twice."""
+    """Hash of the recipe without its limits: no recipe is tried twice."""
     recipe: Mapping[str, Any]
     trains: bool
     state: State = "proposed"
@@ -68,7 +68,7 @@ class SearchTrial:
     def proposed(cls, recipe: Recipe, number: int, *, generation: int, proposal: int) -> Self:
         """Return the trial of a recipe that was not tried yet."""
         table = recipe.table()
-        key = content_key({**table, "name": ""})
+        key = content_key({**table, "name": "", "gates": {}})
         trains = any(each.trainings for each in recipe.techniques)
         return cls(number, generation, proposal, steps_of(recipe), key, table, trains)
 

@@ -19,6 +19,8 @@ from edgecv.system.isolation.typed_errors import OUT_OF_MEMORY
 from edgecv.system.system_limits import OwnLimits, SystemLimit, limit_reached
 
 T = TypeVar("T")
+Answer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Answers a question that a child asks while it works."""
 
 LONGEST_TEXT = 2000
 LONGEST_CAUSE = 300
@@ -54,6 +56,7 @@ class Request(Generic[T]):
     """Longest time of the whole request."""
     on_progress: Callable[[int], None] = lambda done: None
     arrays: Sequence[NDArray[Any]] = ()
+    on_question: Answer | None = None
 
 
 class Exchange(Generic[T]):
@@ -104,6 +107,8 @@ class Exchange(Generic[T]):
                         self._request.on_progress(_whole_number(frame.header.get("done")))
                     case "failure":
                         raise self._refusal(frame.header)
+                    case "question" if self._request.on_question is not None:
+                        self._child.send(self._request.on_question(frame.header))
                     case kind:
                         raise MalformedFrame(f"a frame of kind {kind!r}")
         except EOFError:

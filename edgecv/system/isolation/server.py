@@ -33,7 +33,7 @@ from edgecv.system.isolation.protocol import (
     unpack,
     write_all,
 )
-from edgecv.system.isolation.typed_errors import OUT_OF_MEMORY, TYPED_ERRORS
+from edgecv.system.isolation.typed_errors import OUT_OF_MEMORY, parts_of
 from edgecv.system.system_limits import keep_a_second_of_processor_time
 
 LONGEST_START_S = 900.0
@@ -91,6 +91,11 @@ class ActionServer:
         """Report the number of finished images to the parent."""
         self._send({"kind": "progress", "done": done})
 
+    def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parent's answer to a question of the action that is running."""
+        self._send({"kind": "question", **question})
+        return unpack(lambda count: read_exactly(self._requests, count)).header
+
     def heartbeat(self) -> None:
         """Signal progress to the parent, at most once a second."""
         if time.monotonic() - self._sent_at > SECONDS_BETWEEN_HEARTBEATS:
@@ -125,9 +130,7 @@ class ActionServer:
             found = f"needs more than {most} of memory while {self.doing}"
             return {"error": OUT_OF_MEMORY, "found": found}
         if isinstance(error, EdgecvError):
-            name = next(cls.__name__ for cls in type(error).__mro__ if cls.__name__ in TYPED_ERRORS)
-            parts = ("where", "found", "accepted", "remedy")
-            return {"error": name, **{part: getattr(error, part) for part in parts}}
+            return parts_of(error)
         if isinstance(error, OSError):
             return {"found": f"cannot be read: {error.strerror or error}"}
         if isinstance(error, RecursionError):

@@ -11,6 +11,7 @@ from edgecv.system.storage.atomic_files import (
 )
 from edgecv.system.storage.hashing import bytes_of, content_key, describe, tree_sha256
 from edgecv.system.storage.manifest import MANIFEST, check_seal, is_sealed, seal
+from edgecv.system.storage.packing import pack
 from edgecv.system.storage.run_store import RESERVED_NAMES, SPACE_BYTES, Store
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "file_sha256",
     "is_sealed",
     "on_disk",
+    "pack",
     "refusal",
     "seal",
     "tree_sha256",

@@ -15,6 +15,8 @@ from edgecv.core.errors import InputError, StepError
 from edgecv.system.storage.atomic_files import FULL, check_space, existing, flush, on_disk, refusal
 from edgecv.system.storage.locks import hold
 from edgecv.system.storage.manifest import check_seal, seal
+from edgecv.system.storage.packing import unpack
+from edgecv.system.storage.stage_sharing import NotShared, StageSharing
 
 RESERVED_NAMES = ("baselines", "logs")
 SPACE_BYTES = 64_000_000
@@ -25,11 +27,13 @@ class Store:
     """The output folder: runs and baselines for users, ``.store`` for resuming.
 
     ``group``: the folder in it that new runs are written to, where they are those of a search.
+    ``sharing``: other stores that make the same stages, each of them once.
     """
 
-    def __init__(self, root: Path, group: str = "") -> None:
+    def __init__(self, root: Path, group: str = "", sharing: StageSharing | None = None) -> None:
         self.root = root
         self.group = group
+        self.sharing = sharing or NotShared()
 
     @classmethod
     def at(cls, output: str) -> Self:
@@ -74,10 +78,20 @@ class Store:
         """
         place = self.place(kind, name)
         with self.lock(f"{kind}-{name}", wait=True):
-            if self.find(kind, name) is None:
+            if self.find(kind, name) is None and not self.sharing.fetch(kind, name):
                 with self.writing(place, replace=True) as folder:
                     make(folder)
+                self.sharing.publish(kind, name)
         return place
+
+    def receive(self, place: Path, content: bytes) -> None:
+        """Write a sealed folder of another store to its place, unless it is there.
+
+        Raises InputError where it did not arrive as it was sealed.
+        """
+        if not place.exists():
+            with self.writing(place) as folder:
+                unpack(content, folder)
 
     @contextmanager
     def writing(self, place: Path, *, replace: bool = False) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from edgecv.core.report import Report, SplitFacts
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.checks import check_reachable
-from edgecv.pipeline.search.engine import ModelAndData
+from edgecv.pipeline.search.engines.contract import ModelAndData
 from edgecv.pipeline.search.estimate import cost_of, plan_text
 from edgecv.pipeline.search.front import (
     SearchResult,
@@ -91,15 +92,24 @@ class KnowingEngine:
         unfit = ["no" if each.name in self.unfit else "" for each in candidates]
         return replace(LOOKED, unfit=unfit)
 
-    def run_all(
-        self, recipes: Sequence[Recipe], done: Any, may_begin: Callable[[], bool] = lambda: True
-    ) -> None:
-        for recipe in recipes:
-            if len(self.names) == self.stop_after:
-                raise KeyboardInterrupt
-            if may_begin():
-                self.names.append(recipe.name)
-                done(recipe, self.fails(recipe) or report_of(recipe))
+    def submit(
+        self, recipe: Recipe, may_begin: Callable[[], bool] = lambda: True
+    ) -> Future[Report | None]:
+        future: Future[Report | None] = Future()
+        if len(self.names) == self.stop_after:
+            future.set_exception(KeyboardInterrupt())
+        elif not may_begin():
+            future.set_result(None)
+        else:
+            self.names.append(recipe.name)
+            if error := self.fails(recipe):
+                future.set_exception(error)
+            else:
+                future.set_result(report_of(recipe))
+        return future
+
+    def close(self) -> None:
+        pass
 
 
 def searched(folder: Path, engine: KnowingEngine | None = None, **options: Any) -> SearchResult:

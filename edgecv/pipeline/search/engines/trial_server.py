@@ -1,13 +1,14 @@
-"""The child's side of the local engine: a process that runs recipes, one after the other."""
+"""The child's side of an engine: a process that runs recipes, one after the other."""
 
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgecv.core.data import SPLITS
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, StepError
 from edgecv.core.events import Event
 from edgecv.core.registry import TECHNIQUES
 from edgecv.models.training.estimate import seconds_of
@@ -16,6 +17,7 @@ from edgecv.pipeline.export import check_calibration
 from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.pipeline.run import compress
 from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
+from edgecv.reports.json_file import read_report
 from edgecv.system.isolation.server import ActionServer, Response
 from edgecv.system.storage import Store, check_seal
 from edgecv.system.timing_slot import SLOT
@@ -24,6 +26,9 @@ IDENTITY = ("train", "validation", "test")
 """Splits that must be the same for a search to go on."""
 BATCH = 128
 """Images of a step whose time is taken."""
+
+WAIT_S = 0.5
+"""Time between two questions for a stage that another store is making."""
 
 
 def main() -> None:
@@ -40,15 +45,23 @@ class TrialServer:
         self._server = server
         self._log = Path(tempfile.mkstemp(suffix=".log")[1])
 
-    def run(self, recipe: dict[str, Any], root: str, group: str) -> Response:
-        """Run a recipe, unless its run is there already, and check its files."""
-        parsed, store = parse_recipe(recipe, str(recipe["name"])), Store(Path(root), group)
+    def run(self, recipe: dict[str, Any], root: str, group: str, shares: bool) -> Response:
+        """Run a recipe, or judge its run that is there by other limits, and check its files.
+
+        ``shares``: the parent knows other stores that make the same stages.
+        """
+        parsed = parse_recipe(recipe, str(recipe["name"]))
+        store = Store(Path(root), group, ParentSharing(self._server) if shares else None)
         place = store.run_folder(parsed.name)
-        if not place.exists():
+        stored = read_report(place).recipe if place.exists() else {"gates": None}
+        if stored["gates"] != parsed.table()["gates"]:
+            # The number of recipes that were tried is said in it, and no part of what was run.
+            remark = {"remark": stored.get("remark", parsed.settings.remark)}
+            asked = parsed.replace(settings=parsed.settings.model_copy(update=remark))
             SLOT.join()
             try:
-                with open_run(store, parsed.settings, self._on_event, self._log) as context:
-                    compress(parsed, context)
+                with open_run(store, asked.settings, self._on_event, self._log) as context:
+                    compress(asked, context)
             finally:
                 SLOT.leave()
         check_seal(place)
@@ -62,8 +75,10 @@ class TrialServer:
             model = open_user_model(parsed, context)
             check_calibration(parsed, model.data)
             data = model.data
-            with parsed.baseline.trusted.scope():
-                found = tried_techniques(model, candidates)
+            found: dict[str, Any] = {"unfit": [], "parameters": 0, "seconds_a_step": 0.0}
+            if candidates:
+                with parsed.baseline.trusted.scope():
+                    found = tried_techniques(model, candidates)
             return {
                 "images": {name: len(data.split(name)) for name in SPLITS},
                 "sha256": {name: data.split(name).sha256 for name in IDENTITY},
@@ -74,6 +89,30 @@ class TrialServer:
     def _on_event(self, event: Event) -> None:
         self._server.heartbeat()
         SLOT.give_way(event)
+
+
+class ParentSharing:
+    """The stages of other stores, which the parent of this process can reach."""
+
+    def __init__(self, server: ActionServer) -> None:
+        self._server = server
+
+    def fetch(self, kind: str, name: str) -> bool:
+        """Have the parent bring a stage, once another store has made it; False: make it."""
+        with SLOT.idle():
+            while (state := self._ask("fetch", kind, name)) == "wait":
+                time.sleep(WAIT_S)
+        return state == "there"
+
+    def publish(self, kind: str, name: str) -> None:
+        """Have the parent give a stage to the other stores."""
+        self._ask("publish", kind, name)
+
+    def _ask(self, action: str, kind: str, name: str) -> str:
+        answer = self._server.ask({"do": action, "stage": kind, "name": name})
+        if "found" in answer:
+            raise StepError("the head of the search", str(answer["found"]))
+        return str(answer["state"])
 
 
 def tried_techniques(model: UserModel, tables: list[Any]) -> dict[str, Any]:

@@ -1,0 +1,228 @@
+"""The engine on a Ray cluster: each trial is a task, tried again where its node is lost."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.metadata import version
+from typing import Any
+
+from edgecv.core.closing import Closing
+from edgecv.core.errors import InputError, RuntimeFailure, StepError
+from edgecv.core.events import Event, OnEvent
+from edgecv.core.plugins import Technique
+from edgecv.core.report import Report
+from edgecv.core.text import counted
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.search.engines.contract import (
+    MayBegin,
+    ModelAndData,
+    UnfitMachine,
+    always,
+)
+from edgecv.pipeline.search.engines.local import BYTES_A_WORKER, CORES_A_WORKER, TrialClient
+from edgecv.pipeline.search.engines.ray.cluster import RayNode, connect, nodes, on_node, ray
+from edgecv.pipeline.search.engines.ray.head import SearchHead
+from edgecv.pipeline.search.engines.ray.node import (
+    SET_BY_RAY,
+    Delivery,
+    Order,
+    check_data,
+    look_at_data,
+    run_trial,
+)
+from edgecv.pipeline.search.engines.ray.software import installed
+from edgecv.reports.json_file import read_report
+from edgecv.system.isolation.typed_errors import error_of
+from edgecv.system.storage import Store, check_seal
+
+ATTEMPTS = 5
+"""Nodes that a trial may lose before it counts as failed."""
+LOOK_S = 1.0
+"""Time between two looks at whether trials may still begin."""
+LOOK_AT_NODES_S = 600.0
+"""Longest time for a node to open model and data."""
+
+
+class RayEngine(Closing):
+    """Tasks on an existing Ray cluster, ``at_a_time`` of them submitted at a time."""
+
+    def __init__(self, store: Store, address: str, at_a_time: int, on_event: OnEvent) -> None:
+        self._store, self._on_event = store, on_event
+        self._is_own = connect(address)
+        library = ray()
+        self._nodes = self._fit()
+        cores = min(CORES_A_WORKER, *(each.cpus for each in self._nodes))
+        self._needs = {"num_cpus": cores, "memory": BYTES_A_WORKER, "max_retries": 0}
+        self._head = (
+            library.remote(SearchHead)
+            .options(num_cpus=0, scheduling_strategy=on_node(self._own_node()))
+            .remote(str(store.root.absolute()))
+        )
+        self._task = library.remote(run_trial)
+        self._sha256: dict[str, str] = {}
+        self._processors: set[str] = set()
+        self._threads = ThreadPoolExecutor(at_a_time)
+        self._is_closed = False
+
+    @staticmethod
+    def _own_node() -> str:
+        found: str = ray().get_runtime_context().get_node_id()
+        return found
+
+    def _fit(self) -> list[RayNode]:
+        """Return the nodes that a trial fits on. Raises InputError where there is none."""
+        found = nodes()
+        fit = [each for each in found if each.memory_bytes >= BYTES_A_WORKER]
+        if not fit:
+            raise InputError(
+                "--engine ray",
+                f"none of {counted(len(found), 'node')} with processors has the memory of a trial",
+                accepted=f"nodes with {BYTES_A_WORKER / 2**30:.0f} GiB or more, and a processor",
+                remedy="see ray status",
+            )
+        return fit
+
+    @property
+    def workers(self) -> int:
+        """Trials that the nodes of now can run at a time."""
+        cores = self._needs["num_cpus"]
+        return sum(
+            int(min(each.cpus // cores, each.memory_bytes // BYTES_A_WORKER))
+            for each in self._nodes
+        )
+
+    def close(self) -> None:
+        """End all tasks: what had come back is in the store."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        # Before the connection ends: a call without one would start a cluster.
+        self._threads.shutdown(cancel_futures=True)
+        ray().kill(self._head)
+        if self._is_own:
+            ray().shutdown()
+
+    def look(self, recipe: Recipe, candidates: Sequence[Technique]) -> ModelAndData:
+        """Open model and data here and on each node, with the same versions and the same data."""
+        library = ray()
+        self._check_packages()
+        order, task = self._order(recipe, "look"), library.remote(look_at_data)
+        needs = {"num_cpus": 0, "max_retries": 0}
+        asked = [
+            task.options(scheduling_strategy=on_node(each.id), **needs).remote(order)
+            for each in self._nodes
+        ]
+        with TrialClient(self._store) as client:
+            found = client.look(recipe, candidates)
+        self._sha256 = found.sha256
+        for node, reference in zip(self._nodes, asked, strict=True):
+            try:
+                delivery: Delivery = library.get(reference, timeout=LOOK_AT_NODES_S)
+            except library.exceptions.RayError as error:
+                raise RuntimeFailure(
+                    f"node {node.name}", f"did not open model and data: {_first_line(error)}"
+                ) from None
+            self._check(delivery)
+            check_data(node.name, delivery.sha256, found.sha256)
+        self._say(f"{counted(len(self._nodes), 'node')}: {', '.join(n.name for n in self._nodes)}")
+        return found
+
+    def _check_packages(self) -> None:
+        """Raise InputError where a node has no edgecv: it could not even say its versions."""
+
+        def has_edgecv() -> bool:
+            from importlib.util import find_spec
+
+            return find_spec("edgecv") is not None
+
+        library = ray()
+        # A function of a function is sent as it is: one of this module would be imported there.
+        task = library.remote(has_edgecv)
+        asked = [
+            task.options(num_cpus=0, scheduling_strategy=on_node(each.id)).remote()
+            for each in self._nodes
+        ]
+        for node, has in zip(self._nodes, library.get(asked), strict=True):
+            if not has:
+                raise InputError(
+                    f"node {node.name}",
+                    "has no edgecv",
+                    remedy=f'pip install "edgecv=={version("edgecv")}" there',
+                )
+
+    def submit(self, recipe: Recipe, may_begin: MayBegin = always) -> Future[Report | None]:
+        """Run a recipe on a node: see ``Engine``."""
+        return self._threads.submit(self._run, recipe, may_begin)
+
+    def _run(self, recipe: Recipe, may_begin: MayBegin) -> Report | None:
+        place = self._store.run_folder(recipe.name)
+        if not place.exists():
+            if not may_begin():
+                return None
+            delivery = self._delivered(recipe, may_begin)
+            self._check(delivery)
+            if delivery.run is None:
+                return None
+            self._store.receive(place, delivery.run)
+        check_seal(place)
+        return read_report(place)
+
+    def _delivered(self, recipe: Recipe, may_begin: MayBegin) -> Delivery:
+        """Return what a node delivers; a trial whose node is lost begins again on another."""
+        library, cause = ray(), ""
+        for attempt in range(ATTEMPTS):
+            order = self._order(recipe, f"{recipe.name}/{attempt}")
+            reference = self._task.options(**self._needs).remote(order, self._head)
+            try:
+                return self._waited_for(reference, may_begin)
+            except library.exceptions.RayTaskError:
+                raise  # A bug of ours: it would come again.
+            except library.exceptions.RayError as error:
+                cause = _first_line(error)
+                self._say(f"{recipe.name} was lost with its node, and begins again: {cause}")
+            finally:
+                self._head.release.remote(order.holder)
+        raise RuntimeFailure(recipe.name, f"was lost with its node {ATTEMPTS} times: {cause}")
+
+    def _waited_for(self, reference: Any, may_begin: MayBegin) -> Delivery:
+        library = ray()
+        while not library.wait([reference], timeout=LOOK_S)[0]:
+            if self._is_closed:
+                library.cancel(reference, force=True)
+                raise StepError("the search", "was ended")
+            if not may_begin():
+                self._head.begin_no_more.remote()
+        found: Delivery = library.get(reference)
+        return found
+
+    def _order(self, recipe: Recipe, holder: str) -> Order:
+        return Order(
+            recipe=recipe.table(),
+            group=self._store.group,
+            holder=holder,
+            folder=os.getcwd(),
+            software=installed(),
+            sha256=self._sha256,
+            environment={key: os.environ[key] for key in SET_BY_RAY if key in os.environ},
+        )
+
+    def _check(self, delivery: Delivery) -> None:
+        """Raise the error that a node delivers; say once that times are of several processors."""
+        if delivery.error is not None:
+            error = error_of(delivery.error)
+            if delivery.is_unfit:
+                raise UnfitMachine(error.where, error.found, remedy=error.remedy)
+            raise error
+        before = len(self._processors)
+        self._processors |= {delivery.processor} - {""}
+        if before == 1 and len(self._processors) > 1:
+            self._say(
+                f"times are of {' and '.join(sorted(self._processors))}: they are not comparable"
+            )
+
+    def _say(self, message: str) -> None:
+        self._on_event(Event("search", message))
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
