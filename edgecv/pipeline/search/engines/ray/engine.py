@@ -1,8 +1,10 @@
 """The engine on a Ray cluster: each trial is a task, tried again where its node is lost."""
 
 import os
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -43,6 +45,14 @@ LOOK_AT_NODES_S = 600.0
 """Longest time for a node to open model and data."""
 
 
+@dataclass(frozen=True)
+class TrialTimes:
+    """How long a trial took on its node, and the head to write and check its run."""
+
+    trial_s: float
+    received_s: float
+
+
 class RayEngine(Closing):
     """Tasks on an existing Ray cluster, ``at_a_time`` of them submitted at a time."""
 
@@ -61,6 +71,7 @@ class RayEngine(Closing):
         self._task = library.remote(run_trial)
         self._sha256: dict[str, str] = {}
         self._processors: set[str] = set()
+        self.times: list[TrialTimes] = []
         self._threads = ThreadPoolExecutor(at_a_time)
         self._is_closed = False
 
@@ -90,6 +101,11 @@ class RayEngine(Closing):
             int(min(each.cpus // cores, each.memory_bytes // BYTES_A_WORKER))
             for each in self._nodes
         )
+
+    def published(self) -> dict[str, int]:
+        """Return how many times each stage was made on the nodes."""
+        found: dict[str, int] = ray().get(self._head.published.remote())
+        return found
 
     def close(self) -> None:
         """End all tasks: what had come back is in the store."""
@@ -163,7 +179,9 @@ class RayEngine(Closing):
             self._check(delivery)
             if delivery.run is None:
                 return None
+            began = time.monotonic()
             self._store.receive(place, delivery.run)
+            self.times.append(TrialTimes(delivery.seconds, time.monotonic() - began))
         check_seal(place)
         return read_report(place)
 

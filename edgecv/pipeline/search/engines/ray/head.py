@@ -3,6 +3,7 @@
 Each stage is made once: who asks for one that nobody has is told to make it, and the others wait.
 """
 
+from collections import Counter
 from pathlib import Path
 
 from edgecv.system.storage import Store, pack
@@ -17,6 +18,11 @@ class SearchHead:
         self._store = Store(Path(root))
         self._makers: dict[tuple[str, str], str] = {}
         self._is_over = False
+        self._published: Counter[str] = Counter()
+
+    def published(self) -> dict[str, int]:
+        """Return how many times each stage was made."""
+        return dict(self._published)
 
     def begin(self) -> bool:
         """Return False where no trial may begin any more."""
@@ -38,6 +44,7 @@ class SearchHead:
 
     def publish(self, kind: str, name: str, content: bytes) -> None:
         """Write a stage that a trial has made to the store."""
+        self._published[f"{kind}/{name}"] += 1
         self._store.receive(self._store.place(kind, name), content)
         self._makers.pop((kind, name), None)
 

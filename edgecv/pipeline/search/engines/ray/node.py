@@ -6,6 +6,7 @@ and no worker is in a child: each can be killed without the other.
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class Delivery:
     is_unfit: bool = False
     """True where the error is of the node, and not of the recipe."""
     processor: str = ""
+    seconds: float = 0.0
+    """Time that the run took on the node."""
 
 
 class NodeWorker:
@@ -132,7 +135,10 @@ def run_trial(order: Order, head: Any) -> Delivery:
     def work(worker: NodeWorker, node: str) -> Delivery:
         if not worker.get(head.begin.remote()):
             return Delivery(node)
-        return Delivery(node, worker.run(order, head), processor=installed().processor)
+        began = time.monotonic()
+        run = worker.run(order, head)
+        seconds = time.monotonic() - began
+        return Delivery(node, run, processor=installed().processor, seconds=seconds)
 
     return _at_work(order, work)
 
