@@ -1,10 +1,11 @@
 """A Ray cluster on this machine, whose raylets have folders of their own and can be killed."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -57,17 +58,13 @@ class RayNodes:
 @contextmanager
 def ray_nodes(folder: Path, count: int = 2) -> Iterator[RayNodes]:
     """Yield a cluster. Its workers are not nicer than other processes, as they are by default."""
-    before = os.environ.get(NICENESS)
-    os.environ[NICENESS] = "0"
-    nodes = RayNodes(folder, count)
-    try:
-        yield nodes
-    finally:
-        nodes.close()
-        if before is None:
-            del os.environ[NICENESS]
-        else:
-            os.environ[NICENESS] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(NICENESS, "0")
+        nodes = RayNodes(folder, count)
+        try:
+            yield nodes
+        finally:
+            nodes.close()
 
 
 def short_recipes(model: Path, count: int, **options: Any) -> list[Recipe]:
