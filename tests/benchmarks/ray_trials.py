@@ -9,9 +9,9 @@ import argparse
 import heapq
 import random
 import sys
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,13 +52,13 @@ def timed(engine: Engine, recipes: Sequence[Recipe]) -> Clock:
     return clock
 
 
-def kill_at_moments(nodes: RayNodes, count: int, over_s: float, ended: threading.Event) -> None:
-    """Kill a raylet at random moments of the next seconds."""
+def kill_at_moments(nodes: RayNodes, count: int, over_s: float, running: Future[Clock]) -> None:
+    """Kill a raylet at random moments of the next seconds: in the main thread, as Ray wants."""
     chance = random.Random(0)
-    moments = sorted(chance.uniform(0, over_s) for _ in range(count))
     began = time.monotonic()
-    for moment in moments:
-        if ended.wait(max(0.0, began + moment - time.monotonic())):
+    for moment in sorted(chance.uniform(0, over_s) for _ in range(count)):
+        left = began + moment - time.monotonic()
+        if wait([running], max(0.0, left)).done:
             return
         print(f"killing a raylet after {time.monotonic() - began:.1f} s", flush=True)
         nodes.kill_one()
@@ -99,14 +99,10 @@ def main() -> None:
         RayEngine(on_ray, nodes.address, len(recipes), lambda e: print(e.message)) as engine,
     ):
         engine.look(recipes[0], [])
-        ended = threading.Event()
-        killer = threading.Thread(
-            target=kill_at_moments, args=(nodes, given.kills, given.over, ended)
-        )
-        killer.start()
-        clock = timed(engine, recipes)
-        ended.set()
-        killer.join()
+        with ThreadPoolExecutor(1) as thread:
+            running = thread.submit(timed, engine, recipes)
+            kill_at_moments(nodes, given.kills, given.over, running)
+            clock = running.result()
         made, times = engine.published(), engine.times
     with LocalEngine(here, 1) as local:
         alone = timed(local, recipes)

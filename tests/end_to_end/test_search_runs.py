@@ -127,6 +127,31 @@ def test_a_limit_that_cannot_be_shown_is_refused_before_anything_is_written(
 
 
 @pytest.mark.slow
+def test_a_finished_search_is_judged_by_other_limits(model: Path, tmp_path: Path) -> None:
+    first = searched(model, tmp_path, trials=1)
+    validated = tmp_path / "s/s-000-validation"
+    before = read_report(validated)
+    second = searched(model, tmp_path, trials=1, max_size=3000)
+    assert (first.outcome, second.outcome) == ("passed", "failed")
+    after = read_report(validated)
+    check_seal(validated)
+    assert after.comparisons == before.comparisons
+    assert after.recipe["gates"]["max_bytes"] == 3000
+    third = searched(model, tmp_path, trials=1)
+    assert (third.outcome, [each.trial.number for each in third.front]) == ("passed", [0])
+
+
+@pytest.mark.slow
+def test_auto_begins_nothing_once_its_time_is_over(model: Path, tmp_path: Path) -> None:
+    report = edgecv.compress(
+        model, data="digits", formats="tflite", max_drop=5, max_size=3000, auto=True,
+        minutes=0.001, output=tmp_path,
+    )  # fmt: skip
+    assert "chosen by --auto among 1 recipe on 135" in report.recipe["remark"]
+    assert report.outcome == "failed"
+
+
+@pytest.mark.slow
 def test_auto_gives_the_nearest_where_nothing_holds(model: Path, tmp_path: Path) -> None:
     report = edgecv.compress(
         model, data="digits", formats="tflite", max_drop=5, max_size=9000, epochs=1, auto=True,

@@ -43,7 +43,8 @@ class TrainingOptions(CommandOptions):
     learning_rate: Annotated[float | None, Flag("--lr")] = None
     """The highest learning rate of that training."""
     minutes: float | None = None
-    """Train a baseline for about so many minutes, in place of a number of epochs."""
+    """Train a baseline for about so many minutes, in place of a number of epochs. Beside --auto:
+    begin no further recipe after so many (15)."""
     batch: int | None = None
     """Images a step of that training."""
     patience: int | None = None

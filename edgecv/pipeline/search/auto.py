@@ -1,5 +1,6 @@
 """The first recipe that holds the limits: recipes are tried in turn, the cheapest first."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from edgecv.pipeline.user_models import check_user_model
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store, check_seal
 
+USUAL_MINUTES = 15.0
+"""Time after which no further recipe is begun."""
 WORTH_BYTES = 0.95
 """Most bytes of a file that is worth it, as a fraction of the float file's."""
 WORTH_SPEED = 0.97
@@ -50,9 +53,11 @@ def compress_auto(
 ) -> Report:
     """Run the first recipe that holds the limits, or the one that came nearest, on test images.
 
-    Raises InputError for limits that no file could be shown to hold, StepError where a step fails.
+    No recipe is begun after ``minutes``; the first is always tried. Raises InputError for limits
+    that no file could be shown to hold, StepError where a step fails.
     """
-    base = first_recipe(options)
+    minutes = USUAL_MINUTES if options.minutes is None else options.minutes
+    base, began = first_recipe(options), time.monotonic()
     store = Store.at(options.output)
     check_user_model(base)
     preflight(base, store, options.force)
@@ -68,6 +73,9 @@ def compress_auto(
 
     attempts: list[Attempt] = []
     for number, recipe in enumerate(ladder(base, training)):
+        if attempts and time.monotonic() - began > 60 * minutes:
+            say(f"--minutes {minutes:g} are over: no further recipe is tried")
+            break
         name = f"{base.name}-{number:03d}-validation"
         trial = judged_on_validation(base, recipe, name, 1.0)
         say(f"trying {steps_of(recipe)} on validation images")
@@ -93,7 +101,9 @@ def compress_auto(
 
 def first_recipe(options: CompressOptions) -> Recipe:
     """Return the recipe of the options, with the name of the run and one file."""
-    recipe = options.to_recipe()
+    if options.minutes is not None and options.minutes <= 0:
+        raise InputError("--minutes", f"{options.minutes:g}", accepted="more than 0")
+    recipe = options.model_copy(update={"minutes": None}).to_recipe()
     first = recipe.exports[0].precision
     if recipe.techniques or recipe.search or first != "int8":
         own = "[[technique]]" if recipe.techniques else "[search]" if recipe.search else first

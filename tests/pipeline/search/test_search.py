@@ -231,7 +231,7 @@ def test_the_nearest_is_said_where_nothing_holds(tmp_path: Path) -> None:
 def test_another_search_does_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
     searched(tmp_path, trials=8)
     with pytest.raises(InputError, match=r"s: holds a search of another recipe; use another"):
-        searched(tmp_path, trials=8, max_drop=2)
+        searched(tmp_path, trials=8, seed=1)
     path = tmp_path / "s/search.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "data": {}}))
     with pytest.raises(InputError, match=r"holds a search of another data; use another --name"):
@@ -240,6 +240,37 @@ def test_another_search_does_not_go_on_in_the_same_folder(tmp_path: Path) -> Non
     (tmp_path / "other/s/photo.png").touch()
     with pytest.raises(InputError, match="exists already, and is no search"):
         searched(tmp_path / "other", trials=8)
+
+
+def test_a_search_goes_on_with_other_limits(tmp_path: Path) -> None:
+    before = searched(tmp_path, trials=8, max_size=60_000)
+    engine = KnowingEngine()
+    after = searched(tmp_path, engine, trials=8, max_size=30_000)
+    assert steps(after) == steps(before)
+    finished = [each for each in before.trials if each.state == "finished"]
+    asked = [name for name in engine.names if name.endswith("-validation")]
+    assert len(asked) == len(finished)  # Their runs are judged, and no other recipe is run.
+    for one, other in zip(before.trials, after.trials, strict=True):
+        assert one.figures == other.figures
+        if other.figures is not None and other.state == "finished":
+            assert (other.outcome == "passed") == (other.figures.bytes <= 30_000)
+    assert [each.outcome for each in after.trials] != [each.outcome for each in before.trials]
+    assert any(note.startswith("the limits were changed after") for note in after.notes)
+    again = KnowingEngine()
+    searched(tmp_path, again, trials=8, max_size=30_000)
+    assert not [name for name in again.names if name.endswith("-validation")]
+
+
+def test_a_size_below_the_weights_of_every_recipe_is_refused(tmp_path: Path) -> None:
+    engine = KnowingEngine()
+    engine.unfit = ["student"]
+    with pytest.raises(InputError, match=r"--max-size 1,000 bytes: is reached by no recipe of the"):
+        searched(tmp_path, engine, max_size=1000)
+    assert not engine.names
+    searched(tmp_path / "with a student", max_size=1000, trials=1)
+    engine.unfit = ["student", "shrink"]
+    with pytest.raises(InputError, match=r"1 of the channels in int8 take about 100,000 bytes"):
+        searched(tmp_path, engine, max_size=99_999)
 
 
 def test_a_space_that_is_tried_out_ends_the_search(tmp_path: Path) -> None:

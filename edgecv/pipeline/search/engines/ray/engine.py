@@ -136,7 +136,7 @@ class RayEngine(Closing):
                 delivery: Delivery = library.get(reference, timeout=LOOK_AT_NODES_S)
             except library.exceptions.RayError as error:
                 raise RuntimeFailure(
-                    f"node {node.name}", f"did not open model and data: {_first_line(error)}"
+                    f"node {node.name}", f"did not open model and data: {_first_sentence(error)}"
                 ) from None
             self._check(delivery)
             check_data(node.name, delivery.sha256, found.sha256)
@@ -196,7 +196,7 @@ class RayEngine(Closing):
             except library.exceptions.RayTaskError:
                 raise  # A bug of ours: it would come again.
             except library.exceptions.RayError as error:
-                cause = _first_line(error)
+                cause = _first_sentence(error)
                 self._say(f"{recipe.name} was lost with its node, and begins again: {cause}")
             finally:
                 self._head.release.remote(order.holder)
@@ -242,5 +242,6 @@ class RayEngine(Closing):
         self._on_event(Event("search", message))
 
 
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _first_sentence(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0].partition(". ")[0] if lines else type(error).__name__
