@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 
+from edgecv.cli.live_table import TableProgress
 from edgecv.core.closing import Closing
 from edgecv.core.events import Event, score_name
 from edgecv.core.text import printable
@@ -23,8 +24,8 @@ class EventProgress(Closing):
     ) -> None:
         """Show events on ``console``. ``wording`` translates each message."""
         self._console = console
-        self._wording = wording
-        self._progress = Progress(
+        self._wording, self._has_bar = wording, has_bar
+        self._progress = TableProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
@@ -48,8 +49,12 @@ class EventProgress(Closing):
 
     def on_event(self, event: Event) -> None:
         """Show an event of a run."""
-        if event.stage == "epoch":
+        if event.row and self._has_bar:
+            self._progress.show(event.row)
+        elif event.stage == "epoch":
             self._epoch(event)
+        elif event.row and not event.message:
+            return
         elif event.total is None:
             message = printable(self._wording(event.message))
             self._console.print(message, highlight=False, markup=False)

@@ -21,6 +21,9 @@ class Event:
     path: Path | None = None
     training: str = ""
     """The training that an epoch is of: "baseline", "teacher", "control" or a technique."""
+    row: Mapping[str, str] = field(default_factory=dict)
+    """A row of a table that a terminal keeps up to date, by heading; its first value is its key.
+    Elsewhere the message stands for it."""
 
 
 OnEvent = Callable[[Event], None]

@@ -58,6 +58,32 @@ def test_a_terminal_gets_a_bar() -> None:
     assert "reading images" in stream.getvalue()
 
 
+def rows_of_a_search(count: int) -> list[Event]:
+    table = [{"trial": str(n), "recipe": f"qat [{n}]", "state": "proposed"} for n in range(count)]
+    done = [{**row, "state": "finished"} for row in table[:2]]
+    return [
+        *(Event("search", "", row=row) for row in table),
+        *(Event("search", f"trial {row['trial']}: passed", row=row) for row in done),
+    ]
+
+
+def test_a_terminal_gets_a_table_of_trials_and_other_places_a_line_for_each() -> None:
+    stream, lines = io.StringIO(), io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, height=11)
+    with EventProgress(console, has_bar=True) as view:
+        for event in rows_of_a_search(4):
+            view.on_event(event)
+        shown_last = stream.getvalue().rpartition("recipe")[2]
+    # As many as the terminal is high: the trials that changed last.
+    assert [f"qat [{n}]" in shown_last for n in range(4)] == [True, True, False, True]
+    assert shown_last.count("finished") == 2
+    assert "passed" not in stream.getvalue()
+    with EventProgress(Console(file=lines), has_bar=False) as view:
+        for event in rows_of_a_search(4):
+            view.on_event(event)
+    assert lines.getvalue().splitlines() == ["trial 0: passed", "trial 1: passed"]
+
+
 @pytest.mark.parametrize("has_widgets", [False, True])
 def test_a_notebook_shows_by_itself(monkeypatch: pytest.MonkeyPatch, has_widgets: bool) -> None:
     stream = io.StringIO()

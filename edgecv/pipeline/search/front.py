@@ -174,31 +174,6 @@ def to_markdown(result: SearchResult) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-STATUS_HEADINGS = ("trial", "recipe", "state", "points", "may lose", "bytes", "speed-up", "verdict")
-
-
-def status_text(name: str, trials: Sequence[SearchTrial]) -> str:
-    """Return all trials as a table, on validation images."""
-    rows = []
-    for each in trials:
-        figures = each.figures or each.screened
-        rows.append(
-            (
-                str(each.number),
-                each.steps,
-                each.state,
-                "-" if figures is None else f"{figures.points:+.2f}",
-                "-" if figures is None else f"{figures.lost_points:.2f}",
-                "-" if figures is None else f"{figures.bytes:,}",
-                "-" if figures is None or not figures.speedup else f"{figures.speedup:.2f}",
-                each.reason or each.outcome or "",
-            )
-        )
-    done = sum(each.state != "proposed" for each in trials)
-    head = f"{name}: {done} of {counted(len(trials), 'recipe')} that were proposed are done"
-    return "\n".join([head, "", *markdown_table(STATUS_HEADINGS, rows)]) + "\n"
-
-
 def nearest_text(trial: SearchTrial) -> str:
     """Return a sentence on the trial that came nearest to the limits."""
     figures = trial.figures

@@ -35,11 +35,9 @@ from edgecv.pipeline.search.front import (
     nearest,
     ranked,
     significance_notes,
-    status_text,
-    to_json,
-    to_markdown,
     violations,
 )
+from edgecv.pipeline.search.front_pages import write_pages
 from edgecv.pipeline.search.journal import optuna
 from edgecv.pipeline.search.options import (
     PROMOTED,
@@ -49,11 +47,10 @@ from edgecv.pipeline.search.options import (
 )
 from edgecv.pipeline.search.proposals import Proposals, stored_trials
 from edgecv.pipeline.search.space import LADDER, candidates_of, reachable, space_of
-from edgecv.pipeline.search.trial import SearchTrial, TrialFigures, figures_of, unmeasured
+from edgecv.pipeline.search.trial import SearchTrial, figures_of, unmeasured
+from edgecv.pipeline.search.trial_lines import line_of, row_of, status_text
 from edgecv.pipeline.user_models import check_user_model
-from edgecv.reports.front_picture import Spot, write_front
-from edgecv.reports.page.compare import to_comparison
-from edgecv.system.storage import Store, write_bytes, write_json
+from edgecv.system.storage import Store
 
 MOST_OF_A_KIND = 3
 """Trials that fail alike before the search stops."""
@@ -138,13 +135,7 @@ class RecipeSearch:
         if all(each.state == "proposed" for each in self.proposals.trials):
             raise self._too_short(space, facts)
         result = self._result()
-        write_bytes(folder / "front.md", to_markdown(result).encode())
-        write_json(folder / "front.json", to_json(result))
-        tried = [_spot(each, each.figures) for each in result.trials if each.figures]
-        front = [_spot(each.trial, each.figures) for each in result.front]
-        write_front(tried, front, result.limits, folder / "front.png")
-        if self.reports:
-            write_bytes(folder / "front.html", to_comparison(self.reports).encode())
+        write_pages(folder, result, self.reports)
         return result
 
     def _judge_again(self) -> None:
@@ -213,6 +204,8 @@ class RecipeSearch:
     def _generation(self, batch: Sequence[SearchTrial]) -> bool:
         """Run the trials of a generation; False where the time was over before its end."""
         known = {each.number: each for each in batch}
+        for each in batch:
+            self.on_event(Event("search", "", row=row_of(each)))
         part = self.options.screening
         if part < 1:
             self._run([each for each in batch if _is_screened(each)], part, known)
@@ -254,7 +247,7 @@ class RecipeSearch:
                 trial = trial.with_failure(str(error))
             known[trial.number] = trial
             self.proposals.keep(trial)
-            self._say(_line(trial))
+            self.on_event(Event("search", line_of(trial), row=row_of(trial)))
             self._count_done(known)
             if error is not None:
                 self._count(error)
@@ -337,27 +330,6 @@ class RecipeSearch:
         self.on_event(Event("search", message))
 
 
-def _spot(trial: SearchTrial, figures: TrialFigures) -> Spot:
-    """Return the place of a trial in the picture."""
-    lost = figures.lost_points
-    return Spot(str(trial.number), figures.bytes / 1000, figures.points, lost, figures.speedup)
-
-
 def _is_screened(trial: SearchTrial) -> bool:
     """Return True for a trial whose recipe trains, and which was not tried on a part yet."""
     return trial.trains and trial.state == "proposed" and trial.screened is None
-
-
-def _line(trial: SearchTrial) -> str:
-    """Return a line on a trial that has ended."""
-    if trial.state == "failed":
-        return f"trial {trial.number}, {trial.steps}: failed: {trial.reason}"
-    figures = trial.figures or trial.screened
-    assert figures is not None
-    kind = "" if trial.figures else ", on a part of the images"
-    speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
-    verdict = f": {trial.outcome}" if trial.outcome else ""
-    return (
-        f"trial {trial.number}{kind}, {trial.steps}: {figures.points:+.2f} points, may lose"
-        f" {figures.lost_points:.2f}, {figures.bytes:,} bytes{speed}{verdict}"
-    )
