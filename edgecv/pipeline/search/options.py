@@ -1,10 +1,11 @@
 """Options of ``edgecv search`` and ``edgecv.search``."""
 
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from edgecv.core.command_options import CommandOptions, Flag
+from edgecv.core.command_options import CommandOptions, Flag, Text
 from edgecv.core.errors import InputError
 from edgecv.evaluation.limits import NONE
 from edgecv.pipeline.recipe.checks import check_name
@@ -19,6 +20,8 @@ from edgecv.pipeline.recipe.options import (
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.training_options import TRAINING
 
+LEARNED_FROM = ("teacher", "unlabelled")
+"""Options that only recipes with a technique that learns from a teacher use."""
 USUAL_TRIALS, MOST_TRIALS = 40, 100_000
 PROMOTED = 0.5
 """Fraction of the screened trials of a generation that are trained in full."""
@@ -65,9 +68,15 @@ class SearchOptions(
 ):
     """Options of ``edgecv search`` and ``edgecv.search``. None means not given."""
 
+    teacher: Text | None = None
+    """A better model of the same classes and images: recipes that distil learn from it in place of
+    the original."""
+    unlabelled: Text | None = None
+    """A folder of images without labels, which recipes with a teacher learn from too."""
+
     def to_recipe(self) -> Recipe:
         """Return the recipe without techniques that trials start from. Raises InputError."""
-        own = {"minutes", *(TRAINING if self.model is not None else ())}
+        own = {"minutes", *LEARNED_FROM, *(TRAINING if self.model is not None else ())}
         given: dict[str, Any] = {
             name: getattr(self, name)
             for name in self.model_fields_set - own
@@ -84,8 +93,17 @@ class SearchOptions(
         check_name(name, "--name")
         if len(name) > LONGEST_NAME:
             raise InputError("--name", f"{len(name)} letters", accepted=f"up to {LONGEST_NAME}")
-        settings = found.settings.model_copy(update={"name": name})
-        return found.replace(settings=settings, exports=found.exports[:1])
+        for key in LEARNED_FROM:
+            path = getattr(self, key)
+            if path is not None and not Path(path).exists():
+                raise InputError(f"--{key} {path}", "does not exist")
+        # Which recipes learn from them is known once they are drawn.
+        settings = {"name": name} | _given(unlabelled=self.unlabelled)
+        return found.replace(
+            settings=found.settings.model_copy(update=settings),
+            baseline=found.baseline.model_copy(update=_given(teacher=self.teacher)),
+            exports=found.exports[:1],
+        )
 
     @property
     def training(self) -> dict[str, Any]:
@@ -101,6 +119,20 @@ class SearchOptions(
         return USUAL_TRIALS if self.minutes is None else MOST_TRIALS
 
 
+def _given(**values: str | None) -> dict[str, str]:
+    return {key: each for key, each in values.items() if each is not None}
+
+
+def without_unused(recipe: Recipe) -> Recipe:
+    """Return a recipe without a teacher and images that none of its techniques learns from."""
+    baseline, settings = recipe.baseline, recipe.settings
+    if not any(each.distillation is not None for each in recipe.techniques):
+        baseline = baseline.model_copy(update={"teacher": None})
+    if not any(each.imitates for each in recipe.techniques):
+        settings = settings.model_copy(update={"unlabelled": None})
+    return recipe.replace(baseline=baseline, settings=settings)
+
+
 def judged_on_validation(base: Recipe, recipe: Recipe, name: str, fraction: float) -> Recipe:
     """Return the recipe of a trial: judged on validation images, by the worse end of an interval.
 
@@ -112,10 +144,11 @@ def judged_on_validation(base: Recipe, recipe: Recipe, name: str, fraction: floa
     gates = base.gates
     if gates.max_drop_points not in (None, NONE):
         gates = gates.model_copy(update={"drop_on": "bound"})
-    return recipe.replace(settings=base.settings.model_copy(update=changes), gates=gates)
+    settings = base.settings.model_copy(update=changes)
+    return without_unused(recipe.replace(settings=settings, gates=gates))
 
 
 def confirmed_on_test(base: Recipe, recipe: Recipe, name: str, remark: str) -> Recipe:
     """Return the recipe that proves, on test images, what was chosen on others."""
     changes = {"name": name, "remark": remark}
-    return recipe.replace(settings=base.settings.model_copy(update=changes))
+    return without_unused(recipe.replace(settings=base.settings.model_copy(update=changes)))

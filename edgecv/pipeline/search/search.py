@@ -44,6 +44,7 @@ from edgecv.pipeline.search.options import (
     SearchOptions,
     confirmed_on_test,
     judged_on_validation,
+    without_unused,
 )
 from edgecv.pipeline.search.proposals import Proposals, stored_trials
 from edgecv.pipeline.search.space import LADDER, candidates_of, reachable, space_of
@@ -168,7 +169,7 @@ class RecipeSearch:
         space = space_of(self.base)
         self._say("opening model and data")
         candidates = candidates_of(space, self.options.training)
-        facts = self.engine.look(self.base, [each.technique for each in candidates])
+        facts = self.engine.look(without_unused(self.base), [each.technique for each in candidates])
         check_reachable(self.base, facts.images, has_labels=facts.has_labels)
         space, left_out = reachable(space, candidates, facts.unfit)
         self.left_out |= left_out

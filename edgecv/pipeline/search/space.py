@@ -12,6 +12,7 @@ from edgecv.pipeline.recipe.flag_values import exports_of
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace, values_of
 from edgecv.pipeline.recipe.technique_options import technique_flags, trains
+from edgecv.pipeline.search.options import without_unused
 
 Steps = Mapping[str, Mapping[str, Any]]
 """Techniques in their order, each with its options."""
@@ -42,10 +43,12 @@ def drawn_recipe(
             options = space.values(name).items()
             steps[name] = {key: draw(f"{name}.{key}", values) for key, values in options}
     is_same = exports[0].precision == base.exports[0].precision
-    return base.replace(
-        search=None,
-        techniques=techniques_of(steps, training),
-        exports=base.exports if is_same else exports,
+    return without_unused(
+        base.replace(
+            search=None,
+            techniques=techniques_of(steps, training),
+            exports=base.exports if is_same else exports,
+        )
     )
 
 

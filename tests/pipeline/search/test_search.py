@@ -16,7 +16,7 @@ from edgecv.core.paired_results import NoWorse, PairedAccuracy
 from edgecv.core.plugins import Technique
 from edgecv.core.report import Report, SplitFacts
 from edgecv.evaluation.limits import Limits
-from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.search.checks import check_reachable
 from edgecv.pipeline.search.engines.contract import ModelAndData
 from edgecv.pipeline.search.estimate import cost_of, plan_text
@@ -85,6 +85,7 @@ class KnowingEngine:
 
     def __init__(self, fails: Fails = lambda recipe: None, stop_after: int = 10**9) -> None:
         self.names: list[str] = []
+        self.recipes: list[Recipe] = []
         self.unfit: list[str] = []
         self.fails, self.stop_after = fails, stop_after
 
@@ -102,6 +103,7 @@ class KnowingEngine:
             future.set_result(None)
         else:
             self.names.append(recipe.name)
+            self.recipes.append(recipe)
             if error := self.fails(recipe):
                 future.set_exception(error)
             else:
@@ -240,6 +242,27 @@ def test_another_search_does_not_go_on_in_the_same_folder(tmp_path: Path) -> Non
     (tmp_path / "other/s/photo.png").touch()
     with pytest.raises(InputError, match="exists already, and is no search"):
         searched(tmp_path / "other", trials=8)
+
+
+def test_only_recipes_that_learn_from_a_teacher_have_one(tmp_path: Path) -> None:
+    (tmp_path / "teacher.keras").touch()
+    (tmp_path / "more").mkdir()
+    engine = KnowingEngine()
+    searched(
+        tmp_path, engine, teacher=tmp_path / "teacher.keras", unlabelled=tmp_path / "more", trials=8
+    )
+    kinds = set()
+    for recipe in engine.recipes:
+        learns = any(each.distillation is not None for each in recipe.techniques)
+        assert (recipe.baseline.teacher is not None) == learns
+        assert (recipe.settings.unlabelled is not None) == any(
+            t.imitates for t in recipe.techniques
+        )
+        parse_recipe(recipe.table(), "again")
+        kinds.add(learns)
+    assert kinds == {False, True}
+    with pytest.raises(InputError, match=r"--teacher none\.keras: does not exist"):
+        searched(tmp_path / "other", teacher="none.keras")
 
 
 def test_a_search_goes_on_with_other_limits(tmp_path: Path) -> None:
