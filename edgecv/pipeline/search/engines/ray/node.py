@@ -122,7 +122,7 @@ class NodeWorker:
             return pack(place)
         finally:
             shutil.rmtree(place, ignore_errors=True)
-            if bytes_of(self.root) > MOST_BYTES_KEPT:
+            if self.root.is_dir() and bytes_of(self.root) > MOST_BYTES_KEPT:
                 shutil.rmtree(self.root)
 
 
