@@ -110,7 +110,12 @@ def main() -> None:
     print(f"{same} of {len(names)} runs have the bits of the local engine's")
     print(f"{sum(each > 1 for each in made.values())} of {len(made)} stages were made twice")
     print(f"two raylets {clock.seconds[-1]:.0f} s, one local worker {alone.seconds[-1]:.0f} s")
-    head_s = max(each.received_s for each in times)
+    trial_s, head_s = (
+        sum(getattr(each, name) for each in times) / len(times)
+        for name in ("trial_s", "received_s")
+    )
+    longest = max(each.trial_s for each in times)
+    print(f"a trial {trial_s:.1f} s (at most {longest:.1f}), the head {head_s:.3f} s for each")
     for count in (2, 10, 100):
         found = efficiency([each.trial_s for each in times], head_s, count)
         print(f"{count} nodes: efficiency {found:.3f} (simulated)")
