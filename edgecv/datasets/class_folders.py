@@ -9,7 +9,7 @@ from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
 from edgecv.core.text import printable
-from edgecv.datasets.annotations.glimpse import files_below, holds_classes
+from edgecv.datasets.annotations.folder_contents import files_below, holds_classes
 from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.image_tree.decoding import SUFFIXES
 from edgecv.datasets.image_tree.files import Decoding, ImageFileSource, decode_files, decoded_once

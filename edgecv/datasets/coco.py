@@ -10,8 +10,8 @@ from edgecv.core.plugins import Progress
 from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import Annotations, ImageNames
 from edgecv.datasets.annotations.coco import KEYS, annotations_of_coco, parse_coco
-from edgecv.datasets.annotations.glimpse import (
-    Glimpse,
+from edgecv.datasets.annotations.folder_contents import (
+    FolderContents,
     ends_of,
     files_below,
     has_class_folders,
@@ -40,7 +40,7 @@ class Coco(AnnotatedSource):
         return _has_keys(ends_of(path)) if is_json else super().accepts(path)
 
     @classmethod
-    def is_in(cls, files: Glimpse) -> bool:
+    def is_in(cls, files: FolderContents) -> bool:
         """Return True where there is a .json with COCO's keys."""
         names = (name for name in files.names if name.lower().endswith(".json"))
         found = any(_has_keys(files.ends(name)) for name in names)

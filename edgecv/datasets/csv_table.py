@@ -9,7 +9,11 @@ from edgecv.core.plugins import Progress
 from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import Annotations, ImageNames
 from edgecv.datasets.annotations.columns import FILES, annotations_of
-from edgecv.datasets.annotations.glimpse import Glimpse, has_class_folders, holds_classes
+from edgecv.datasets.annotations.folder_contents import (
+    FolderContents,
+    has_class_folders,
+    holds_classes,
+)
 from edgecv.datasets.annotations.mask_files import NAME_FILES
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.annotations.tables import read_table
@@ -38,7 +42,7 @@ class CsvTable(AnnotatedSource):
         return is_table or super().accepts(path)
 
     @classmethod
-    def is_in(cls, files: Glimpse) -> bool:
+    def is_in(cls, files: FolderContents) -> bool:
         """Return True for a .csv, and images that are in no class folders."""
         if has_class_folders(files.names) or holds_classes(files.names):
             return False
@@ -59,7 +63,7 @@ class CsvTable(AnnotatedSource):
         return annotations.with_note(note)
 
 
-def _names_images(files: Glimpse, table: str, folders: set[str]) -> bool:
+def _names_images(files: FolderContents, table: str, folders: set[str]) -> bool:
     """Return True if a row of a table names an image file in one of some folders."""
     lines = files.ends(table).decode("utf-8", "replace").splitlines()[:MOST_LINES]
     if len(lines) < 2:

@@ -8,7 +8,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
 from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, Size, split_of
-from edgecv.datasets.annotations.glimpse import Glimpse
+from edgecv.datasets.annotations.folder_contents import FolderContents
 from edgecv.datasets.annotations.mask_files import SUFFIXES, MaskClasses, classes_of_masks
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.image_tree.decoding import SUFFIXES as IMAGE_SUFFIXES
@@ -32,7 +32,7 @@ class MaskFolders(AnnotatedSource):
     name: ClassVar[str] = "masks"
 
     @classmethod
-    def is_in(cls, files: Glimpse) -> bool:
+    def is_in(cls, files: FolderContents) -> bool:
         """Return True where there are images/ and masks/."""
         images, masks = _pictures(files.names)
         others = {

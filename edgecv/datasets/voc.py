@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgecv.core.plugins import Progress
 from edgecv.core.text import printable
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, ImageNames, split_of
-from edgecv.datasets.annotations.glimpse import Glimpse, has_class_folders
+from edgecv.datasets.annotations.folder_contents import FolderContents, has_class_folders
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.annotations.voc import VocFile, parse_voc
 from edgecv.datasets.image_tree.decoding import BadImage
@@ -31,7 +31,7 @@ class PascalVoc(AnnotatedSource):
     name: ClassVar[str] = "voc"
 
     @classmethod
-    def is_in(cls, files: Glimpse) -> bool:
+    def is_in(cls, files: FolderContents) -> bool:
         """Return True where there are .xml files of annotations."""
         names = list(filter(is_xml, files.names))[:MOST_TRIED]
         found = any(_is_annotation(files.ends(name)) for name in names)

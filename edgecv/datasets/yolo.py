@@ -9,7 +9,7 @@ import numpy as np
 from edgecv.core.plugins import Progress
 from edgecv.core.text import counted, printable
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, ImageNames, split_of
-from edgecv.datasets.annotations.glimpse import Glimpse, has_class_folders
+from edgecv.datasets.annotations.folder_contents import FolderContents, has_class_folders
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.annotations.yolo import YoloFacts, YoloObjects, parse_objects, parse_yaml
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
@@ -32,7 +32,7 @@ class Yolo(AnnotatedSource):
     name: ClassVar[str] = "yolo"
 
     @classmethod
-    def is_in(cls, files: Glimpse) -> bool:
+    def is_in(cls, files: FolderContents) -> bool:
         """Return True for images, and text files of objects that belong to them."""
         labels = list(_labels(files.names).values())[:MOST_TRIED]
         found = any(_begins_with_an_object(files.ends(name)) for name in labels)

@@ -29,11 +29,11 @@ from edgecv.models.channels.trace import trace
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.channel_pruning.allocation import ChannelAllocation, order_of
-from edgecv.techniques.channel_pruning.ladder import Ladder, ladder_of
 from edgecv.techniques.channel_pruning.ranking import Ranking, check_has_scales, scores
 from edgecv.techniques.channel_pruning.sensitivity import damages
 from edgecv.techniques.channel_pruning.target_flag import parse_targets
 from edgecv.techniques.channel_pruning.targets import Search, Targets, out_of_reach
+from edgecv.techniques.channel_pruning.width_steps import WidthSteps, width_steps_of
 
 HALF = 0.5
 
@@ -136,13 +136,15 @@ class Shrink(Technique):
     def check_model(self, model: KerasModel) -> None:
         """Raise InputError if nothing can be removed, or a target is out of reach."""
         graph = trace(model)
-        ladder = self._ladder(graph, _widths(graph))
+        width_steps = self._width_steps(graph, _widths(graph))
         if self.ranking == "bn_scale":
-            check_has_scales(graph, tuple(each for each in graph.widths if each.name in ladder))
+            check_has_scales(
+                graph, tuple(each for each in graph.widths if each.name in width_steps)
+            )
         macs, parameters = totals(graph, graph.everything())
         orders = {each.name: each.units for each in graph.widths}
-        least = ChannelAllocation(graph, orders, ladder, {}).candidate(
-            {name: steps[-1] for name, steps in ladder.items()}
+        least = ChannelAllocation(graph, orders, width_steps, {}).candidate(
+            {name: steps[-1] for name, steps in width_steps.items()}
         )
         for option, wanted, fewest, all_of in (
             ("multiply-accumulates", self._macs_wanted(macs), least.macs, macs),
@@ -234,9 +236,10 @@ class Shrink(Technique):
         context: TechniqueContext,
     ) -> KerasModel:
         graph = trace(model)
-        ladder = self._ladder(graph, before)
+        width_steps = self._width_steps(graph, before)
         chosen = context.remember(
-            f"round-{number}", lambda: self._choose(model, graph, ladder, targets, number, context)
+            f"round-{number}",
+            lambda: self._choose(model, graph, width_steps, targets, number, context),
         )
         for note in chosen["notes"]:
             context.note(note)
@@ -246,19 +249,19 @@ class Shrink(Technique):
         self,
         model: KerasModel,
         graph: ChannelGraph,
-        ladder: Ladder,
+        width_steps: WidthSteps,
         targets: Targets,
         number: int,
         context: TechniqueContext,
     ) -> dict[str, Any]:
         """Return the units to remove in this round, and sentences for the report."""
         began = time.perf_counter()
-        narrowing = self._ranked(model, graph, ladder, context)
+        narrowing = self._ranked(model, graph, width_steps, context)
         took = time.perf_counter() - began
-        whole = {name: steps[0] for name, steps in ladder.items()}
+        whole = {name: steps[0] for name, steps in width_steps.items()}
         search = Search(
             targets,
-            ladder,
+            width_steps,
             lambda kept: rebuild(model, graph, graph.without(narrowing.gone({**whole, **kept}))),
             context,
         )
@@ -278,17 +281,21 @@ class Shrink(Technique):
         return {"gone": narrowing.gone(chosen.kept).tolist(), "notes": notes}
 
     def _ranked(
-        self, model: KerasModel, graph: ChannelGraph, ladder: Ladder, context: TechniqueContext
+        self,
+        model: KerasModel,
+        graph: ChannelGraph,
+        width_steps: WidthSteps,
+        context: TechniqueContext,
     ) -> ChannelAllocation:
         context.progress(f"ranking channels by {self.ranking}", 0, 1)
         found = scores(model, graph, self.ranking, context)
         orders = {each.name: order_of(each, found) for each in graph.widths}
         return ChannelAllocation(
-            graph, orders, ladder, damages(model, graph, orders, ladder, context)
+            graph, orders, width_steps, damages(model, graph, orders, width_steps, context)
         )
 
-    def _ladder(self, graph: ChannelGraph, before: Mapping[str, int]) -> Ladder:
-        return ladder_of(
+    def _width_steps(self, graph: ChannelGraph, before: Mapping[str, int]) -> WidthSteps:
+        return width_steps_of(
             graph.widths,
             before,
             kept=self.widths,

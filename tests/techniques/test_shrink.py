@@ -30,7 +30,7 @@ from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.models.tf import load_tensorflow
 from edgecv.models.training.schedule import Schedule
-from edgecv.techniques.channel_pruning.ladder import MOST_CUTS, steps_of
+from edgecv.techniques.channel_pruning.width_steps import MOST_CUTS, steps_of
 from edgecv.techniques.shrink import Shrink
 
 

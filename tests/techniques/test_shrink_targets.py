@@ -157,9 +157,9 @@ def test_every_place_on_the_path_is_found(option: str, length: int) -> None:
     with pytest.raises(InputError, match="narrowest model"):
         too_much = {"int8_bytes": 0.5, "latency_us": 0.5, "speedup": 101.0}[option]
         targets = replace(NOTHING_ASKED, **{option: too_much})
-        ladder = {"conv": tuple(range(length, 0, -1))}
+        width_steps = {"conv": tuple(range(length, 0, -1))}
         tried.clear()
-        Search(targets, ladder, lambda kept: kept["conv"], context).wanted()
+        Search(targets, width_steps, lambda kept: kept["conv"], context).wanted()
     assert tried == [1]
 
 

@@ -16,8 +16,8 @@ from edgecv.analysis.bench.compare import compared, failure_lines, few_processes
 from edgecv.analysis.bench.records import BenchResult as BenchResult
 from edgecv.analysis.bench.rounds import Bench
 from edgecv.analysis.bench.text import to_markdown
-from edgecv.analysis.disturbances import spread_warnings
 from edgecv.analysis.options import BenchOptions as BenchOptions
+from edgecv.analysis.timing_noise import spread_warnings
 from edgecv.core.errors import InputError, failure_of_all
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.files import check_regular

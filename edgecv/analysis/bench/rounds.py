@@ -11,8 +11,8 @@ import numpy as np
 
 from edgecv.analysis.bench.records import Combination
 from edgecv.analysis.described_files import described_input, report_in
-from edgecv.analysis.disturbances import Disturbances
 from edgecv.analysis.options import BenchOptions
+from edgecv.analysis.timing_noise import Disturbances
 from edgecv.core.artifact import ModelStart
 from edgecv.core.comparison import Blocks
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile

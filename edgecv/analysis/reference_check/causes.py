@@ -13,8 +13,7 @@ from edgecv.analysis.reference_check.first_kernel import (
     other_rescaling,
     swapped_colours,
 )
-from edgecv.analysis.reference_check.kernel_pairs import KernelPair
-from edgecv.analysis.reference_check.readings import (
+from edgecv.analysis.reference_check.kernel_order import (
     EXPLAINED,
     SAME_GAIN,
     SMALLEST,
@@ -22,6 +21,7 @@ from edgecv.analysis.reference_check.readings import (
     and_listed,
     explains,
 )
+from edgecv.analysis.reference_check.kernel_pairs import KernelPair
 
 MOSTLY = 0.8
 """Share of the weights that follow the factor of their output, where each has one."""

@@ -4,14 +4,14 @@ from itertools import permutations
 
 import numpy as np
 
-from edgecv.analysis.reference_check.kernel_pairs import KernelPair
-from edgecv.analysis.reference_check.readings import (
+from edgecv.analysis.reference_check.kernel_order import (
     EXPLAINED,
     SAME_GAIN,
     SMALLEST,
     SMALLEST_GAIN,
     and_listed,
 )
+from edgecv.analysis.reference_check.kernel_pairs import KernelPair
 
 MOST_CHANNELS = 4
 COLOURS = ("red", "green", "blue")

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.analysis.reference_check.channel_order import in_twins_order
+from edgecv.analysis.reference_check.kernel_order import Reals, explains
 from edgecv.analysis.reference_check.layer_matching import Match, match_layers
-from edgecv.analysis.reference_check.readings import Reals, explains
 from edgecv.core.quantization import Floats, Kernel, Stored
 
 HALF = 0.5 * (1 + 1e-3)

@@ -10,7 +10,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
 from edgecv.datasets.annotations.annotated import Annotations
 from edgecv.datasets.annotations.decode import decode_annotated
-from edgecv.datasets.annotations.glimpse import Glimpse, glimpse_of
+from edgecv.datasets.annotations.folder_contents import FolderContents, folder_contents_of
 from edgecv.datasets.image_tree.files import ImageFileSource, decoded_once
 from edgecv.datasets.image_tree.folder_tree import FolderTree, Tree, locate
 from edgecv.datasets.image_tree.zip_tree import ZipTree, is_zip
@@ -24,12 +24,12 @@ class AnnotatedSource(ImageFileSource):
     @classmethod
     def accepts(cls, path: Path) -> bool:
         """Return True for a folder or a .zip with such annotations."""
-        files = glimpse_of(path)
+        files = folder_contents_of(path)
         return files is not None and cls.is_in(files)
 
     @classmethod
     @abstractmethod
-    def is_in(cls, files: Glimpse) -> bool:
+    def is_in(cls, files: FolderContents) -> bool:
         """Return True if there are such annotations, and images that belong to them."""
 
     @abstractmethod

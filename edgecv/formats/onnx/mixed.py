@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import counted
-from edgecv.formats.float_islands import OperatorTensors, between
+from edgecv.formats.float_operators import OperatorTensors, between
 from edgecv.formats.kernel_layout import kernel_names, layer_kernels
 from edgecv.formats.onnx.check import check_valid, count_kernels, kernels_in
 from edgecv.formats.onnx.graph import KERNELS, stored_constant

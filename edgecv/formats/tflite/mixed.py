@@ -10,7 +10,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import first_line, listed
 from edgecv.formats.export_checks import SHOWN
-from edgecv.formats.float_islands import OperatorTensors, between
+from edgecv.formats.float_operators import OperatorTensors, between
 from edgecv.formats.kernel_layout import kernel_names, layer_kernels
 from edgecv.formats.tflite.check import ENDS, constant_kernels, kernels_in
 from edgecv.formats.tflite.operators import TFLiteOperator

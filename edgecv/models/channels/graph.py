@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.keras_types import KerasLayer
+from edgecv.models.channels.coupling import Elements, Ids
 from edgecv.models.channels.layer import LayerChannels
-from edgecv.models.channels.ties import Elements, Ids
 
 Alive = NDArray[np.bool_]
 """A mask of the kept channels, by number: bool (all channels,); the same throughout a unit."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgecv.core.keras_types import KerasLayer
-from edgecv.models.channels.ties import ChannelTies, Elements, Ids, Values
+from edgecv.models.channels.coupling import ChannelTies, Elements, Ids, Values
 from edgecv.models.tf import tensorflow
 
 ELEMENTWISE = frozenset(

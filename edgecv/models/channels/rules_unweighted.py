@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.models.channels.coupling import ChannelTies, Elements, Values
 from edgecv.models.channels.layer import (
     LayerChannels,
     Rule,
@@ -13,7 +14,6 @@ from edgecv.models.channels.layer import (
     only_nothing,
     shape_after,
 )
-from edgecv.models.channels.ties import ChannelTies, Elements, Values
 from edgecv.models.tf import tensorflow
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgecv.models.channels.coupling import ChannelTies, Elements, Ids
 from edgecv.models.channels.layer import (
     Axes,
     Axis,
@@ -14,7 +15,6 @@ from edgecv.models.channels.layer import (
     shape_after,
     tie_with_earlier_calls,
 )
-from edgecv.models.channels.ties import ChannelTies, Elements, Ids
 
 
 def _taken(ties: ChannelTies, known: LayerChannels, inputs: Sequence[Elements]) -> Ids:

@@ -5,10 +5,10 @@ from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
+from edgecv.models.channels.coupling import ChannelTies, Elements
 from edgecv.models.channels.graph import Call, ChannelGraph
 from edgecv.models.channels.layer import LayerChannels, hold_all
 from edgecv.models.channels.rules import rule_for
-from edgecv.models.channels.ties import ChannelTies, Elements
 from edgecv.models.tf import keras, tensorflow
 
 

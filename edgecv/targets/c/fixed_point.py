@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from edgecv.targets.c.lacking import Lacking
+from edgecv.targets.c.unsupported import UnsupportedInC
 
 INT32 = 2**31
 UNIT = INT32 - 1
@@ -36,7 +36,7 @@ def scaled(real_multiplier: float) -> tuple[int, int]:
     """Return a fixed-point multiplier that C can shift by."""
     fixed, shift = multiplier(real_multiplier)
     if shift > 30:
-        raise Lacking(f"its scales make a factor of {real_multiplier:g}")
+        raise UnsupportedInC(f"its scales make a factor of {real_multiplier:g}")
     return fixed, shift
 
 
@@ -44,7 +44,7 @@ def rounded(x: "float | np.float32") -> int:
     """Return the nearest integer, halves away from zero."""
     value = float(x)
     if not math.isfinite(value):
-        raise Lacking("its scales do not fit a float32")
+        raise UnsupportedInC("its scales do not fit a float32")
     return math.floor(value + 0.5) if value >= 0 else -math.floor(0.5 - value)
 
 

@@ -7,12 +7,12 @@ from edgecv.core.errors import InputError
 from edgecv.core.text import counted
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.formats.tflite.tables import TFLiteTables, damage_refused
-from edgecv.targets.c.lacking import Lacking
 from edgecv.targets.c.operators import WRITERS
 from edgecv.targets.c.planner import Buffer, arena_size, plan
 from edgecv.targets.c.program import Arithmetic, Program
 from edgecv.targets.c.project import PlacedProgram
 from edgecv.targets.c.tensors import elements, size
+from edgecv.targets.c.unsupported import UnsupportedInC
 
 SHOWN = 5
 SCRATCH_ALIGNMENT = 2
@@ -71,12 +71,14 @@ def _write(program: Program, operator: TFLiteOperator, known: Collection[int]) -
     try:
         if write_operator is None:
             kinds = {each.type for each in operator.outputs}
-            raise Lacking(f"the operator, of {' and '.join(sorted(kinds))}")
+            raise UnsupportedInC(f"the operator, of {' and '.join(sorted(kinds))}")
         for each in _read(operator):
             if each.number not in known and program.tables.constant(each) is None:
-                raise Lacking(f'"{each.first_name}", which is not computed before it is read')
+                raise UnsupportedInC(
+                    f'"{each.first_name}", which is not computed before it is read'
+                )
         write_operator(program, operator)
-    except Lacking as error:
+    except UnsupportedInC as error:
         return f"{operator}: {error}"
     return None
 
@@ -120,10 +122,10 @@ def _check_ends(program: Program, known: Collection[int]) -> list[str]:
             elements(each)
             size(each)
             if program.tables.constant(each) is not None:
-                raise Lacking("an input or output that is constant")
+                raise UnsupportedInC("an input or output that is constant")
             if each.number not in known:
-                raise Lacking("an output that is not computed")
-        except Lacking as error:
+                raise UnsupportedInC("an output that is not computed")
+        except UnsupportedInC as error:
             refused.append(f'"{each.first_name}": {error}')
     return refused
 

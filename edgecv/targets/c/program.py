@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.formats.tflite.tables import TFLiteTables
-from edgecv.targets.c.lacking import Lacking
+from edgecv.targets.c.unsupported import UnsupportedInC
 
 Arithmetic = Literal["builtin", "reference"]
 """The kernels of LiteRT whose answers the project gives bit for bit."""
@@ -72,11 +72,11 @@ class Program:
         values = self.tables.values(tensor)
         if values is None:
             what = "an input that is left out" if tensor is None else f'"{tensor.first_name}"'
-            raise Lacking(f"{what} is not stored in the file, or not as plain numbers")
+            raise UnsupportedInC(f"{what} is not stored in the file, or not as plain numbers")
         assert tensor is not None
         if tensor.type == "float32":
             if values.dtype not in (np.float16, np.float32):
-                raise Lacking(f"{values.dtype} weights that are used as float32")
+                raise UnsupportedInC(f"{values.dtype} weights that are used as float32")
             return values.astype(np.float32)
         return values
 

@@ -8,7 +8,7 @@ from edgecv.core.text import counted
 from edgecv.formats.dtypes import BITS
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.fixed_point import real, rounded
-from edgecv.targets.c.lacking import Lacking, damaged_unless
+from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless
 
 LONGEST_SIDE = 32767
 LARGEST_TENSOR = 2**28
@@ -40,14 +40,14 @@ def only(operator: TFLiteOperator, inputs: int = 1) -> tuple[TFLiteTensor, TFLit
     )
     source = operator.inputs[0]
     if source is None:
-        raise Lacking("an input that is left out")
+        raise UnsupportedInC("an input that is left out")
     return source, operator.outputs[0]
 
 
 def size(tensor: TFLiteTensor) -> int:
     """Return the bytes of an element."""
     if tensor.type not in C_TYPES:
-        raise Lacking(f'"{tensor.first_name}" of {tensor.type}')
+        raise UnsupportedInC(f'"{tensor.first_name}" of {tensor.type}')
     return BITS[tensor.type] // 8
 
 
@@ -56,10 +56,10 @@ def elements(tensor: TFLiteTensor) -> int:
     for side in tensor.shape:
         if not 0 < side <= LONGEST_SIDE:
             found = "is open" if side < 0 else f"has a side of {side:,}"
-            raise Lacking(f'the shape of "{tensor.first_name}" {found}')
+            raise UnsupportedInC(f'the shape of "{tensor.first_name}" {found}')
     count = math.prod(tensor.shape)
     if count * size(tensor) > LARGEST_TENSOR:
-        raise Lacking(f'"{tensor.first_name}" has {count:,} elements')
+        raise UnsupportedInC(f'"{tensor.first_name}" has {count:,} elements')
     return count
 
 
@@ -74,7 +74,7 @@ def kind_of(*tensors: TFLiteTensor) -> str:
     kinds = {each.type for each in tensors}
     if len(kinds) == 1 and kinds <= {"int8", "float32"}:
         return kinds.pop()
-    raise Lacking(f"it takes {' and '.join(sorted(kinds))}")
+    raise UnsupportedInC(f"it takes {' and '.join(sorted(kinds))}")
 
 
 def quantization(tensor: TFLiteTensor) -> tuple[float, int]:
@@ -88,7 +88,7 @@ def quantization(tensor: TFLiteTensor) -> tuple[float, int]:
         or tensor.scales[0] <= 0
         or not lowest <= zero <= highest
     ):
-        raise Lacking(f'"{tensor.first_name}" has no scale and zero point')
+        raise UnsupportedInC(f'"{tensor.first_name}" has no scale and zero point')
     return tensor.scales[0], zero
 
 
@@ -96,7 +96,7 @@ def activation_limits(operator: TFLiteOperator, output: TFLiteTensor) -> tuple[s
     """Return C for the lowest and highest value, or code, that a fused activation lets through."""
     activation = operator.option("FusedActivationFunction")
     if activation not in BOUNDS:
-        raise Lacking(f"its fused activation {activation}")
+        raise UnsupportedInC(f"its fused activation {activation}")
     low, high = BOUNDS[activation]
     if output.type == "float32":
         return real(low), real(high)

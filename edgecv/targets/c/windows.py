@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
-from edgecv.targets.c.lacking import damaged_unless, same_sides
 from edgecv.targets.c.overlap import distance
 from edgecv.targets.c.program import record
 from edgecv.targets.c.tensors import LONGEST_SIDE, elements, sides, size
+from edgecv.targets.c.unsupported import damaged_unless, same_sides
 
 SAME, VALID = 0, 1
 ACROSS = "HW"

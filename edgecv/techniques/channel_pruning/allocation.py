@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.models.channels.costs import totals
+from edgecv.models.channels.coupling import Ids
 from edgecv.models.channels.graph import ChannelGraph, Width
-from edgecv.models.channels.ties import Ids
-from edgecv.techniques.channel_pruning.ladder import Ladder
 from edgecv.techniques.channel_pruning.sensitivity import Damage
 from edgecv.techniques.channel_pruning.timings import Timings
+from edgecv.techniques.channel_pruning.width_steps import WidthSteps
 
 LEAST_DAMAGE = 1e-6
 """Cuts that change nothing are taken by what they save."""
@@ -72,7 +72,7 @@ class ChannelAllocation:
     graph: ChannelGraph
     orders: Mapping[str, NDArray[np.int64]]
     """By the name of a width: its units, the least important first."""
-    ladder: Ladder
+    width_steps: WidthSteps
     damage: Damage
     timings: Timings | None = None
 
@@ -87,13 +87,15 @@ class ChannelAllocation:
         return Candidate(kept, macs, parameters, self._latency_us(kept))
 
     def path(self, wanted: Wanted) -> Iterator[Candidate]:
-        """Yield ever smaller candidates, from the top of each ladder to its end.
+        """Yield ever smaller candidates, from the top of each width_steps to its end.
 
         Each is the one before with one more cut: that of the least damage for what it saves.
         """
-        widths = {width.name: width for width in self.graph.widths if width.name in self.ladder}
+        widths = {
+            width.name: width for width in self.graph.widths if width.name in self.width_steps
+        }
         touched = {name: set(self.graph.touched_by(width)) for name, width in widths.items()}
-        now = self.candidate({name: self.ladder[name][0] for name in widths})
+        now = self.candidate({name: self.width_steps[name][0] for name in widths})
         savings: dict[str, Saved] = {}
         while True:
             yield now
@@ -118,9 +120,9 @@ class ChannelAllocation:
         """Return candidates with one width a step wider, those that undo the most damage first."""
         found = []
         for name, count in candidate.kept.items():
-            place = self.ladder[name].index(count)
+            place = self.width_steps[name].index(count)
             if place:
-                kept = {**candidate.kept, name: self.ladder[name][place - 1]}
+                kept = {**candidate.kept, name: self.width_steps[name][place - 1]}
                 mended = self._damage(candidate.kept, name) - self._damage(kept, name)
                 found.append((mended, kept))
         found.sort(key=lambda each: -each[0])
@@ -130,13 +132,13 @@ class ChannelAllocation:
         """Return, by the width that is cut by a step, what is kept then."""
         cuts = {}
         for name, count in now.kept.items():
-            place = self.ladder[name].index(count) + 1
-            if place < len(self.ladder[name]):
-                cuts[name] = {**now.kept, name: self.ladder[name][place]}
+            place = self.width_steps[name].index(count) + 1
+            if place < len(self.width_steps[name]):
+                cuts[name] = {**now.kept, name: self.width_steps[name][place]}
         return cuts
 
     def _damage(self, kept: Mapping[str, int], name: str) -> float:
-        return self.damage[name][self.ladder[name].index(kept[name])]
+        return self.damage[name][self.width_steps[name].index(kept[name])]
 
     def _saving(
         self, before: Mapping[str, int], after: Mapping[str, int], paths: Collection[str]

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import TechniqueContext
+from edgecv.models.channels.coupling import Ids
 from edgecv.models.channels.graph import ChannelGraph, Width
 from edgecv.models.channels.layer import LayerChannels
-from edgecv.models.channels.ties import Ids
 from edgecv.models.tf import compile_function, tensorflow
 
 Ranking = Literal["l1", "l2", "bn_scale", "taylor", "geometric_median"]

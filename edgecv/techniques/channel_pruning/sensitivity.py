@@ -12,21 +12,21 @@ from edgecv.models.channels.graph import ChannelGraph
 from edgecv.models.channels.rebuild import zeroed
 from edgecv.models.outputs import named_outputs
 from edgecv.models.tf import compile_inference
-from edgecv.techniques.channel_pruning.ladder import Ladder
+from edgecv.techniques.channel_pruning.width_steps import WidthSteps
 from edgecv.techniques.layer_selection import clone
 
 FEWEST_IMAGES, MOST_IMAGES = 32, 256
 MACS_TO_SPEND = 3e11
 """About fifteen seconds on two cores. Counted, not timed: the same run gives the same cuts."""
 Damage = Mapping[str, tuple[float, ...]]
-"""By the name of a width: the damage at each step of its ladder; 0 for the first."""
+"""By the name of a width: the damage at each step of its width_steps; 0 for the first."""
 
 
 def damages(
     model: KerasModel,
     graph: ChannelGraph,
     orders: Mapping[str, NDArray[np.int64]],
-    ladder: Ladder,
+    width_steps: WidthSteps,
     context: TechniqueContext,
 ) -> Damage:
     """Return the divergence of the outputs from the whole model's when a single width is cut.
@@ -34,7 +34,7 @@ def damages(
     ``orders``: the units of each width, the least important first. The measured mean
     divergences are smoothed: see ``smooth``.
     """
-    cuts = sum(len(steps) - 1 for steps in ladder.values())
+    cuts = sum(len(steps) - 1 for steps in width_steps.values())
     macs, _ = totals(graph, graph.everything())
     wanted = int(MACS_TO_SPEND / max(1, macs * cuts))
     images = context.calibration_images(max(FEWEST_IMAGES, min(MOST_IMAGES, wanted)))
@@ -44,15 +44,15 @@ def damages(
     whole = named_outputs(model, predict(pixels))
     found: dict[str, tuple[float, ...]] = {}
     done = 0
-    for width in (each for each in graph.widths if each.name in ladder):
+    for width in (each for each in graph.widths if each.name in width_steps):
         losses = [0.0]
-        for kept in ladder[width.name][1:]:
+        for kept in width_steps[width.name][1:]:
             gone = orders[width.name][: len(width) - kept]
             trial.set_weights(zeroed(model, graph, graph.without(gone)))
             losses.append(context.task.divergence(whole, named_outputs(model, predict(pixels))))
             done += 1
             context.progress("measuring what each cut costs", done, cuts)
-        found[width.name] = smooth(ladder[width.name], losses)
+        found[width.name] = smooth(width_steps[width.name], losses)
     return found
 
 

@@ -8,8 +8,8 @@ from edgecv.core.costs import TrialExport
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import TechniqueContext
 from edgecv.techniques.channel_pruning.allocation import Candidate, ChannelAllocation, Wanted
-from edgecv.techniques.channel_pruning.ladder import Ladder
 from edgecv.techniques.channel_pruning.timings import Timings, measure_timings
+from edgecv.techniques.channel_pruning.width_steps import WidthSteps
 
 MOST_WIDENINGS = 8
 """Candidates that are measured to widen the one that was found."""
@@ -58,7 +58,7 @@ class Search:
     """
 
     targets: Targets
-    ladder: Ladder
+    width_steps: WidthSteps
     make: Callable[[Mapping[str, int]], Any]
     context: TechniqueContext
     timings: Timings | None = None
@@ -71,12 +71,14 @@ class Search:
         targets, parameters, latency_us = self.targets, self.targets.parameters, None
         if targets.is_measured:
             # First, as nothing else needs to be measured if it fails.
-            holds, found = self._measure({name: steps[-1] for name, steps in self.ladder.items()})
+            holds, found = self._measure(
+                {name: steps[-1] for name, steps in self.width_steps.items()}
+            )
             if not holds:
                 raise out_of_reach("target", f"is not met by the narrowest model ({found})")
         if targets.is_timed:
             self.timings = measure_timings(
-                self.ladder,
+                self.width_steps,
                 lambda kept: self._try(kept, targets.precision).latency_us,
                 lambda done, total: self.context.progress("timing single cuts", done, total),
             )
@@ -142,7 +144,7 @@ class Search:
 
         The path cuts all widths, and memory depends on those of a few layers.
         """
-        for name, steps in self.ladder.items():
+        for name, steps in self.width_steps.items():
             wider = narrowing.candidate({**best.kept, name: steps[0]})
             if wider.kept == best.kept:
                 continue
@@ -184,7 +186,7 @@ class Search:
         """Return an estimate on the line through the bytes of the widest and narrowest model."""
         sizes = []
         for place in (0, -1):
-            kept = {name: steps[place] for name, steps in self.ladder.items()}
+            kept = {name: steps[place] for name, steps in self.width_steps.items()}
             parameters = int(self.make(kept).count_params())
             sizes.append((parameters, self._try(kept, "int8").bytes))
         (most, largest), (least, smallest) = sizes
@@ -194,7 +196,7 @@ class Search:
 
     def _try(self, kept: Mapping[str, int], precision: str) -> TrialExport:
         """Export and time a model once: bytes and latency of one file come together."""
-        whole = {name: steps[0] for name, steps in self.ladder.items()}
+        whole = {name: steps[0] for name, steps in self.width_steps.items()}
         key = (precision, tuple(sorted({**whole, **kept}.items())))
         if key not in self._tried:
             self._tried[key] = self.context.trial(self.make(kept), self.targets.runtime, precision)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgecv.techniques.channel_pruning.ladder import Ladder
+from edgecv.techniques.channel_pruning.width_steps import WidthSteps
 
 MOST_TIMINGS = 32
 
@@ -28,24 +28,24 @@ class Timings:
 
 
 def measure_timings(
-    ladder: Ladder,
+    width_steps: WidthSteps,
     time_us: Callable[[Mapping[str, int]], float],
     progress: Callable[[int, int], None],
 ) -> Timings:
-    """Time the whole model, and each width at some steps of its ladder: the last one at least.
+    """Time the whole model, and each width at some steps of its width_steps: the last one at least.
 
     ``time_us`` times the model with these channels kept of these widths.
     """
-    each = max(1, MOST_TIMINGS // len(ladder))
+    each = max(1, MOST_TIMINGS // len(width_steps))
     chosen: dict[str, tuple[int, ...]] = {}
-    for name, steps in ladder.items():
+    for name, steps in width_steps.items():
         places = np.unique(np.linspace(len(steps) - 1, 0, min(each + 1, len(steps))).round())
         chosen[name] = tuple(steps[int(place)] for place in places[1:])
     total, done = 1 + sum(map(len, chosen.values())), 1
     whole_us = time_us({})
     by_width: dict[str, tuple[tuple[int, float], ...]] = {}
     for name, counts in chosen.items():
-        timed = [(ladder[name][0], whole_us)]
+        timed = [(width_steps[name][0], whole_us)]
         for kept in counts:
             progress(done, total)
             timed.append((kept, time_us({name: kept})))

@@ -8,10 +8,10 @@ from edgecv.targets.c.operators import (
     arithmetic,
     conversions,
     convolutions,
+    data_movement,
+    depth_to_space,
     matrices,
-    moves,
     pools,
-    rearranged,
     resizes,
     slices,
 )
@@ -24,8 +24,8 @@ WRITERS: dict[str, Callable[[Program, TFLiteOperator], None]] = {
     **arithmetic.WRITERS,
     **activations.WRITERS,
     **conversions.WRITERS,
-    **moves.WRITERS,
-    **rearranged.WRITERS,
+    **data_movement.WRITERS,
+    **depth_to_space.WRITERS,
     **resizes.WRITERS,
     **slices.WRITERS,
 }

@@ -17,10 +17,10 @@ from edgecv.targets.c.fixed_point import (
     scaled,
     shift_right,
 )
-from edgecv.targets.c.lacking import Lacking, damaged_unless
 from edgecv.targets.c.overlap import elementwise
 from edgecv.targets.c.program import Program, call
 from edgecv.targets.c.tensors import LIMITS, elements, kind_of, only, quantization, size
+from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless
 
 single = np.float32
 RECTIFIERS = {
@@ -76,7 +76,7 @@ def unary(program: Program, operator: TFLiteOperator) -> None:
         program.add(operator, call(f"{name}_float", count, *alpha, *places), above)
         return
     if operator.kind not in TABLES:
-        raise Lacking("int8 values")
+        raise UnsupportedInC("int8 values")
     add_table(program, operator, TABLES[operator.kind](operator))
 
 
@@ -178,7 +178,7 @@ def _hard_swish(operator: TFLiteOperator) -> list[int]:
     output_factor, output_exponent = _sixteen_bits(float(fine / single(made)))
     gate_factor, gate_exponent = _sixteen_bits(float(fine / (single(3) / single(32768))))
     if output_exponent > 0:
-        raise Lacking("its output's scale is too small")
+        raise UnsupportedInC("its output's scale is too small")
     found = []
     for code in given:
         value = (code - zero) * 128
@@ -238,7 +238,7 @@ def softmax(program: Program, operator: TFLiteOperator) -> None:
         code = call("softmax_table", rows, count, name, real(scale), zero, *places)
     else:
         if count > LARGEST_SOFTMAX:
-            raise Lacking(f"a softmax of {count:,} numbers in the reference arithmetic")
+            raise UnsupportedInC(f"a softmax of {count:,} numbers in the reference arithmetic")
         program.kernel("softmax_fixed")
         name = program.constant("table", _exponentials(beta * quantization(source)[0]))
         code = call("softmax_fixed", rows, count, name, *places)

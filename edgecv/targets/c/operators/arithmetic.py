@@ -7,7 +7,6 @@ import numpy as np
 
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.fixed_point import scaled
-from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.overlap import elementwise
 from edgecv.targets.c.program import Program, call, record
 from edgecv.targets.c.tensors import (
@@ -17,6 +16,7 @@ from edgecv.targets.c.tensors import (
     quantization,
     size,
 )
+from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless, same_sides
 
 AXES = 4
 LEFT_SHIFT, SQUARED_SHIFT = 20, 14
@@ -95,7 +95,7 @@ def walk(output: TFLiteTensor, first: TFLiteTensor, second: TFLiteTensor) -> Wal
         else:
             axes.append([side, *stepped])
     if len(axes) > AXES:
-        raise Lacking(f"shapes that repeat along {len(axes)} axes")
+        raise UnsupportedInC(f"shapes that repeat along {len(axes)} axes")
     padded = [[1, 0, 0]] * (AXES - len(axes)) + axes
     sizes, one, other = zip(*padded, strict=True)
     return Walk(sizes, one, other)
@@ -120,14 +120,14 @@ def binary(program: Program, operator: TFLiteOperator) -> None:
     first, second = operator.inputs
     output = operator.outputs[0]
     if first is None or second is None:
-        raise Lacking("an input that is left out")
+        raise UnsupportedInC("an input that is left out")
     kind = kind_of(first, second, output)
     count = elements(output)
     elements(first), elements(second)
     try:
         steps = walk(output, first, second)
     except ValueError:
-        raise Lacking(f"the shapes {first.shape} and {second.shape}") from None
+        raise UnsupportedInC(f"the shapes {first.shape} and {second.shape}") from None
     suffix = "float" if kind == "float32" else "int8"
     name = f"{operator.kind.lower()}_{suffix}"
     needs, parameters, declared, arguments, body = (
@@ -179,7 +179,7 @@ def _integer(program: Program, operator: TFLiteOperator) -> Parts:
         )
         return "", "", "", (), f"*output++ = (int8_t)({FLOATS[operator.kind]});"
     if operator.kind not in INTEGERS:
-        raise Lacking("int8 values")
+        raise UnsupportedInC("int8 values")
     declared = record("factors", "f", **_factors(operator, first, second, output))
     needs = " factors clamp rescale"
     return needs, "factors f,", declared, ("f",), INTEGERS[operator.kind]

@@ -2,11 +2,11 @@
 
 from edgecv.formats.tflite.operators import TFLiteOperator
 from edgecv.targets.c.fixed_point import multiply, real, scaled
-from edgecv.targets.c.lacking import Lacking, damaged_unless
 from edgecv.targets.c.operators.activations import add_table, codes
 from edgecv.targets.c.overlap import elementwise
 from edgecv.targets.c.program import Program, call
 from edgecv.targets.c.tensors import C_TYPES, LIMITS, elements, only, quantization, size
+from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless
 
 
 def convert(program: Program, operator: TFLiteOperator) -> None:
@@ -22,7 +22,7 @@ def convert(program: Program, operator: TFLiteOperator) -> None:
         )
         return
     if {source.type, output.type} not in ({"float32", each} for each in LIMITS):
-        raise Lacking(f"{source.type} to {output.type}")
+        raise UnsupportedInC(f"{source.type} to {output.type}")
     name = operator.kind.lower()
     quantized = output if operator.kind == "QUANTIZE" else source
     scale, zero = quantization(quantized)

@@ -3,7 +3,6 @@
 import numpy as np
 
 from edgecv.formats.tflite.operators import TFLiteOperator
-from edgecv.targets.c.lacking import Lacking, damaged_unless
 from edgecv.targets.c.operators.weighted_layer import WeightedLayer
 from edgecv.targets.c.overlap import distance
 from edgecv.targets.c.program import SCRATCH, Program
@@ -11,6 +10,7 @@ from edgecv.targets.c.tensors import (
     elements,
     size,
 )
+from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless
 from edgecv.targets.c.windows import Window, axes
 
 LANES = 8
@@ -25,7 +25,7 @@ def _layer(
     given = (*operator.inputs, None, None, None)
     source, filters, bias = (given[place] for place in places)
     if source is None or filters is None:
-        raise Lacking("an input that is left out")
+        raise UnsupportedInC("an input that is left out")
     axis = 3 if operator.kind == "DEPTHWISE_CONV_2D" else 0
     return WeightedLayer(program, operator, source, filters, bias, axis)
 
@@ -87,7 +87,7 @@ def dense(program: Program, operator: TFLiteOperator) -> None:
     """FULLY_CONNECTED."""
     layer = _layer(program, operator)
     if operator.option("WeightsFormat"):
-        raise Lacking("its shuffled weights")
+        raise UnsupportedInC("its shuffled weights")
     weights = layer.weights(2)
     outputs, inputs = weights.shape
     rows = elements(layer.source) // inputs

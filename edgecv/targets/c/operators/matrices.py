@@ -4,10 +4,10 @@ import numpy as np
 
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.fixed_point import scaled
-from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.operators.arithmetic import repeated_steps
 from edgecv.targets.c.program import Program, call, record
 from edgecv.targets.c.tensors import elements, kind_of, only, quantization
+from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless, same_sides
 
 AXES = 5
 DEEPEST = 2**31 // 255**2
@@ -37,14 +37,14 @@ def matmul(program: Program, operator: TFLiteOperator) -> None:
     first, output = only(operator, 2)
     second = operator.inputs[1]
     if second is None:
-        raise Lacking("an input that is left out")
+        raise UnsupportedInC("an input that is left out")
     one, one_steps = _matrices(first, turned=bool(operator.option("AdjX")))
     other, other_steps = _matrices(second, turned=not operator.option("AdjY"))
     damaged_unless(one[-1] == other[-1], f"it sums {one[-1]} and {other[-1]} products")
     try:
         batches = np.broadcast_shapes(tuple(one[:-2]), tuple(other[:-2]))
     except ValueError:
-        raise Lacking(f"the shapes {first.shape} and {second.shape}") from None
+        raise UnsupportedInC(f"the shapes {first.shape} and {second.shape}") from None
     elements(output)
     same_sides(_matrices(output, turned=False)[0], [*batches, one[-2], other[-2]])
     is_float = kind_of(first, second, output) == "float32"
@@ -60,7 +60,7 @@ def matmul(program: Program, operator: TFLiteOperator) -> None:
     )
     if not is_float:
         if one[-1] > DEEPEST:
-            raise Lacking(f"a sum of {one[-1]:,} products")
+            raise UnsupportedInC(f"a sum of {one[-1]:,} products")
         (given, first_zero), (scale, second_zero), (made, zero) = map(
             quantization, (first, second, output)
         )

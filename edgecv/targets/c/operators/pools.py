@@ -6,9 +6,9 @@ import numpy as np
 
 from edgecv.formats.tflite.operators import TFLiteOperator
 from edgecv.targets.c.fixed_point import rounded, scaled
-from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.program import Program, call
 from edgecv.targets.c.tensors import activation_limits, elements, kind_of, only, quantization
+from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless, same_sides
 from edgecv.targets.c.windows import Window, axes
 
 INTEGER = {"ELEMENT": "int8_t", "WIDE": "int32_t", "CLAMP": "clamp"}
@@ -59,7 +59,7 @@ def mean(program: Program, operator: TFLiteOperator) -> None:
     )
     reduced = sorted({axis % len(sides) for axis in axes_given})
     if not reduced or reduced != list(range(reduced[0], reduced[-1] + 1)):
-        raise Lacking(f"a mean over the axes {reduced}")
+        raise UnsupportedInC(f"a mean over the axes {reduced}")
     elements(source)
     outer, count, inner = (
         math.prod(sides[start:end])

@@ -6,10 +6,10 @@ import numpy as np
 
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.fixed_point import real
-from edgecv.targets.c.lacking import damaged_unless, same_sides
 from edgecv.targets.c.overlap import distance
 from edgecv.targets.c.program import Program, call, record
 from edgecv.targets.c.tensors import elements, kind_of, only, quantization, size
+from edgecv.targets.c.unsupported import damaged_unless, same_sides
 
 PARTS = 1024
 """The parts of a pixel in which the int8 kernel measures."""

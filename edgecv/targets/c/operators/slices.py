@@ -1,9 +1,9 @@
 """Slices of tensors."""
 
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
-from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
-from edgecv.targets.c.operators.moves import Block, copy, moved, steps
+from edgecv.targets.c.operators.data_movement import Block, copy, moved, steps
 from edgecv.targets.c.program import Program
+from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless, same_sides
 
 
 def slices(program: Program, operator: TFLiteOperator) -> None:
@@ -45,7 +45,7 @@ def _strided(
 ) -> tuple[list[range], list[int]]:
     """Return what is read on each axis, and the sides of the output that stay."""
     if operator.option("EllipsisMask") or operator.option("NewAxisMask"):
-        raise Lacking("an ellipsis or a new axis")
+        raise UnsupportedInC("an ellipsis or a new axis")
     strides = program.weights(operator.inputs[3]).reshape(-1).tolist()
     damaged_unless(len(strides) == len(begins) and 0 not in strides, "its strides")
     masks = [operator.option(f"{name}Mask") for name in ("Begin", "End", "ShrinkAxis")]

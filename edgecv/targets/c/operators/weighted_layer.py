@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.fixed_point import scaled
-from edgecv.targets.c.lacking import Lacking, damaged_unless
 from edgecv.targets.c.program import Program, call, record
 from edgecv.targets.c.tensors import (
     LIMITS,
@@ -16,6 +15,7 @@ from edgecv.targets.c.tensors import (
     kind_of,
     quantization,
 )
+from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless
 from edgecv.targets.c.windows import Window
 
 WIDEST = LIMITS["int8"][1] - LIMITS["int8"][0]
@@ -102,7 +102,7 @@ class WeightedLayer:
         if is_float:
             limits: tuple[str, ...] = activation_limits(operator, self.output)
             if weights.dtype != np.float32:
-                raise Lacking(f"{weights.dtype} weights that are used as float32")
+                raise UnsupportedInC(f"{weights.dtype} weights that are used as float32")
             constants = [weights, self._bias(outputs, np.float32)]
         else:
             declared += self._range()
@@ -124,7 +124,7 @@ class WeightedLayer:
         values = self.program.weights(self.bias)
         damaged_unless(values.shape == (outputs,), f"its bias has the shape {values.shape}")
         if kind is np.int32 and values.dtype != np.int32:
-            raise Lacking(f"its bias of {values.dtype}")
+            raise UnsupportedInC(f"its bias of {values.dtype}")
         return values.astype(kind)
 
     def _range(self) -> str:
@@ -139,16 +139,16 @@ class WeightedLayer:
         )
 
     def _integers(self, kernel: str, weights: NDArray[Any], outputs: int) -> list[NDArray[Any]]:
-        """Return weights, bias and factors. Raises Lacking if a sum could overflow."""
+        """Return weights, bias and factors. Raises UnsupportedInC if a sum could overflow."""
         if weights.dtype != np.int8:
-            raise Lacking(f"its weights of {weights.dtype}")
+            raise UnsupportedInC(f"its weights of {weights.dtype}")
         if any(self.filters.zero_points):
-            raise Lacking("its weights have a zero point that is not 0")
+            raise UnsupportedInC("its weights have a zero point that is not 0")
         bias = self._bias(outputs, np.int32)
         others = tuple(axis for axis in range(weights.ndim) if axis != self.axis)
         largest = np.abs(weights.astype(np.int64)).sum(axis=others) * WIDEST
         if np.any(largest + np.abs(bias.astype(np.int64)) > INT32_MAX):
-            raise Lacking("its sums do not fit 32 bits")
+            raise UnsupportedInC("its sums do not fit 32 bits")
         factors = self._factors(outputs)
         if kernel == "dense_real":
             return [weights, bias, np.array(factors)]
@@ -159,7 +159,7 @@ class WeightedLayer:
         given, made = quantization(self.source)[0], quantization(self.output)[0]
         scales = self.filters.scales
         if len(scales) not in (1, outputs) or not self.filters.has_finite_scales or min(scales) < 0:
-            raise Lacking("its weights have no scales")
+            raise UnsupportedInC("its weights have no scales")
         if (
             self.operator.kind == "FULLY_CONNECTED"
             and len(scales) == 1

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 
-class Lacking(Exception):
+class UnsupportedInC(Exception):
     """Something that an operator needs and the C target does not have."""
 
 
 def damaged_unless(condition: bool, what: str) -> None:
     """Refuse a file whose shapes contradict each other."""
     if not condition:
-        raise Lacking(f"{what}: the file is damaged")
+        raise UnsupportedInC(f"{what}: the file is damaged")
 
 
 def same_sides(found: Sequence[int], wanted: Sequence[int]) -> None:

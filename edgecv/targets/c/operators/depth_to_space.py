@@ -1,10 +1,10 @@
 """Operators that exchange depth and space, or stack tensors along a new axis."""
 
 from edgecv.formats.tflite.operators import TFLiteOperator
-from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
-from edgecv.targets.c.operators.moves import Block, copy, moved, steps
+from edgecv.targets.c.operators.data_movement import Block, copy, moved, steps
 from edgecv.targets.c.program import Program
 from edgecv.targets.c.tensors import elements
+from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless, same_sides
 
 IMAGE_AXES = 4
 
@@ -35,7 +35,7 @@ def stack(program: Program, operator: TFLiteOperator) -> None:
     whole = operator.outputs[0] if is_pack else operator.inputs[0]
     parts = operator.inputs if is_pack else operator.outputs
     if whole is None:
-        raise Lacking("an input that is left out")
+        raise UnsupportedInC("an input that is left out")
     axis, rank = operator.option("Axis"), len(whole.shape)
     damaged_unless(-rank <= axis < rank and whole.shape[axis] == len(parts), f"its axis {axis}")
     axis %= rank
@@ -43,7 +43,7 @@ def stack(program: Program, operator: TFLiteOperator) -> None:
     written, code = steps(whole.shape), []
     for number, part in enumerate(parts):
         if part is None:
-            raise Lacking("an input that is left out")
+            raise UnsupportedInC("an input that is left out")
         elements(part)
         damaged_unless(part.type == whole.type, "it changes the type")
         damaged_unless(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.fixed_point import real
-from edgecv.targets.c.lacking import Lacking, damaged_unless, same_sides
 from edgecv.targets.c.program import Program, call, record
 from edgecv.targets.c.tensors import C_TYPES, elements, only, quantization, size
+from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless, same_sides
 
 AXES = 5
 MOST_BLOCKS = 64
@@ -53,7 +53,7 @@ def copy(program: Program, block: Block, source: TFLiteTensor, output: TFLiteTen
     if axes and axes[-1][1:] == [1, 1]:
         run *= axes.pop()[0]
     if len(axes) > AXES:
-        raise Lacking(f"a move of {len(axes)} axes")
+        raise UnsupportedInC(f"a move of {len(axes)} axes")
     padded = [[1, 0, 0]] * (AXES - len(axes)) + [
         [side, read * size(source), written * size(source)] for side, read, written in axes
     ]
@@ -73,7 +73,7 @@ def view(program: Program, operator: TFLiteOperator) -> None:
     """RESHAPE, SQUEEZE and EXPAND_DIMS: the same bytes under another shape."""
     source, output = operator.inputs[0], operator.outputs[0]
     if source is None or program.tables.constant(source) is not None:
-        raise Lacking("a constant input")
+        raise UnsupportedInC("a constant input")
     damaged_unless(
         elements(source) == elements(output) and source.type == output.type,
         "its output has another size",
@@ -111,7 +111,7 @@ def space_to_batch(program: Program, operator: TFLiteOperator) -> None:
     (rows, columns), (top, left) = sides.tolist(), around[:, 0].tolist()
     damaged_unless(min(rows, columns) > 0 and around.min() >= 0, "its blocks or pads")
     if not rows * columns <= MOST_BLOCKS:
-        raise Lacking(f"{rows * columns:,} blocks")
+        raise UnsupportedInC(f"{rows * columns:,} blocks")
     padded = [side + sum(ends) for side, ends in zip(wide.shape[1:3], around.tolist(), strict=True)]
     same_sides(
         narrow.shape,
@@ -141,10 +141,10 @@ def concatenation(program: Program, operator: TFLiteOperator) -> None:
     """CONCATENATION."""
     output = operator.outputs[0]
     if operator.option("FusedActivationFunction"):
-        raise Lacking("a fused activation")
+        raise UnsupportedInC("a fused activation")
     for source in operator.inputs:
         if source is None:
-            raise Lacking("an input that is left out")
+            raise UnsupportedInC("an input that is left out")
         if source.type != "float32":
             damaged_unless(quantization(source) == quantization(output), "it changes the scale")
     axis = _axis(operator.option("Axis"), output)
@@ -158,7 +158,7 @@ def split(program: Program, operator: TFLiteOperator) -> None:
     is_even = operator.kind == "SPLIT"
     source, place = operator.inputs[is_even], operator.inputs[0 if is_even else 2]
     if source is None:
-        raise Lacking("an input that is left out")
+        raise UnsupportedInC("an input that is left out")
     axis = _axis(int(program.weights(place).reshape(-1)[0]), source)
     _copy_parts(program, operator, source, operator.outputs, axis)
 

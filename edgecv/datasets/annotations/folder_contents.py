@@ -20,7 +20,7 @@ END_BYTES = 65_536
 """Bytes of a file's beginning, and of its end, that are looked at."""
 
 
-class Glimpse(Protocol):
+class FolderContents(Protocol):
     """Names of some of the files of a folder or a zip, and the ends of each file."""
 
     names: tuple[str, ...]
@@ -34,7 +34,7 @@ class Glimpse(Protocol):
 
 
 class FolderGlimpse:
-    """The files of a folder: see Glimpse."""
+    """The files of a folder: see FolderContents."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -50,7 +50,7 @@ class FolderGlimpse:
 
 
 class ZipGlimpse:
-    """The files of a zip: see Glimpse."""
+    """The files of a zip: see FolderContents."""
 
     def __init__(self, path: Path) -> None:
         self._tree = ZipTree(path, str(path), whole=True)
@@ -71,18 +71,18 @@ class ZipGlimpse:
         return (last for above, _, last in parts if above == folder)
 
 
-def glimpse_of(path: Path) -> Glimpse | None:
+def folder_contents_of(path: Path) -> FolderContents | None:
     """Return a look at a folder or a .zip; None for another file, or a zip that is damaged."""
     if path.is_dir():
         return FolderGlimpse(path)
     if not is_zip(path):
         return None
     status = path.stat()
-    return _glimpse_of_zip(path, status.st_size, status.st_mtime_ns)
+    return _contents_of_zip(path, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=1)  # Each source is asked about the same zip.
-def _glimpse_of_zip(path: Path, size: int, changed_ns: int) -> Glimpse | None:
+def _contents_of_zip(path: Path, size: int, changed_ns: int) -> FolderContents | None:
     try:
         return ZipGlimpse(path)
     except InputError:

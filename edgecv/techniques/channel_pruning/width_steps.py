@@ -12,11 +12,11 @@ from edgecv.models.channels.graph import Width
 MOST_CUTS = 8
 """Numbers of channels that are tried of each width, besides all of them."""
 
-Ladder = Mapping[str, tuple[int, ...]]
+WidthSteps = Mapping[str, tuple[int, ...]]
 """By the name of a width: the numbers of channels that it can have, largest first."""
 
 
-def ladder_of(
+def width_steps_of(
     widths: Sequence[Width],
     before: Mapping[str, int],
     *,
@@ -24,7 +24,7 @@ def ladder_of(
     exclude: Sequence[str],
     floor: float,
     multiple: int,
-) -> Ladder:
+) -> WidthSteps:
     """Return the sizes that each width may have. Raises InputError if a pattern fits none.
 
     ``before``: the widths before the first round, which ``floor`` is a fraction of; ``kept``: the
@@ -39,7 +39,7 @@ def ladder_of(
                 f'"{pattern}" matches no layer whose channels can be removed',
                 accepted=", ".join(maker for width in widths for maker in width.makers),
             )
-    ladder: dict[str, tuple[int, ...]] = {}
+    width_steps: dict[str, tuple[int, ...]] = {}
     for width in widths:
         given = [count for pattern, count in kept.items() if _matches(width, pattern)]
         is_excluded = any(_matches(width, pattern) for pattern in exclude)
@@ -53,14 +53,14 @@ def ladder_of(
                 accepted=f"{each} to {width.channels}" + f", by {each}" * (each > 1),
             )
         if given:
-            ladder[width.name] = (given[0] // each,)
+            width_steps[width.name] = (given[0] // each,)
         elif not is_excluded:
             # A width that is new in a later round is what a cut has left of others.
             least = math.ceil(before.get(width.name, len(width)) * floor)
-            ladder[width.name] = steps_of(len(width), least, math.lcm(multiple, each) // each)
-    if not ladder:
+            width_steps[width.name] = steps_of(len(width), least, math.lcm(multiple, each) // each)
+    if not width_steps:
         raise InputError("shrink", "every layer is excluded", accepted="a pattern for some")
-    return ladder
+    return width_steps
 
 
 def steps_of(channels: int, least: int, multiple: int) -> tuple[int, ...]:
