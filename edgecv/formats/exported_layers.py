@@ -6,7 +6,7 @@ import numpy as np
 
 from edgecv.core.artifact import Layer
 from edgecv.core.keras_types import KerasModel
-from edgecv.formats.kernel_layout import StoredKernel, layer_kernels, names_of
+from edgecv.formats.kernel_layout import StoredKernel, kernel_names, layer_kernels
 from edgecv.models.kernels import kernels_of
 
 
@@ -21,19 +21,19 @@ def read_layers(
     found = {} if model is None else kernels_of(model, depthwise=True)
     others = {} if model is None else kernels_of(model)
     shapes = {name: tuple(int(side) for side in each.shape) for name, each in found.items()}
-    names = names_of(kernels, [] if model is None else layer_kernels(model, file_format))
+    names = kernel_names(kernels, [] if model is None else layer_kernels(model, file_format))
     layers = []
-    for number, (name, stored) in enumerate(zip(names, kernels, strict=True), start=1):
+    for name, stored in zip(names, kernels, strict=True):
         kernel = stored.weights
         layers.append(
             Layer(
-                name=name or f"kernel {number}",
-                shape=kernel.shape if name is None else shapes[name],
+                name=name,
+                shape=shapes.get(name, kernel.shape),
                 type=stored.type or str(kernel.dtype),
                 weights=kernel.size,
                 sparsity=float(np.mean(kernel == 0)),
                 distinct=len(np.unique(kernel)),
-                is_depthwise=name is not None and name not in others,
+                is_depthwise=name in shapes and name not in others,
                 # One scale may be written once for each channel.
                 scales=stored.scales[:1] if len(set(stored.scales)) == 1 else stored.scales,
                 output_scale=stored.output_scale,

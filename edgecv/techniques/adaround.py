@@ -10,11 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import (
-    ModelProperty,
-    TechniqueContext,
-    TechniqueFlag,
-)
+from edgecv.core.plugins import TechniqueContext, TechniqueFlag
+from edgecv.core.plugins.technique import WIDTHS_OUTPUTS_ZEROS
 from edgecv.core.text import counted
 from edgecv.models.tf import compile_function, keras, tensorflow
 from edgecv.techniques.quantizers.rounding import (
@@ -41,9 +38,7 @@ class AdaRound(RoundingTechnique):
     """Learns whether each weight is rounded up or down for an int8 file, without labels."""
 
     name: ClassVar[str] = "adaround"
-    keeps: ClassVar[frozenset[str]] = frozenset(
-        {ModelProperty.WIDTHS, ModelProperty.OUTPUTS, ModelProperty.ZEROS}
-    )
+    keeps: ClassVar[frozenset[str]] = WIDTHS_OUTPUTS_ZEROS
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Learn the rounding of each weight, up or down, on calibration images.", place=48
     )

@@ -14,6 +14,7 @@ from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import ModelProperty, Technique, TechniqueContext, TechniqueFlag
+from edgecv.core.plugins.technique import WIDTHS_OUTPUTS_ZEROS
 from edgecv.core.text import counted
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
@@ -30,9 +31,7 @@ class Cluster(Technique):
 
     name: ClassVar[str] = "cluster"
     makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.SHARED_VALUES})
-    keeps: ClassVar[frozenset[str]] = frozenset(
-        {ModelProperty.WIDTHS, ModelProperty.OUTPUTS, ModelProperty.ZEROS}
-    )
+    keeps: ClassVar[frozenset[str]] = WIDTHS_OUTPUTS_ZEROS
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Give each kernel at most so many distinct weights.",
         place=40,

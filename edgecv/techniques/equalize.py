@@ -16,7 +16,8 @@ from pydantic import Field
 
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.core.plugins import ModelProperty, Technique, TechniqueContext, TechniqueFlag
+from edgecv.core.plugins import Technique, TechniqueContext, TechniqueFlag
+from edgecv.core.plugins.technique import WIDTHS_OUTPUTS_ZEROS
 from edgecv.core.text import counted, listed
 from edgecv.models.float_batches import float_batches
 from edgecv.models.tf import keras
@@ -42,9 +43,7 @@ class Equalize(Technique):
     """Brings channels of unlike size nearer to each other; the function stays the same."""
 
     name: ClassVar[str] = "equalize"
-    keeps: ClassVar[frozenset[str]] = frozenset(
-        {ModelProperty.WIDTHS, ModelProperty.OUTPUTS, ModelProperty.ZEROS}
-    )
+    keeps: ClassVar[frozenset[str]] = WIDTHS_OUTPUTS_ZEROS
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Balance the channels of layers that follow each other, with the same function.", place=44
     )

@@ -110,6 +110,8 @@ class ModelProperty(StrEnum):
     """Weights that are whole steps of the integers in a file, with the biases for them."""
 
 
+WIDTHS_OUTPUTS_ZEROS = frozenset({ModelProperty.WIDTHS, ModelProperty.OUTPUTS, ModelProperty.ZEROS})
+"""Kept by a technique that moves weights a little and none away from zero."""
 OF_FLOAT_MODELS = frozenset(
     {
         ModelProperty.WIDTHS,

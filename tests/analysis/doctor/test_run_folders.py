@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from quantized_models import with_quantizers
 
 from edgecv.analysis.doctor.records import Diagnosis, Finding, KernelParity
 from edgecv.analysis.doctor.text import to_text
@@ -75,22 +76,12 @@ def test_a_model_trained_with_quantizers_is_compared_without_them(
     run: Path, network: Any, pixels: Images, tmp_path: Path
 ) -> None:
     """Such a model is a .h5 file; ``edgecv doctor RUN`` after ``--qat`` once took the baseline."""
-    from tensorflow_model_optimization.quantization import keras as tfmot
-
-    from edgecv.models.tf import load_tensorflow, model_bytes
+    from edgecv.models.tf import model_bytes
     from edgecv.techniques.quantizers.first_kernels import take_pixels
 
     folder = shutil.copytree(run, tmp_path / "run")
     (folder / "compressed.keras").unlink()
-    _, keras = load_tensorflow()
-
-    def annotated(layer: Any) -> Any:
-        is_plain = isinstance(layer, keras.layers.Rescaling)
-        return layer if is_plain else tfmot.quantize_annotate_layer(layer)
-
-    copy = keras.models.clone_model(network, clone_function=annotated)
-    copy.set_weights(network.get_weights())
-    model = tfmot.quantize_apply(copy)
+    model = with_quantizers(network)
     model(pixels.astype(np.float32), training=True)
     take_pixels(model)
     suffix, content = model_bytes(model)

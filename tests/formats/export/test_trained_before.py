@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from quantized_models import with_quantizers
 
 from edgecv.core.errors import StepError
 from edgecv.formats.onnx.exporter import Onnx
@@ -27,7 +28,6 @@ def images() -> Any:
 def trained(images: Any) -> Any:
     """Return a network that went through tfmot's own quantize_apply and two steps of training."""
     _, keras = load_tensorflow()
-    from tensorflow_model_optimization.quantization import keras as tfmot
 
     layers, random = keras.layers, np.random.default_rng(6)
     entering = keras.Input((SIDE, SIDE, 3))
@@ -46,13 +46,7 @@ def trained(images: Any) -> Any:
             gamma = random.uniform(0.3, 2, gamma.shape) * random.choice([-1, 1], gamma.shape)
             layer.set_weights([gamma, *others, random.uniform(0.05, 1, variance.shape)])
 
-    def annotated(layer: Any) -> Any:
-        is_rescaling = isinstance(layer, keras.layers.Rescaling)
-        return layer if is_rescaling else tfmot.quantize_annotate_layer(layer)
-
-    copy = keras.models.clone_model(plain, clone_function=annotated)
-    copy.set_weights(plain.get_weights())
-    model = tfmot.quantize_apply(copy)
+    model = with_quantizers(plain)
     model.compile("adam", "sparse_categorical_crossentropy")
     labels = random.integers(0, CLASSES, len(images))
     for _ in range(2):
