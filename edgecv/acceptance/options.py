@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from edgecv.core.command_options import Flag, OnePath
+from edgecv.core.command_options import Flag
 from edgecv.core.events import Event
+from edgecv.core.options import OnePath
 from edgecv.pipeline.recipe.options import MeasuredDataOptions, OnOptions, TrustOptions
 
 if TYPE_CHECKING:

@@ -6,16 +6,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from edgecv.core.command_options import (
-    CommandOptions,
-    Flag,
-    Name,
-    OnePath,
-    Paths,
-    Text,
-    WholeNumbers,
-)
+from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.events import Event
+from edgecv.core.options import Name, OnePath, Paths, Text, WholeNumbers
 from edgecv.core.plugins import Data
 from edgecv.core.report import Report
 from edgecv.datasets.placement import Resize

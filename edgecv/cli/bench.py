@@ -5,7 +5,8 @@ from typing import Annotated
 from edgecv.analysis.options import BenchOptions
 from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
-from edgecv.core.command_options import Flag, Paths
+from edgecv.core.command_options import Flag
+from edgecv.core.options import Paths
 
 
 class BenchCommand(JsonOptions, BenchOptions):

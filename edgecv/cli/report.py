@@ -4,7 +4,8 @@ from typing import Annotated
 
 from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
-from edgecv.core.command_options import Flag, OnePath, Paths
+from edgecv.core.command_options import Flag
+from edgecv.core.options import OnePath, Paths
 
 
 class ReportCommand(JsonOptions):

@@ -3,7 +3,8 @@
 from typing import Annotated
 
 from edgecv.cli.console import Screen
-from edgecv.core.command_options import CommandOptions, Flag, OnePath
+from edgecv.core.command_options import CommandOptions, Flag
+from edgecv.core.options import OnePath
 
 
 class SignCommand(CommandOptions):

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
-from edgecv.core.command_options import Flag, OnePath, Paths, Text
+from edgecv.core.command_options import Flag
+from edgecv.core.options import OnePath, Paths, Text
 from edgecv.pipeline.recipe.options import StoreOptions
 
 

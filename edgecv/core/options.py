@@ -4,12 +4,16 @@ A class of options is the single definition of its options: types, defaults and,
 of each field, help. Recipes, the command line and the Python API are made from it.
 """
 
+import os
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
+    Field,
     GetJsonSchemaHandler,
     ValidationError,
     field_validator,
@@ -106,3 +110,53 @@ def _as_input_error(error: ValidationError, cls: type[BaseModel], where: str) ->
     if not key:
         return InputError(where, message)
     return InputError(where, f'"{key}" is {short_name(repr(first["input"]))}', accepted=message)
+
+
+N = TypeVar("N")
+
+
+def as_text(value: Any) -> Any:
+    """Return a path or a number as text, anything else as it is."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
+def _as_tuple(value: Any) -> Any:
+    return (as_text(value),) if isinstance(value, str | os.PathLike) else value
+
+
+def _as_numbers(value: Any) -> Any:
+    """Return whole numbers of texts with commas, each once; what is no number as it is.
+
+    >>> _as_numbers(("1, 2", "2,x")), _as_numbers(4)
+    ((1, 2, 'x'), (4,))
+    """
+    given = value if isinstance(value, tuple | list) else (value,)
+    parts = [part.strip() for each in given for part in str(each).split(",")]
+    numbers = [int(each) if each.removeprefix("-").isdecimal() else each for each in parts]
+    return tuple(dict.fromkeys(numbers))
+
+
+Text = Annotated[str, BeforeValidator(as_text)]
+"""Text; in Python also a path or a number."""
+Name = Annotated[
+    str, BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value)
+]
+"""A name, matched without case: ``INT8`` is ``int8``."""
+Several = Annotated[
+    tuple[str, ...],
+    Field(strict=False),
+    BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...]),
+]
+"""Any number of texts; in Python also a single one."""
+OnePath = Annotated[Path, Field(strict=False)]
+WholeNumbers = Annotated[
+    tuple[N, ...],
+    Field(strict=False, min_length=1),
+    BeforeValidator(_as_numbers, json_schema_input_type=int | str | tuple[int, ...]),
+]
+"""Whole numbers, one or several with commas; in Python also a number or a list of them."""
+Paths = Annotated[tuple[OnePath, ...], Field(strict=False), BeforeValidator(_as_tuple)]
+"""Any number of paths; in Python also a single one."""

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, create_model
 
-from edgecv.core.command_options import CommandOptions, Name, flag_of, help_of
+from edgecv.core.command_options import CommandOptions, flag_of, help_of
 from edgecv.core.errors import InputError
-from edgecv.core.options import parse_options
+from edgecv.core.options import Name, parse_options
 from edgecv.evaluation.limits import DEFAULT, NONE, Limits, all_limits, limit_details
 
 

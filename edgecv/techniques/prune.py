@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from edgecv.core.artifact import Layer
-from edgecv.core.command_options import Text
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
+from edgecv.core.options import Text
 from edgecv.core.plugins import (
     Constraint,
     Exporter,

@@ -12,11 +12,11 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from edgecv.core.command_options import Text
 from edgecv.core.comparison import Comparison
 from edgecv.core.costs import Costs
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
+from edgecv.core.options import Text
 from edgecv.core.plugins import Exporter, ModelProperty, Technique, TechniqueContext, TechniqueFlag
 from edgecv.core.registry import EXPORTERS, RUNTIMES
 from edgecv.core.report import Gate

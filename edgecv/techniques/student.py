@@ -7,8 +7,8 @@ model's own channels that are left.
 
 from typing import ClassVar
 
-from edgecv.core.command_options import Text
 from edgecv.core.keras_types import KerasModel
+from edgecv.core.options import Text
 from edgecv.core.plugins import (
     ModelProperty,
     Task,

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BeforeValidator, Field
 
-from edgecv.core.command_options import as_text
 from edgecv.core.data import Dataset, Shape
+from edgecv.core.options import as_text
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.preprocessing import Preprocessing
 

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.core.command_options import Several
 from edgecv.core.data import Bools, Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.options import Options
+from edgecv.core.options import Options, Several
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
 from edgecv.core.plugins.task_parts import Metric, Proof
 from edgecv.core.plugins.task_report import ReportedTask

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.command_options import Text
 from edgecv.core.errors import InputError
-from edgecv.core.options import parse_options
+from edgecv.core.options import Text, parse_options
 from edgecv.core.plugins import Exporter, Task, Technique
 from edgecv.core.registry import ARCHITECTURES, DEFAULT_TASK, TASKS
 from edgecv.datasets.class_order import read_labels

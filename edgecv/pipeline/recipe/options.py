@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from edgecv.core.command_options import CommandOptions, Flag, Name, Several, Text
+from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec, input_spec_of
+from edgecv.core.options import Name, Several, Text
 from edgecv.core.plugins import Data, ExperimentLog, Target, Task
 from edgecv.core.registry import LOGS, TARGETS, TASKS
 from edgecv.evaluation.limit_options import LimitOptions

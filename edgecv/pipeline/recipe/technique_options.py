@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, create_model
 
-from edgecv.core.command_options import CommandOptions, Text
-from edgecv.core.options import parse_options
+from edgecv.core.command_options import CommandOptions
+from edgecv.core.options import Text, parse_options
 from edgecv.core.plugins import Exporter, Technique, TechniqueFlag
 from edgecv.core.registry import TECHNIQUES
 from edgecv.targets.board import profile_named

@@ -5,9 +5,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import field_validator
 
-from edgecv.core.command_options import CommandOptions, Flag, Name, Several, Text
+from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.errors import InputError
-from edgecv.core.options import parse_options
+from edgecv.core.options import Name, Several, Text, parse_options
 from edgecv.models.training.schedule import (
     COUNTS_EPOCHS,
     USUAL_SCHEDULE,

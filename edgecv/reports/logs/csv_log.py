@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
-from edgecv.core.command_options import Text
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
+from edgecv.core.options import Text
 from edgecv.core.plugins import ExperimentLog, Figures, LoggedResults, LoggedRun
 
 HEADINGS = ("run", "started", "training", "epoch", "name", "value")

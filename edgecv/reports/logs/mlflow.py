@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from edgecv.core.command_options import Text
 from edgecv.core.errors import InputError, StepError
+from edgecv.core.options import Text
 from edgecv.core.plugins import ExperimentLog, Figures, LoggedResults, LoggedRun
 from edgecv.core.text import one_line, without_password
 

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import Any, ClassVar
 
-from edgecv.core.command_options import Text
 from edgecv.core.errors import InputError
+from edgecv.core.options import Text
 from edgecv.core.plugins import ExperimentLog, Figures, LoggedResults, LoggedRun
 from edgecv.models.tf import load_tensorflow
 

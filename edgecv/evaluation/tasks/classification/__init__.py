@@ -31,6 +31,7 @@ from edgecv.evaluation.tasks.classification.probabilities import (
     of_classes,
 )
 from edgecv.evaluation.tasks.classification.proof import proof_of
+from edgecv.evaluation.tasks.classification.training import ClassHead as ClassHead
 from edgecv.evaluation.tasks.classification.training import TrainedClassifier
 
 SUM_TOLERANCE = 1e-2

@@ -26,6 +26,7 @@ from edgecv.evaluation.tasks.segmentation.maps import (
     nearest,
 )
 from edgecv.evaluation.tasks.segmentation.proof import best_constant, proof_of
+from edgecv.evaluation.tasks.segmentation.trained_segmenter import MapHead as MapHead
 from edgecv.evaluation.tasks.segmentation.trained_segmenter import TrainedSegmenter
 
 SUM_TOLERANCE = 1e-2

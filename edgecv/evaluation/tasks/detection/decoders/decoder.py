@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.core.command_options import Several
 from edgecv.core.data import Outputs, Predictions
 from edgecv.core.errors import InputError
-from edgecv.core.options import Options
+from edgecv.core.options import Options, Several
 from edgecv.evaluation.tasks.detection.boxes import Boxes, Floats
 
 WHERE = "[task.decoder]"

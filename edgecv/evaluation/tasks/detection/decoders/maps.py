@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from edgecv.core.command_options import Several
 from edgecv.core.data import Outputs
+from edgecv.core.options import Several
 from edgecv.evaluation.tasks.detection.boxes import Boxes, without_overlaps
 from edgecv.evaluation.tasks.detection.decoders.decoder import OverlapDecoder, named
 

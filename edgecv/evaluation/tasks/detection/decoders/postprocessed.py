@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from edgecv.core.command_options import Several
 from edgecv.core.data import Outputs, Predictions
+from edgecv.core.options import Several
 from edgecv.core.targets import NO_BOX
 from edgecv.evaluation.tasks.detection.boxes import Boxes, Floats, best
 from edgecv.evaluation.tasks.detection.decoders.decoder import Coordinates, Decoder, named

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from edgecv.core.command_options import Several
 from edgecv.core.data import Outputs, Predictions
+from edgecv.core.options import Several
 from edgecv.evaluation.tasks.detection.boxes import Boxes, Floats, without_overlaps
 from edgecv.evaluation.tasks.detection.decoders.decoder import (
     CellMap,
