@@ -5,8 +5,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from edgecv.core.command_options import CommandOptions, Flag, Text
+from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.errors import InputError
+from edgecv.core.options import Text
 from edgecv.evaluation.limits import NONE
 from edgecv.pipeline.recipe.checks import check_name
 from edgecv.pipeline.recipe.from_flags import CompressOptions

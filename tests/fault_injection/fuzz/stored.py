@@ -100,7 +100,8 @@ def searches() -> list[bytes]:
 def read_search(path: Path) -> object:
     """Show a search, and go on with it."""
     from edgecv.pipeline.search.checks import check_identity
-    from edgecv.pipeline.search.front import front_of, status_text
+    from edgecv.pipeline.search.front import front_of
+    from edgecv.pipeline.search.trial_lines import status_text
 
     content = path.read_bytes()
     folder = path.parent / "run" / "stored"
