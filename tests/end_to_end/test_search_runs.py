@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 import edgecv
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, StepError
+from edgecv.core.events import Event
 from edgecv.core.report import Report
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-from edgecv.pipeline.search.auto import first_recipe, ladder
+from edgecv.pipeline.search.auto import first_recipe, ladder, within
 from edgecv.pipeline.search.front import SearchResult
 from edgecv.pipeline.search.trial import SearchTrial
 from edgecv.reports.json_file import read_report
@@ -139,6 +140,14 @@ def test_a_finished_search_is_judged_by_other_limits(model: Path, tmp_path: Path
     assert after.recipe["gates"]["max_bytes"] == 3000
     third = searched(model, tmp_path, trials=1)
     assert (third.outcome, [each.trial.number for each in third.front]) == ("passed", [0])
+
+
+def test_a_recipe_ends_at_the_first_event_after_its_time() -> None:
+    seen: list[Event] = []
+    within(seen.append, time.monotonic() + 60, 1)(Event("epoch", "first"))
+    with pytest.raises(StepError, match=r"--minutes 1: were over before it had ended"):
+        within(seen.append, time.monotonic() - 1, 1)(Event("epoch", "second"))
+    assert [each.message for each in seen] == ["first", "second"]
 
 
 @pytest.mark.slow

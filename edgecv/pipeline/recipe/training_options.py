@@ -44,7 +44,7 @@ class TrainingOptions(CommandOptions):
     """The highest learning rate of that training."""
     minutes: float | None = None
     """Train a baseline for about so many minutes, in place of a number of epochs. Beside --auto:
-    begin no further recipe after so many (15)."""
+    try no further recipe after so many (15)."""
     batch: int | None = None
     """Images a step of that training."""
     patience: int | None = None

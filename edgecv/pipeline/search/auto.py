@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.data import SPLITS, Dataset
-from edgecv.core.errors import EdgecvError, InputError
+from edgecv.core.errors import EdgecvError, InputError, StepError
 from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.report import Report
 from edgecv.core.text import counted
@@ -53,11 +53,12 @@ def compress_auto(
 ) -> Report:
     """Run the first recipe that holds the limits, or the one that came nearest, on test images.
 
-    No recipe is begun after ``minutes``; the first is always tried. Raises InputError for limits
+    No recipe is begun after ``minutes``, and one that runs is left out; the first is always tried.
+    Raises InputError for limits
     that no file could be shown to hold, StepError where a step fails.
     """
     minutes = USUAL_MINUTES if options.minutes is None else options.minutes
-    base, began = first_recipe(options), time.monotonic()
+    base, end = first_recipe(options), time.monotonic() + 60 * minutes
     store = Store.at(options.output)
     check_user_model(base)
     preflight(base, store, options.force)
@@ -73,14 +74,16 @@ def compress_auto(
 
     attempts: list[Attempt] = []
     for number, recipe in enumerate(ladder(base, training)):
-        if attempts and time.monotonic() - began > 60 * minutes:
+        if attempts and time.monotonic() > end:
             say(f"--minutes {minutes:g} are over: no further recipe is tried")
             break
+        # The first needs no technique, and there is none to fall back on.
+        listener = within(on_event, end, minutes) if attempts else on_event
         name = f"{base.name}-{number:03d}-validation"
         trial = judged_on_validation(base, recipe, name, 1.0)
         say(f"trying {steps_of(recipe)} on validation images")
         try:
-            report = _run_once(trial, trials, on_event, log, check)
+            report = _run_once(trial, trials, listener, log, check)
         except EdgecvError as error:
             if not attempts:  # It needs no technique: model or data are wrong.
                 raise
@@ -97,6 +100,20 @@ def compress_auto(
     say(f"proving {steps_of(chosen.recipe)} on the test images")
     final = confirmed_on_test(base, chosen.recipe, base.name, remark)
     return run(final, store, force=options.force, on_event=on_event, log=log)
+
+
+def within(on_event: OnEvent, end: float, minutes: float) -> OnEvent:
+    """Return a listener that raises StepError at the first event after ``end``.
+
+    What was finished by then is stored, and so is the last epoch of a training.
+    """
+
+    def told(event: Event) -> None:
+        on_event(event)
+        if time.monotonic() > end:
+            raise StepError(f"--minutes {minutes:g}", "were over before it had ended")
+
+    return told
 
 
 def first_recipe(options: CompressOptions) -> Recipe:
