@@ -150,12 +150,15 @@ def _add_gallery(run: Path) -> None:
     """Write pictures of some images, whether or not their answers changed."""
     from edgecv.reports.contact_sheet import Tile
     from edgecv.reports.gallery import GalleryWriter
+    from edgecv.system.storage import seal
 
     writer = GalleryWriter(1)
     image = np.zeros((8, 8, 1), np.uint8)
     tiles = [Tile(n, image + n, ("win", "cat -> dog"), "win", "cat") for n in range(3)]
     writer.add("int8.tflite", "", tiles)
     writer.write(run)
+    (run / "manifest.json").unlink()
+    seal(run)
 
 
 def _beside() -> tuple[Path, ...]:
