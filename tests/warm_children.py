@@ -2,7 +2,7 @@
 
 A forked child is as fresh as a started one: nothing has run in it but imports. It is given all that
 a started child is given: arguments, environment, folder, pipes, a session of its own, this process
-as its parent. Children of another program, or with limits of their own, are started.
+as its parent. Children of another program are started.
 """
 
 import ctypes
@@ -80,11 +80,20 @@ class Source:
         self._process.wait()
 
     def fork(
-        self, args: Sequence[str], environment: Mapping[str, str], stderr: int
+        self,
+        args: Sequence[str],
+        environment: Mapping[str, str],
+        stderr: int,
+        limits: Sequence[tuple[int, int]],
     ) -> ForkedProcess:
         requests, stdin = os.pipe()
         stdout, responses = os.pipe()
-        asked = {"args": args, "environment": dict(environment), "folder": os.getcwd()}
+        asked = {
+            "args": args,
+            "environment": dict(environment),
+            "folder": os.getcwd(),
+            "limits": limits,
+        }
         with _LOCK:
             # A child whose own parent has ended goes to the next one above that takes orphans.
             ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -104,13 +113,14 @@ class Source:
 class WarmSubprocess:
     """Stands for the module ``subprocess`` where children are started.
 
-    A child whose environment no other has had is started: its imports may read that.
+    A child whose environment no other has had is started: its imports may read that. So is one with
+    limits of its own, unless they are passed on: then its imports are made without them.
     """
 
     PIPE, TimeoutExpired = subprocess.PIPE, subprocess.TimeoutExpired
 
-    def __init__(self, program: str) -> None:
-        self._program = program
+    def __init__(self, program: str, *, passes_limits: bool = False) -> None:
+        self._program, self._passes_limits = program, passes_limits
         self._sources: dict[tuple[str, str], Source] = {}
         self._asked: Counter[tuple[str, str]] = Counter()
         self._process = os.getpid()
@@ -120,7 +130,7 @@ class WarmSubprocess:
         """Fork a child, or start one."""
         limits = [resource.getrlimit(each) for each in LIMITS]
         is_other = args[3] != self._program or os.getpid() != self._process
-        if is_other or limits != self._limits:
+        if is_other or (limits != self._limits and not self._passes_limits):
             return subprocess.Popen(args, **options)
         environment, settings = options["env"], json.loads(args[4])
         runtime = settings.get("runtime", {}).get("runtime", "plain")
@@ -136,7 +146,7 @@ class WarmSubprocess:
             if self._asked[key] == 1 and any(kind == known for known, _ in self._sources):
                 return subprocess.Popen(args, **options)
             self._sources[key] = Source(kind, environment, args[5])
-        return self._sources[key].fork(args, environment, options["stderr"].fileno())
+        return self._sources[key].fork(args, environment, options["stderr"].fileno(), limits)
 
     def close(self) -> None:
         for source in self._sources.values():
@@ -171,6 +181,8 @@ def serve(asked: socket.socket) -> None:
         os.close(each)
     wanted = json.loads(message)
     os.chdir(wanted["folder"])
+    for number, limit in zip(LIMITS, wanted["limits"], strict=True):
+        resource.setrlimit(number, tuple(limit))
     os.environ.clear()
     os.environ.update(wanted["environment"])
     sys.argv = ["-c", *wanted["args"][4:]]
@@ -181,6 +193,8 @@ def serve(asked: socket.socket) -> None:
 def main(kind: str, number: str, packages: str) -> None:
     """Import, then fork."""
     sys.path.insert(0, packages)
+    memory = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     for each in ("edgecv.core.registry", "edgecv.system.isolation.model_server", "psutil"):
         importlib.import_module(each)
     if kind == "keras":
@@ -190,6 +204,9 @@ def main(kind: str, number: str, packages: str) -> None:
     measure_quickly()
     with socket.socket(fileno=int(number)) as asked:
         serve(asked)
+    if kind == "keras":  # It starts some itself: one for each file of Keras 3.
+        process = importlib.import_module("edgecv.system.isolation.process")
+        process.subprocess = WarmSubprocess(process.PROGRAM, passes_limits=True)
     importlib.import_module(sys.argv[3]).main()
 
 
