@@ -8,7 +8,7 @@ from edgecv.system.storage import write_bytes
 
 DOTS_PER_INCH = 110
 LAYOUT: Any = "constrained"
-"""How room is made for titles and labels: that takes half of the time of a picture."""
+"""Engine that makes room for titles and labels; it takes half of the time of a picture."""
 
 
 def new_figure(width: float, height: float) -> Any:
