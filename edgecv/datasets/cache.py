@@ -41,6 +41,7 @@ _ARRAYS = (
     "test_digests",
 )
 LOCK = "lock"
+SECONDS_BETWEEN_LOOKS = 0.05
 _STALE_SECONDS = 24 * 3600
 
 
@@ -215,19 +216,36 @@ def _crc(parts: Iterable[NDArray[Any]]) -> int:
 def _locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
     """Hold the lock of a folder; yield True if it is still that folder, and nobody's.
 
-    The system releases the lock when its holder ends, in whatever way.
+    The system releases the lock when its holder ends, in whatever way. An entry that its maker
+    uses stays locked: who waits looks whether the folder has become one.
     """
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        try:
-            # Its holder before may have made an entry of it, or removed it.
-            lock = folder / LOCK
-            yield lock.exists() and os.path.samestat(os.fstat(descriptor), lock.stat())
-        finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        while not (is_held := _take(descriptor)) and _is_lock_of(folder, descriptor):
+            if not wait:
+                raise BlockingIOError(f"{folder} is in use")
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        yield is_held and _is_lock_of(folder, descriptor)
     finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # Closing alone would not: a fork holds it too.
         os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    """Take a lock if nobody holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_lock_of(folder: Path, descriptor: int) -> bool:
+    """Return True unless the folder was moved, removed or made again since its lock was opened."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), (folder / LOCK).stat())
+    except FileNotFoundError:
+        return False
 
 
 def _remove(folder: Path) -> None:

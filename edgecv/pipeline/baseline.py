@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,13 +22,14 @@ from edgecv.formats.trust import NO_TRUST, import_object
 from edgecv.models.backbone import Backbone
 from edgecv.models.tf import load_tensorflow
 from edgecv.models.training.checkpoint import Epoch
+from edgecv.models.training.replicas import WORKERS, is_first_worker
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import class_counts, imbalance
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.stored_outputs import npz_of, outputs_in
 from edgecv.reports.curves import CURVES, write_curves
-from edgecv.system.storage import content_key, write_bytes, write_json
+from edgecv.system.storage import Store, content_key, copy_file, write_bytes, write_json
 
 MODEL = "model.keras"
 PREDICTIONS = "predictions.npz"
@@ -97,13 +99,27 @@ def trained_baseline(
         if note:
             context.emit("note", note)
         named = replace(context, on_event=of_training(context.on_event, training))
-        store.stage(
-            "baselines",
-            place.name,
-            lambda folder: _train(recipe, data, named, start, folder),
-        )
+        _keep_trained(store, place.name, recipe, lambda at: _train(recipe, data, named, start, at))
     store.forget(key)  # Again, in case a run was killed in between.
     return ModelFile.at(place / MODEL, recipe.baseline.trusted if start else NO_TRUST)
+
+
+def _keep_trained(store: Store, name: str, recipe: Recipe, train: Callable[[Path], None]) -> None:
+    """Write a trained baseline into the store, unless another process has.
+
+    All workers train at once: those after the first do so apart, for two may have one store.
+    """
+    if recipe.schedule.device != WORKERS or is_first_worker():
+        store.stage("baselines", name, train)
+        return
+    with tempfile.TemporaryDirectory(prefix="edgecv-worker-") as apart:
+        train(Path(apart))
+
+        def copied(folder: Path) -> None:
+            for path in Path(apart).iterdir():
+                copy_file(path, folder / path.name)
+
+        store.stage("baselines", name, copied)
 
 
 def own_function(text: str) -> Callable[..., Any]:

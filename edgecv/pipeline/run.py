@@ -28,7 +28,7 @@ from edgecv.pipeline.export import (
 from edgecv.pipeline.judge_again import judge_again
 from edgecv.pipeline.logged_results import results_of_run, results_of_training
 from edgecv.pipeline.mixed import check_mixed, with_chosen_layers
-from edgecv.pipeline.recipe.checks import check_limits
+from edgecv.pipeline.recipe.checks import check_devices, check_limits
 from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run_logs import RunLogs, logged_run
@@ -74,6 +74,7 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
     """Train the recipe's baseline unless it is stored, and measure it on the test images."""
     store.check_writable()
     TrainedModel.check(recipe)
+    check_devices(recipe.baseline, recipe.schedule, alone=True)
     run = logged_run(recipe, planned_label(recipe), store)
     with (
         RunLogs(recipe.logs, run, on_event) as logs,
@@ -123,6 +124,7 @@ def compress(
 
 def _compress(recipe: Recipe, context: RunContext, *, force: bool, check: Check) -> Report:
     check_user_model(recipe)
+    check_devices(recipe.baseline, recipe.schedule, alone=False)
     stored = None if force else judge_again(recipe, context)
     if stored is not None:
         return stored

@@ -3,7 +3,10 @@
 import json
 import os
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -60,6 +63,32 @@ def test_the_second_load_decodes_nothing(
     assert len(decoded) == 20
     assert len(entries(cache)) == 1
     assert not list((cache / "decoded").glob(".partial-*"))
+
+
+def test_who_waits_for_an_entry_has_it_while_its_maker_uses_it(
+    make_tree: Any, tree_files: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs begin at once: the second one waited for the whole run of the first."""
+    path, entered, go_on = make_tree(tree_files(), "photos"), Event(), Event()
+    real = image_files.decode_with_size
+
+    def waiting(data: bytes, *options: Any) -> Any:
+        entered.set()
+        assert go_on.wait(20)
+        return real(data, *options)
+
+    monkeypatch.setattr(image_files, "decode_with_size", waiting)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(load, path)
+        assert entered.wait(20)
+        second = threads.submit(load, path)
+        while not second.running():
+            time.sleep(0.01)
+        time.sleep(0.2)  # Until it waits for the lock.
+        go_on.set()
+        kept = first.result(timeout=20)  # Its images are in use.
+        assert same(second.result(timeout=20), kept)
+    assert len(entries(cache)) == 1
 
 
 def test_a_zip_elsewhere_is_known_by_its_content(

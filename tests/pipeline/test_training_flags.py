@@ -105,7 +105,7 @@ NEW: list[tuple[dict[str, Any], str]] = [
         "--freeze: is 9, and the training has 3 epochs; accepted: up to 3, or all",
     ),
     ({"from_model": "m.keras", "freeze": "1", "minutes": 2}, "--freeze: counts epochs"),
-    ({"training_device": "tpu"}, "accepted: cpu, gpu, or gpu:0"),
+    ({"training_device": "tpu"}, "accepted: cpu, gpu, gpu:0"),
 ]
 
 

@@ -1,16 +1,18 @@
-"""Moving averages of batch normalization, estimated again after a short training.
+"""Batch normalization: its moving averages after a short training, and over several devices.
 
-They follow the weights slowly: with a momentum of 0.99, a third of their value is still the initial
+The averages follow slowly: with a momentum of 0.99, a third of their value is still the initial
 one after 100 steps, and a well trained model predicts badly.
 """
 
+import math
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.keras_types import KerasModel
+from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import compile_function, load_tensorflow, set_seed
 
 STEPS_THAT_SUFFICE = 1000
@@ -56,3 +58,38 @@ def _trained(model: KerasModel) -> Iterator[Any]:
     for layer in model._flatten_layers(include_self=False):
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             yield layer
+
+
+def synchronized(layer: KerasLayer, replicas: int) -> KerasLayer:
+    """Return a batch normalization without weights over the batches of all replicas.
+
+    Keras' own kernel for one device takes the variance of a sample into the moving average, the one
+    for several that of the population: here both take that of a sample.
+    """
+    return _synchronized_class().from_config(
+        {**layer.get_config(), "synchronized": True, "replicas": replicas if layer.fused else 0}
+    )
+
+
+@cache
+def _synchronized_class() -> Any:
+    _, keras = load_tensorflow()
+
+    class OverReplicas(keras.layers.BatchNormalization):  # type: ignore[misc,name-defined]
+        """Mean and variance over the batches of all replicas."""
+
+        def __init__(self, *, replicas: int, **options: Any) -> None:
+            super().__init__(**options)
+            self._replicas, self._correction = replicas, 1.0
+
+        def _calculate_mean_and_var(self, inputs: Any, axes: Any, *rest: Any, **named: Any) -> Any:
+            count = self._replicas * math.prod(inputs.shape[axis] for axis in axes)
+            self._correction = count / (count - 1) if count > 1 else 1.0
+            return super()._calculate_mean_and_var(inputs, axes, *rest, **named)
+
+        def _assign_moving_average(self, variable: Any, value: Any, *rest: Any) -> Any:
+            is_variance = variable is self.moving_variance
+            scaled = value * self._correction if is_variance else value
+            return super()._assign_moving_average(variable, scaled, *rest)
+
+    return OverReplicas

@@ -3,13 +3,17 @@
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import keras, tensorflow
+from edgecv.models.training.replicas import SHARED, make_replicas
 
 
 def use_device(name: str) -> None:
-    """Let TensorFlow see one device alone: "cpu", or "gpu:1" for the second GPU.
+    """Let TensorFlow see one device alone: "cpu", or "gpu:1" for the second GPU; or join several.
 
     Raises InputError where it is not there, or TensorFlow uses others already.
     """
+    if name in SHARED:
+        make_replicas(name)
+        return
     gpus = tensorflow.config.list_physical_devices("GPU")
     kind, _, number = name.partition(":")
     place = int(number or 0)

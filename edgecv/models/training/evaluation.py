@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecv.core.data import Outputs, Split
+from edgecv.core.images import image_rows
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Task
 from edgecv.models.outputs import named_outputs
 from edgecv.models.tf import compile_function, compile_inference, keras, tensorflow
 from edgecv.models.training.losses import ImageLosses
+from edgecv.models.training.replicas import Replicas
 
 BATCH = 500
 BATCH_BYTES = 2**26
@@ -29,15 +32,33 @@ class SplitScore:
 class Evaluation:
     """The compiled inference of a model, and its loss as training counts it."""
 
-    def __init__(self, model: KerasModel, task: Task, losses: ImageLosses) -> None:
+    def __init__(
+        self, model: KerasModel, task: Task, losses: ImageLosses, replicas: Replicas | None = None
+    ) -> None:
         self.model = model
         self.task = task
         raw_model = task.raw_model(model)
         self._answers: Any = compile_inference(_with_raw_outputs(model, raw_model))
         self._losses: Any = compile_function(losses)
+        self._replicas = replicas
 
     def of(self, split: Split) -> SplitScore:
-        """Return the score and the loss of a split, whose images are read once."""
+        """Return the score and the loss of a split, whose images are read once.
+
+        Of several workers each looks at its share of the images.
+        """
+        whole, replicas = len(split), self._replicas
+        if replicas is None or not 1 < replicas.workers <= whole:
+            sums = self._sums(split)
+        else:
+            rows = np.arange(replicas.worker, whole, replicas.workers)
+            own = Split(image_rows(split.images).at(rows), split.labels[rows], split.sha256)
+            sums = replicas.sum_of_workers(self._sums(own))
+        score, loss = (sums / whole).tolist()
+        return SplitScore(score, loss + float(sum(self.model.losses)))
+
+    def _sums(self, split: Split) -> NDArray[np.float64]:
+        """Return the sums of scores and losses: float64 (2,)."""
         nest, targets = tensorflow.nest, self.task.targets(split.labels)
         fitting = BATCH_BYTES // (4 * math.prod(split.images.shape[1:]))
         size = max(1, min(BATCH, fitting))
@@ -53,8 +74,7 @@ class Evaluation:
             outputs.append(named_outputs(self.model, answers))
             loss += float(tensorflow.reduce_sum(self._losses(images, truth, raw)))
         scores = self.task.score_per_image(Outputs.joined(outputs), split.labels)
-        asked_by_layers = float(sum(self.model.losses))
-        return SplitScore(float(np.mean(scores)), loss / len(split) + asked_by_layers)
+        return np.array([np.sum(scores), loss], np.float64)
 
     def forward(self, images: Any) -> Outputs:
         """Return the outputs for one batch: float32 (N, H, W, C)."""

@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from edgecv.models.training.devices import gpu_name, in_precision
 from edgecv.models.training.estimate import MINUTE, duration
 from edgecv.models.training.evaluation import SplitScore
 from edgecv.models.training.losses import Teacher
+from edgecv.models.training.replicas import SHARED, make_replicas
 from edgecv.models.training.schedule import Schedule
 from edgecv.models.training.trainer import Trainer
 from edgecv.models.training.variations import margin_of_blur
@@ -63,7 +65,11 @@ def fit(
     whole = model
     if schedule.mixed_precision is not None:
         model = in_precision(model, schedule.mixed_precision)
-    trainer = Trainer(model, data.train, task, schedule, seed, constraint, teacher)
+    replicas = make_replicas(schedule.device) if schedule.device in SHARED else None
+    if replicas is not None:
+        replicas.check_batch(min(schedule.batch, len(data.train)))
+        replicas.take_first_workers(checkpoint)
+    trainer = Trainer(model, data.train, task, schedule, seed, constraint, teacher, replicas)
     epochs = schedule.total_epochs(len(data.train))
     if schedule.minutes is not None:
         epochs = _epochs_in(schedule.minutes, trainer, len(data.validation), checkpoint)
@@ -81,7 +87,8 @@ def fit(
         if schedule.patience and progress.epochs_without_gain >= schedule.patience:
             on_event(Event("note", f"no better epoch in {schedule.patience}: stopped early"))
             break
-        progress = _one_epoch(trainer, data.validation, progress, epoch, epochs, on_event)
+        with nullcontext() if replicas is None else replicas.together():
+            progress = _one_epoch(trainer, data.validation, progress, epoch, epochs, on_event)
         write_progress(checkpoint, progress)
         values = progress.history[-1].table(task.curves.score)
         on_event(Event("epoch", "epoch done", epoch + 1, epochs, values))
@@ -102,6 +109,8 @@ def _plan(trainer: Trainer, data: Dataset, epochs: int) -> str:
     if trainer.unlabelled_batch:
         steps += f" and {trainer.unlabelled_batch:,} without labels"
     gpu = f" on {name}" if (name := gpu_name()) else ""
+    if trainer.replicas is not None:
+        gpu += f" shared by {trainer.replicas.text}"
     return f"training {counted(epochs, 'epoch')} of {steps}{gpu}: about {duration(epochs * a_pass)}"
 
 
@@ -127,7 +136,7 @@ def _settle(trainer: Trainer, validation: Split, on_event: Callable[[Event], Non
 
     They can be slightly worse if the training was long enough. Returns the score of what is kept.
     """
-    before = trainer.weights()
+    before = trainer.model.get_weights()
     lagging = trainer.evaluated(validation)
     moving_averages.estimate(trainer.model, trainer.batches(), trainer.seed)
     settled = trainer.evaluated(validation)
@@ -137,7 +146,7 @@ def _settle(trainer: Trainer, validation: Split, on_event: Callable[[Event], Non
     kept = "; that is kept" if is_worse else ""
     on_event(Event("note", f"{message}, {before_it} before{kept}"))
     if is_worse:
-        trainer.model.set_weights(list(before))
+        trainer.model.set_weights(before)
     return lagging if is_worse else settled
 
 

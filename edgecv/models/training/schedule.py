@@ -20,7 +20,7 @@ from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.options import Options, parse_options
 from edgecv.core.text import counted
 
-DEVICE = r"^(cpu|gpu(:\d{1,3})?)$"
+DEVICE = r"^(cpu|gpu(:\d{1,3})?|gpus|workers)$"
 COUNTS_EPOCHS = "counts epochs, and the training has minutes"
 
 
@@ -83,13 +83,15 @@ class Schedule(Options):
     mixed_precision: Literal["bfloat16", "float16"] | None = None
     """Compute in 16 bits, with weights in float32; for the training of a baseline."""
     device: Annotated[str, Field(pattern=DEVICE)] | None = None
-    """The device of the training: cpu, gpu, gpu:1; where not given, a GPU if there is one."""
+    """The device of the training: cpu, gpu, gpu:1; gpus (all GPUs of this host share each batch) or
+    workers (the processes that TF_CONFIG names share it); where not given, a GPU if there is
+    one."""
 
     @field_validator("device", mode="before")
     @classmethod
     def _device_is_known(cls, given: Any) -> Any:
         if isinstance(given, str) and re.search(DEVICE, given) is None:
-            raise ValueError("cpu, gpu, or gpu:0 for the first of several")
+            raise ValueError("cpu, gpu, gpu:0 for the first of several, gpus, or workers")
         return given
 
     @model_validator(mode="before")
@@ -124,6 +126,12 @@ class Schedule(Options):
     def _decay_has_its_optimizer(self) -> Self:
         if self.optimizer == "adam" and self.weight_decay is not None:
             raise ValueError("weight_decay is for adamw and sgd")
+        return self
+
+    @model_validator(mode="after")
+    def _several_devices_count_epochs(self) -> Self:
+        if self.device in ("gpus", "workers") and self.minutes is not None:
+            raise ValueError("epochs in place of minutes: steps of several devices are not timed")
         return self
 
     @model_serializer(mode="wrap")

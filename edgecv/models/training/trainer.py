@@ -1,7 +1,7 @@
 """The compiled step of a training, and what is kept of it between epochs."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from edgecv.models.training.evaluation import Evaluation, SplitScore
 from edgecv.models.training.losses import Teacher, batch_loss, image_losses, of_labelled
 from edgecv.models.training.optimizers import optimizer_of
 from edgecv.models.training.randomness import seeded_layers
+from edgecv.models.training.replicas import Replicas
 from edgecv.models.training.schedule import Schedule
 from edgecv.models.training.variations import vary
 
@@ -39,8 +40,12 @@ class Trainer:
         seed: int,
         constraint: Constraint | None,
         teacher: Teacher | None,
+        replicas: Replicas | None = None,
     ) -> None:
         self.model = model
+        """The model that is evaluated: it has the weights of the trained one after an epoch."""
+        self.replicas = replicas
+        trained = self._trained = model if replicas is None else replicas.copy(model)
         self.task = task
         self.precision = schedule.mixed_precision
         self.seed = seed
@@ -52,8 +57,9 @@ class Trainer:
         self._batches = Batches(split.images, self.batch, self.steps, seed, further)
         self.unlabelled_batch = self._batches.unlabelled_batch
         self.rates = schedule.learning_rates(self.steps * schedule.total_epochs(count))
-        self.optimizer = optimizer_of(schedule)
-        self.optimizer.build(model.trainable_variables)
+        with nullcontext() if replicas is None else replicas.strategy.scope():
+            self.optimizer = optimizer_of(schedule)
+            self.optimizer.build(trained.trainable_variables)
         nest = tensorflow.nest
         targets = nest.map_structure(tensorflow.constant, task.targets(split.labels))
 
@@ -69,34 +75,55 @@ class Trainer:
 
         self._varied = varied
         self._teacher: Any = None if teacher is None else compile_function(teacher.model)
-        raw_model, is_half = task.raw_model(model), schedule.mixed_precision == "float16"
+        raw_model, is_half = task.raw_model(trained), schedule.mixed_precision == "float16"
         loss_of = batch_loss(task, teacher)
         labelled = self.batch if further is not None else None
 
-        def step(taken: Tensor, chosen: Tensor, seeds: Tensor, rate: Any) -> tuple[Any, Any]:
+        def prepared(taken: Tensor, chosen: Tensor, seeds: Tensor) -> tuple[Any, Any]:
+            """Return images, targets and those of the images blended in; and the shares."""
             batch, truth = varied(taken, chosen, seeds)
-            if schedule.mixup:
-                batch, share = blend(batch, seeds, schedule.mixup, labelled)
-            with seeded_layers(model, seeds), tensorflow.GradientTape() as tape:
+            if not schedule.mixup:
+                return (batch, truth, truth), 1.0
+            batch, share = blend(batch, seeds, schedule.mixup, labelled)
+            return (batch, truth, nest.map_structure(lambda each: each[::-1], truth)), share
+
+        def train_on(
+            values: Any, share: Any, seeds: Tensor, rate: Any, parts: int = 1
+        ) -> tuple[Any, Any]:
+            batch, truth, others = values
+            with seeded_layers(trained, seeds), tensorflow.GradientTape() as tape:
                 raw = raw_model(batch, training=True)
                 loss = loss_of(batch, truth, raw)
                 if schedule.mixup:
-                    others = nest.map_structure(lambda each: each[::-1], truth)
                     loss = share * loss + (1 - share) * loss_of(batch, others, raw)
-                loss += sum(model.losses)  # Regularization that the layers ask for.
+                loss += sum(trained.losses)  # Regularization that the layers ask for.
+                loss = loss if parts == 1 else loss / parts
                 scaled = loss * HALF_SCALE if is_half else loss
             self.optimizer.learning_rate.assign(rate)
-            gradients = tape.gradient(scaled, model.trainable_variables)
+            gradients = tape.gradient(scaled, trained.trainable_variables)
             if is_half:
                 gradients = [each / HALF_SCALE for each in gradients]
-            self.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+            self.optimizer.apply_gradients(zip(gradients, trained.trainable_variables, strict=True))
             if constraint is not None:
                 constraint.project()
             scores = task.training_score(truth, of_labelled(raw, truth))
             return loss, tensorflow.reduce_mean(scores)
 
+        def step(taken: Tensor, chosen: Tensor, seeds: Tensor, rate: Any) -> tuple[Any, Any]:
+            values, share = prepared(taken, chosen, seeds)
+            if replicas is None:
+                return train_on(values, share, seeds, rate)
+
+            def train_on_part(own: Any, place: Any) -> tuple[Any, Any]:
+                own_seeds = tensorflow.random.experimental.stateless_fold_in(seeds, place)
+                loss, score = train_on(own, share, own_seeds, rate, replicas.count)
+                return loss, score / replicas.count
+
+            found: tuple[Any, Any] = replicas.sum_of_parts(train_on_part, values)
+            return found
+
         self._step = compile_function(step)
-        self._evaluation = Evaluation(model, task, image_losses(task, teacher))
+        self._evaluation = Evaluation(model, task, image_losses(task, teacher), replicas)
 
     def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
         """Train one pass; yield (steps done, mean loss, mean score) now and then."""
@@ -136,7 +163,7 @@ class Trainer:
             yield tensorflow.constant(taken), tensorflow.constant(chosen)
 
     def evaluated(self, split: Split) -> SplitScore:
-        """Return the score and the loss of a split with the present weights."""
+        """Return the score and the loss of a split with the weights of ``model``."""
         return self._evaluation.of(split)
 
     def seconds_a_pass(self, validation: int) -> float:
@@ -165,16 +192,19 @@ class Trainer:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """Give the model the averages of its weights, where the optimizer has them."""
-        if not self.optimizer.use_ema:
-            yield
-            return
-        before = self.model.get_weights()
-        self.optimizer.finalize_variable_values(self.model.trainable_variables)
+        """Give ``model`` the weights after an epoch, or their averages where the optimizer has
+        them.
+        """
+        before = self._trained.get_weights() if self.optimizer.use_ema else None
+        if before is not None:
+            self.optimizer.finalize_variable_values(self._trained.trainable_variables)
+        if self._trained is not self.model:
+            self.model.set_weights(self._trained.get_weights())
         try:
             yield
         finally:
-            self.model.set_weights(before)
+            if before is not None:
+                self._trained.set_weights(before)
 
     def is_settled(self, epoch: int) -> bool:
         """Return True if the weights after ``epoch`` are fully what the constraint asks for."""
@@ -184,7 +214,7 @@ class Trainer:
 
     def weights(self) -> Weights:
         """Return the weights of the model."""
-        return tuple(self.model.get_weights())
+        return tuple(self._trained.get_weights())
 
     def optimizer_state(self) -> Weights:
         """Return the variables of the optimizer."""
@@ -192,7 +222,7 @@ class Trainer:
 
     def restore(self, progress: TrainingProgress) -> None:
         """Go on from the end of an epoch."""
-        self.model.set_weights(list(progress.weights))
+        self._trained.set_weights(list(progress.weights))
         for variable, value in zip(self.optimizer.variables, progress.optimizer, strict=True):
             variable.assign(value)
         if self.constraint is not None:

@@ -14,7 +14,9 @@ from edgecv.core.plugins import (
     Technique,
 )
 from edgecv.evaluation.limits import Limits
-from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings
+from edgecv.models.training.replicas import SHARED, WORKERS, is_first_worker
+from edgecv.models.training.schedule import Schedule
+from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings, TeacherNetwork
 from edgecv.system.storage import RESERVED_NAMES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -127,6 +129,34 @@ def check_unlabelled(settings: RunSettings, techniques: Sequence[Technique], whe
         )
     if not Path(settings.unlabelled).exists():
         raise InputError("unlabelled", f"there is no {settings.unlabelled}")
+
+
+def check_devices(baseline: BaselineOptions, schedule: Schedule, *, alone: bool) -> None:
+    """Raise InputError where several devices cannot train a baseline, before anything is read.
+
+    ``alone``: True where nothing but the baseline is trained.
+    """
+    teacher = baseline.teacher
+    trained = [schedule] if baseline.model is None else []
+    trained += [teacher.training] if isinstance(teacher, TeacherNetwork) else []
+    shared = [each.device for each in trained if each.device in SHARED]
+    if not shared:
+        return
+    if WORKERS in shared and not alone:
+        raise InputError(
+            "--device workers",
+            "is for the training of a baseline alone: each worker would write this run",
+            accepted="edgecv train, on each host",
+            remedy="then give its model.keras as MODEL",
+        )
+    if baseline.train is not None and schedule.device in SHARED:
+        raise InputError(
+            f"--device {schedule.device}",
+            f"is for edgecv's own training, and {baseline.train} is another",
+            remedy="leave it out: your function chooses its devices",
+        )
+    if WORKERS in shared:
+        is_first_worker()
 
 
 def check_limits(source: DatasetSource | Dataset, gates: Limits, where: str) -> None:

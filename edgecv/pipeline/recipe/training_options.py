@@ -59,7 +59,8 @@ class TrainingOptions(CommandOptions):
     training_device: Annotated[Name | None, Flag("--device", default="a GPU if there is one")] = (
         None
     )
-    """The device that a baseline is trained on: cpu, gpu, or gpu:1 for the second one."""
+    """The device that a baseline is trained on: cpu, gpu, or gpu:1 for the second one; gpus for all
+    of this host, workers for the hosts that TF_CONFIG names."""
     class_weights: Annotated[Several, Flag(default="1 each")] = ()
     """Weights of the images of a class in that training: balanced, or CLASS=NUMBER, one or several
     with a comma."""
