@@ -60,7 +60,12 @@ class RayEngine(Closing):
         self._store, self._on_event = store, on_event
         self._is_own = connect(address)
         library = ray()
-        self._nodes = self._fit()
+        try:
+            self._nodes = self._fit()
+        except InputError:
+            if self._is_own:
+                library.shutdown()
+            raise
         cores = min(CORES_A_WORKER, *(each.cpus for each in self._nodes))
         self._needs = {"num_cpus": cores, "memory": BYTES_A_WORKER, "max_retries": 0}
         self._head = (
