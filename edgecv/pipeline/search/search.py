@@ -34,7 +34,6 @@ from edgecv.pipeline.search.front import (
     limits_note,
     nearest,
     ranked,
-    significance_notes,
     violations,
 )
 from edgecv.pipeline.search.front_pages import write_pages
@@ -47,6 +46,7 @@ from edgecv.pipeline.search.options import (
     without_unused,
 )
 from edgecv.pipeline.search.proposals import Proposals, stored_trials
+from edgecv.pipeline.search.significance import significance_notes
 from edgecv.pipeline.search.space import LADDER, candidates_of, reachable, space_of
 from edgecv.pipeline.search.trial import SearchTrial, figures_of, unmeasured
 from edgecv.pipeline.search.trial_lines import line_of, row_of, status_text

@@ -70,7 +70,9 @@ class RayEngine(Closing):
         self._needs = {"num_cpus": cores, "memory": BYTES_A_WORKER, "max_retries": 0}
         self._head = (
             library.remote(SearchHead)
-            .options(num_cpus=0, scheduling_strategy=on_node(self._own_node()))
+            .options(
+                num_cpus=0, scheduling_strategy=on_node(library.get_runtime_context().get_node_id())
+            )
             .remote(str(store.root.absolute()))
         )
         self._task = library.remote(run_trial)
@@ -79,11 +81,6 @@ class RayEngine(Closing):
         self.times: list[TrialTimes] = []
         self._threads = ThreadPoolExecutor(at_a_time)
         self._is_closed = False
-
-    @staticmethod
-    def _own_node() -> str:
-        found: str = ray().get_runtime_context().get_node_id()
-        return found
 
     def _fit(self) -> list[RayNode]:
         """Return the nodes that a trial fits on. Raises InputError where there is none."""
