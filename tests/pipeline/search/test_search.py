@@ -30,7 +30,8 @@ from edgecv.pipeline.search.front import (
     violations,
 )
 from edgecv.pipeline.search.options import SearchOptions
-from edgecv.pipeline.search.search import RecipeSearch, status
+from edgecv.pipeline.search.recipe_search import RecipeSearch
+from edgecv.pipeline.search.search import status
 from edgecv.pipeline.search.space import space_of
 from edgecv.pipeline.search.trial import TrialFigures
 from edgecv.system.storage import Store
