@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edgecv.core.errors import StepError
 from edgecv.system import timing_slot
 from edgecv.system.storage import Store
 from edgecv.system.timing_slot import TimingSlot
@@ -101,6 +102,21 @@ def test_all_processes_of_a_host_meet_wherever_their_temporary_files_are(
     slot.join()
     slot.leave()
     assert [each.name for each in tmp_path.iterdir()] == [f"edgecv-timing-{os.getuid()}"]
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "for all"])
+def test_a_folder_of_another_is_refused_with_a_sentence(kind: str, tmp_path: Path) -> None:
+    place = tmp_path / "slot"
+    if kind == "link":
+        (tmp_path / "theirs").mkdir()
+        place.symlink_to(tmp_path / "theirs")
+    elif kind == "file":
+        place.touch()
+    else:
+        place.mkdir()
+        place.chmod(0o777)
+    with pytest.raises(StepError, match=r"slot: (is no folder of yours alone|cannot be made)"):
+        TimingSlot().join(place)
 
 
 def test_without_a_search_nothing_waits(tmp_path: Path) -> None:
