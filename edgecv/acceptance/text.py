@@ -18,7 +18,7 @@ from edgecv.core.plugins import Task
 from edgecv.core.report import Gate
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.gate_text import gate_sentence
-from edgecv.reports.verdict import percent
+from edgecv.reports.verdict import joined, percent
 
 MEASURES = {
     DROP: "points lost against the accepted run",
@@ -72,12 +72,14 @@ def verdict_line(judgement: Judgement) -> str:
     for outcome, lead in (("failed", ""), ("inconclusive", "inconclusive: ")):
         gates = [gate for gate in judgement.gates if gate.outcome == outcome]
         if gates:
-            parts.append(lead + "; ".join(sentence(gate, task) for gate in gates))
+            parts.append(lead + joined([sentence(gate, task) for gate in gates]))
     if not parts:
         parts = [f"nothing is worse than what was accepted on {judgement.since}"]
     if judgement.update == "refused":
         parts.append(f"{judgement.lock} was not written")
-    return f"{judgement.outcome.upper()}: {'. '.join([*parts, changes_sentence(judgement)])}"
+    parts.append(changes_sentence(judgement))
+    end = "\n" if any("\n" in part for part in parts) else ". "
+    return f"{judgement.outcome.upper()}: {end.join(parts)}"
 
 
 def changes_sentence(judgement: Judgement) -> str:

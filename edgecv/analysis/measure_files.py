@@ -76,7 +76,7 @@ def _shape_text(shape: Shape) -> str:
 
 def _load(request: ValidationRequest, size: Shape, context: AnalysisContext) -> Dataset:
     assert request.source is not None
-    data = load_data(request.source, size, context)
+    data = load_data(request.source, size, context, for_brought=True)
     if request.labels is not None:
         data = in_order_of(data, len(request.labels), request.labels)
     if request.test_sha256 not in (None, data.test.sha256):

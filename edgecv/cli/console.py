@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from edgecv.cli.progress import EventProgress
@@ -32,7 +33,8 @@ from edgecv.system.temporary import (
 )
 
 WIDE = 130
-"""Columns of the full table; on a narrower terminal it is transposed."""
+"""Columns of what is written into a file, but for tables that need more."""
+MOST_COLUMNS = 1000
 
 
 class Screen:
@@ -132,18 +134,25 @@ class Screen:
         except OSError as error:
             raise StepError("standard output", f"cannot be written: {error.strerror}") from None
 
+    @property
+    def is_terminal(self) -> bool:
+        """True if standard output is a terminal."""
+        return self._output.isatty()
+
     def columns(self, of_a_file: int = WIDE) -> int:
         """Return the width of the terminal, or ``of_a_file`` where standard output is none."""
         # Not shutil.get_terminal_size: it reads descriptor 1, which is the log now.
-        if self._output.isatty():
+        if self.is_terminal:
             return os.get_terminal_size(self._output.fileno()).columns
         return of_a_file
 
     def rendered(self, part: Any, **options: Any) -> str:
         """Return plain text, or a table of it, as rich renders it for standard output."""
         part = printable_lines(part) if isinstance(part, str) else part
-        terminal = self._output.isatty()
-        console = Console(file=io.StringIO(), force_terminal=terminal, width=self.columns())
+        is_terminal = self.is_terminal
+        console = Console(file=io.StringIO(), force_terminal=is_terminal, width=self.columns())
+        if isinstance(part, Table) and not is_terminal:
+            console.width = max(console.width, natural_width(part))
         console.print(part, highlight=False, markup=False, **options)
         text: str = console.file.getvalue()  # type: ignore[attr-defined]
         return text
@@ -200,6 +209,12 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, OSError) and error.errno == errno.ENOMEM
     )
+
+
+def natural_width(table: Table) -> int:
+    """Return the columns that a table takes with each cell on one line."""
+    console = Console(file=io.StringIO(), width=MOST_COLUMNS)
+    return Measurement.get(console, console.options, table).maximum
 
 
 def _console(stream: IO[Any]) -> Console:

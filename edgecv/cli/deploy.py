@@ -1,5 +1,7 @@
 """``edgecv deploy``."""
 
+from pathlib import Path
+
 from edgecv.analysis.options import DeployOptions, deploy
 from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
@@ -20,7 +22,9 @@ def run(options: DeployCommand, screen: Screen) -> int:
     from edgecv.evaluation.gates import exit_code
 
     report = deploy(options, on_event=screen.on_event, log=screen.log)
-    show_report(report, None, screen, as_json=options.as_json)
+    found = report.deployment
+    folder = Path(found.folder) if found is not None and found.folder else None
+    show_report(report, folder, screen, as_json=options.as_json)
     return exit_code(report.gates)
 
 

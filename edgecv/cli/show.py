@@ -12,7 +12,7 @@ from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.text import advice, cells, changed_first
 from edgecv.acceptance.text import headings as judgement_headings
 from edgecv.acceptance.text import verdict_line as judgement_line
-from edgecv.cli.console import WIDE, Screen
+from edgecv.cli.console import Screen, natural_width
 from edgecv.cli.progress import score_text
 from edgecv.core.events import score_name
 from edgecv.core.report import Report
@@ -52,9 +52,10 @@ def details(report: Report, screen: Screen) -> str:
     """Return the table of a report and the sentences on its files."""
     text = ""
     if report.comparisons:
-        wide = screen.columns() >= WIDE
-        for table in report_tables(report) if wide else narrow_tables(report):
-            text += screen.rendered(table)
+        tables = list(report_tables(report))
+        if screen.is_terminal and max(map(natural_width, tables)) > screen.columns():
+            tables = list(narrow_tables(report))
+        text += "".join(map(screen.rendered, tables))
     for own in per_head(report).values():
         for each in judged(own):
             text += screen.rendered(pair_line(each, task_of(own), own.data.classes))
@@ -115,7 +116,7 @@ def show_training(training: Training, screen: Screen, *, as_json: bool) -> None:
     screen.answer(
         f"{counted(training.parameters, 'parameter')}, {counted(len(history), 'epoch')} in"
         f" {seconds:.0f} s, "
-        f"best is epoch {best['epoch']}: {name.replace('_', ' ')} "
+        f"the best of them is number {best['epoch']}: {name.replace('_', ' ')} "
         f"{score_text(best[name])}\n"
         f"On the {test.images:,} test images: {test.metric} {score_text(test.value)}{further}\n"
         f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"

@@ -14,7 +14,7 @@ from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.image_tree.decoding import SUFFIXES
 from edgecv.datasets.image_tree.files import Decoding, ImageFileSource, decode_files, decoded_once
 from edgecv.datasets.image_tree.folder_tree import FolderTree, Tree, has_splits, locate
-from edgecv.datasets.image_tree.layout import notes_on_others
+from edgecv.datasets.image_tree.layout import check_filled, notes_on_others
 from edgecv.datasets.splits import IMAGES_A_TEST_IMAGE, calibrating_of
 from edgecv.datasets.workspace import Workspace
 
@@ -50,6 +50,7 @@ class ClassFolders(ImageFileSource):
                 self.where, "there is no such folder", accepted="a folder of class folders"
             )
         tree = FolderTree(path, self.where, whole=True)
+        check_filled(_empty(tree), self.where)
         decoded = decoded_once(self.name, tree, how, _decode)
         whole = decoded.with_test_images(seed)
         return whole.split(path.resolve().name, self.where, self.validation, seed)
@@ -58,6 +59,12 @@ class ClassFolders(ImageFileSource):
 def _pictures(tree: Tree) -> list[str]:
     files = tree.listing().files
     return [name for name in files if "/" in name and name.lower().endswith(SUFFIXES)]
+
+
+def _empty(tree: Tree) -> set[str]:
+    """Return the folders of classes in which no image is."""
+    classes = {name.partition("/")[0] for name in tree.listing().folders} - {""}
+    return classes - {name.partition("/")[0] for name in _pictures(tree)}
 
 
 def _decode(tree: Tree, how: Decoding, work: Workspace) -> Decoded:

@@ -15,6 +15,8 @@ from edgecv.datasets.splits import (
     set_aside,
 )
 
+NO_TEST_SPLIT = "there is no test split"
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -66,7 +68,7 @@ class Decoded:
         is_test = set_aside(rarest_class(self.train_labels), digests[0], seed)
         is_of_class = kinds_of(self.train_labels) == ("class",)
         note = (
-            f"there is no test split: one image in {IMAGES_A_TEST_IMAGE}"
+            f"{NO_TEST_SPLIT}: one image in {IMAGES_A_TEST_IMAGE}"
             f"{' of each class' * is_of_class} was set aside for it, by the seed {seed}"
         )
         images = image_rows(self.train_images)

@@ -42,6 +42,7 @@ def fetch(remote: Remote, target: Path, progress: Progress, where: str, accepted
             where,
             f"not in {target.parent}, and {remote.url} cannot be fetched ({_reason(error)})",
             accepted=accepted,
+            remedy="give --data with images of your own, or the archive by its path",
         ) from None
     except OSError as error:
         raise InputError(

@@ -45,6 +45,7 @@ DefaultWord = Literal["none", "default"]
 PointsOrWord = Annotated[float, Field(ge=0, le=100)] | DefaultWord | None
 FractionOrWord = Annotated[float, Field(ge=0, le=1)] | DefaultWord | None
 NONE, DEFAULT = "none", "default"
+DEFAULT_DROP_POINTS = 2.0
 
 
 class Limits(Options):
@@ -60,7 +61,7 @@ class Limits(Options):
             POINTS,
             "points lost",
             option="max_drop",
-            default=Default(2.0, default_drop),
+            default=Default(DEFAULT_DROP_POINTS, default_drop),
             allowed="{:g} points lost",
             other_gates={
                 "max_drop_points_bound": "points lost at the worse end of the 95% interval"
@@ -202,9 +203,11 @@ class Limits(Options):
 
     @property
     def margin_points(self) -> float:
-        """The margin of "no worse": the allowed drop, if one is given."""
+        """The margin of "no worse": the allowed drop, where any drop is limited."""
         given = self.max_drop_points
-        return given if isinstance(given, int | float) else DEFAULT_MARGIN_POINTS
+        if given == NONE:
+            return DEFAULT_MARGIN_POINTS
+        return given if isinstance(given, int | float) else DEFAULT_DROP_POINTS
 
     def meant_for(self, machine: str) -> Self:
         """Return the limits with the one on time meant for a machine, unless it is for another."""

@@ -139,7 +139,8 @@ def _devices(report: Report) -> list[str]:
         if each.machine and each.latency is not None
     ]
     processor = report.environment.get("processor") or "a processor that is not known"
-    return [*deployment_lines(report), *rows, f"All other times are of {processor}"]
+    others = "All other times are of" if rows else "All times are of"
+    return [*deployment_lines(report), *rows, f"{others} {processor}"]
 
 
 def _use(report: Report) -> list[str]:

@@ -10,6 +10,8 @@ from edgecv.core.registry import RUNTIMES
 from edgecv.core.report import Report
 from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.task_of import per_head, task_of
+from edgecv.formats.tflite.interpreter import USUAL_KERNELS
+from edgecv.formats.tflite.runtime import LiteRT
 
 OF_FILES = ("bytes", "gzip -9", "median us", "p95 us", "speed-up")
 """Columns on size and speed: they stand with the first head."""
@@ -33,7 +35,8 @@ def run_tables(report: Report) -> Iterator[RunTable]:
     for place, (name, each) in enumerate(per_head(report).items()):
         task = task_of(each)
         found = [*_originals(each, task)]
-        cells = found + [_cells(comparison, task) for comparison in each.comparisons]
+        kernels = _kernels(each)
+        cells = found + [_cells(comparison, task, kernels) for comparison in each.comparisons]
         shown = [key for key in _headings(report, task) if not (place and key in OF_FILES)]
         yield RunTable(
             name,
@@ -41,6 +44,13 @@ def run_tables(report: Report) -> Iterator[RunTable]:
             tuple(tuple(row.get(key, "") for key in shown) for row in cells),
             (*(False for _ in found), *(not comparison.is_twin for comparison in each.comparisons)),
         )
+
+
+def _kernels(report: Report) -> str:
+    found = report.recipe.get("kernels", USUAL_KERNELS)
+    if report.deployment is not None and report.deployment.kernels:
+        found = report.deployment.kernels
+    return "" if found == USUAL_KERNELS else f", {found} kernels"
 
 
 def _headings(report: Report, task: Task) -> tuple[str, ...]:
@@ -73,13 +83,16 @@ def _original(path: str, kind: str, task: Task, value: float | None) -> dict[str
     }
 
 
-def _cells(comparison: Comparison, task: Task) -> dict[str, str]:
-    """Return the cells of a file by their headings; a dash where there is no value."""
+def _cells(comparison: Comparison, task: Task, kernels: str) -> dict[str, str]:
+    """Return the cells of a file by their headings; a dash where there is no value.
+
+    ``kernels``: the text of those of LiteRT, where they are not the usual ones.
+    """
     difference, same = comparison.difference_points, comparison.agreement
     latency, control = comparison.latency, comparison.control
     return {
         "artifact": comparison.artifact.path,
-        "runtime": comparison.runtime,
+        "runtime": comparison.runtime + kernels * (comparison.runtime == LiteRT.name),
         "bytes": f"{comparison.artifact.bytes:,}",
         "gzip -9": f"{comparison.artifact.gzip_bytes:,}",
         task.headline.name: task.headline.text(comparison.value),

@@ -18,6 +18,7 @@ OF_EVERY_RUN = (
     "labels",
 )  # fmt: skip
 """Texts of the gates that are not limits."""
+DROP = "max_drop_points"
 FEW = 2
 USUAL_AGREEMENT = 0.95
 """Quantization alone changes fewer answers than this leaves."""
@@ -27,7 +28,7 @@ def verdict_line(report: Report) -> str:
     """Return the verdict of a run in one line, or a line for each gate if many did not pass."""
     word, task = report.outcome.upper(), task_of(report)
     failed, open_ones = (
-        _joined([gate_sentence(gate, task) for gate in report.gates if gate.outcome == outcome])
+        joined([gate_sentence(gate, task) for gate in report.gates if gate.outcome == outcome])
         for outcome in ("failed", "inconclusive")
     )
     why = reasons(report)
@@ -38,7 +39,7 @@ def verdict_line(report: Report) -> str:
         return f"{word}: {failed or open_ones}{why}"
     candidates = [each for each in report.comparisons if not each.is_twin]
     summary = "; ".join(_candidate(each, task) for each in candidates or report.comparisons)
-    return f"{word}: {summary}. {_limits(report)}{why}{_no_faster(report)}"
+    return f"{word}: {summary}. {_limits(report)}{unproven(report)}{why}{_no_faster(report)}"
 
 
 def reasons(report: Report) -> str:
@@ -46,12 +47,32 @@ def reasons(report: Report) -> str:
     return f"{_retraining(report)}{_control(report)}"
 
 
-def _joined(sentences: Sequence[str]) -> str:
+def unproven(report: Report) -> str:
+    """Return that a drop within the limit may be larger for all that the images show, if it may."""
+    worst: tuple[float, str, int] | None = None
+    limits = {(gate.label, gate.head): gate.limit for gate in report.gates if gate.name == DROP}
+    for each in report.comparisons:
+        statistics, limit = each.against_better.statistics, limits.get((each.label, each.head))
+        found = None if statistics is None else statistics.difference
+        if found is None or limit is None or -found.interval_points[0] <= limit:
+            continue
+        lost = -found.interval_points[0], each.label, found.images
+        worst = lost if worst is None else max(worst, lost)
+    if worst is None:
+        return ""
+    points, label, images = worst
+    return (
+        f". Not proven: {counted(images, 'image')} cannot rule out that {label} loses"
+        f" {points:.2f} points (95% interval); --drop-on bound asks for the proof"
+    )
+
+
+def joined(sentences: Sequence[str]) -> str:
     """Join few sentences in one line, and put many on lines of their own.
 
-    >>> _joined(["a", "b"])
+    >>> joined(["a", "b"])
     'a; b'
-    >>> _joined(["a", "b", "c"])
+    >>> joined(["a", "b", "c"])
     '3 gates\\n  a\\n  b\\n  c'
     """
     if len(sentences) <= FEW:

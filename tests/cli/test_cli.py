@@ -200,6 +200,19 @@ def test_an_output_that_cannot_be_written_is_a_line_or_nothing(
     assert "Traceback" not in done.stderr
 
 
+def test_a_table_in_a_file_is_as_wide_as_it_needs() -> None:
+    from rich.table import Table
+
+    from edgecv.cli.console import Screen
+
+    table = Table("artifact", "note")
+    table.add_row("a" * 90, "b" * 90)
+    with Screen(quiet=True) as screen:
+        text = screen.rendered(table)
+    assert "a" * 90 in text
+    assert "b" * 90 in text
+
+
 def test_a_narrow_terminal_gets_the_whole_table(main_report: Report) -> None:
     import io
 

@@ -45,6 +45,12 @@ def test_class_folders_without_splits_are_labelled(classes: Path) -> None:
     assert "2 files beside the images were not read: dog/scan.tif, readme.txt" in notes
 
 
+def test_a_class_without_images_is_named(classes: Path) -> None:
+    (classes / "ship" / "deep").mkdir(parents=True)
+    with pytest.raises(InputError, match='"ship" holds no image'):
+        load(resolve(str(classes)))
+
+
 def test_the_split_of_class_folders_depends_on_the_seed_alone(classes: Path) -> None:
     source = ClassFolders(path=str(classes))
     first, again, other = (load(source, seed) for seed in (0, 0, 1))

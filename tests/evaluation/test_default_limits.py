@@ -10,9 +10,10 @@ from edgecv.core.comparison import Comparison, Measurement
 from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
+from edgecv.core.paired_results import NoWorse
 from edgecv.core.report import Gate
 from edgecv.evaluation.comparison import compare
-from edgecv.evaluation.gates import exit_code, proof_gates
+from edgecv.evaluation.gates import cannot_tell, exit_code, proof_gates
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
@@ -203,3 +204,17 @@ def test_a_baseline_that_knows_something_is_a_reference(
     name: str, answers: Answers, labels: Answers | None
 ) -> None:
     assert proof(answers, labels).outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("given", "margin"),
+    [({}, 2.0), ({"max_drop_points": 0.5}, 0.5), ({"max_drop_points": "none"}, 1)],
+)
+def test_no_worse_is_asked_about_the_limit_that_holds(given: Any, margin: float) -> None:
+    assert Limits(**given).margin_points == Limits(**given).with_defaults().margin_points == margin
+
+
+def test_nobody_is_told_to_collect_a_million_images() -> None:
+    assert cannot_tell(NoWorse(2.0, "cannot tell", 940_000), 320).endswith(
+        "320 images: the difference is too near to the limit"
+    )

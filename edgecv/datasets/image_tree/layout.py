@@ -70,14 +70,19 @@ def _class_names(listing: Listing, pictures: list[str], split: str, where: str) 
     }
     if not present:
         raise InputError(where, f"{split}/ holds no class folder", accepted=LAYOUT)
-    if empty := sorted(present - filled):
+    check_filled({f"{split}/{name}" for name in present - filled}, where)
+    return sorted(filled)
+
+
+def check_filled(empty: Iterable[str], where: str) -> None:
+    """Raise InputError for folders of classes without images: the first of them is named."""
+    for name in sorted(empty):
         raise InputError(
             where,
-            f'"{split}/{printable(empty[0])}" holds no image',
+            f'"{printable(name)}" holds no image',
             accepted=f"at least one {', '.join(SUFFIXES)} a class",
             remedy="add some, or remove the class",
         )
-    return sorted(filled)
 
 
 def _compare(first: str, its: list[str], second: str, others: list[str], where: str) -> None:

@@ -185,8 +185,11 @@ def _chosen(base: Recipe, attempts: list[Attempt]) -> tuple[Attempt, str]:
 def _line(attempt: Attempt) -> str:
     figures = figures_of(attempt.report, attempt.recipe)
     speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
+    found = "holds" if attempt.holds else "does not hold, or is not worth it"
+    if attempt.holds and figures.lost_points > attempt.recipe.gates.margin_points:
+        found = "holds as measured, these images cannot show more"
     return (
         f"{steps_of(attempt.recipe)}: {figures.points:+.2f} points on {figures.images:,} validation"
         f" images, may lose {figures.lost_points:.2f}; {figures.bytes:,} bytes{speed}:"
-        f" {'holds' if attempt.holds else 'does not hold, or is not worth it'}"
+        f" {found}"
     )

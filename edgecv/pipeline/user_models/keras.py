@@ -48,7 +48,8 @@ class KerasModel(UserModel):
         file = ModelFile.at(path, recipe.baseline.trusted, recipe.baseline.input_spec)
         is_trained = any(each.trainings for each in recipe.techniques)
         adapted = adapt_file(file, context.store, context.converter, is_trained=is_trained)
-        loaded, own = load_data(recipe.data, adapted.facts.shape, context), adapted.facts
+        own = adapted.facts
+        loaded = load_data(recipe.data, own.shape, context, for_brought=True)
         recipe, data, notes = fitted_to_task(recipe, loaded, own.outputs, own.ending, str(path))
         reader = reader_of(adapted, context.on_event)
         choice = choose_preprocessing(reader, data, recipe.task, file.input_spec.preprocess)

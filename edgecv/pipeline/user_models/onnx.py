@@ -89,7 +89,7 @@ class OnnxModel(UserModel):
         file = plain.path
         with ModelClient("onnxruntime", CORES, log=context.log) as worker:
             facts = worker.open(file, input_spec)
-            loaded = load_data(recipe.data, facts.image, context)
+            loaded = load_data(recipe.data, facts.image, context, for_brought=True)
             some = loaded.test.images[sample_rows(len(loaded.test), LOOK_AT)]
             shapes = _shapes(facts, worker.predict(file, some, input_spec=input_spec))
             ending = shapes[0].ending if len(shapes) == 1 else "numbers"

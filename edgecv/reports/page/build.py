@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from edgecv.core.comparison import Comparison
@@ -35,7 +34,7 @@ from edgecv.reports.page.recipe import recipe_text
 from edgecv.reports.page.render import render
 from edgecv.reports.page.snippet import snippets
 from edgecv.reports.paired_comparison import judged
-from edgecv.reports.verdict import reasons, size_text, speed_text, verdict_line
+from edgecv.reports.verdict import reasons, size_text, speed_text, unproven, verdict_line
 
 MEANINGS: dict[Outcome, str] = {
     "passed": "every limit holds, the files may be shipped",
@@ -106,7 +105,7 @@ def to_page(
         verdict=reasons(report).removeprefix(". ")
         if content["open_gates"]
         else verdict_line(report).removeprefix(word),
-        next_step=next_step(report, quote(report.name)),
+        next_step=next_step(report, "RUN"),
         cards=[_card(each, report) for each in judged(report) if not each.is_twin],
         latency_note=latency_note(report),
         recipe=recipe_text(report),
@@ -118,6 +117,8 @@ def to_page(
 def _meaning(report: Report) -> str:
     if report.outcome == "passed" and report.baseline is None:
         return "the files run, and nothing was compared"
+    if report.outcome == "passed" and unproven(report):
+        return "every limit holds as measured; the loss is not proven to stay within its own"
     return MEANINGS[report.outcome]
 
 

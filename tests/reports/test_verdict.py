@@ -1,0 +1,59 @@
+"""What a verdict claims, and what it says that it does not prove."""
+
+from dataclasses import replace
+
+import pytest
+from small_report import COMPARISON, REPORT, STATISTICS
+
+from edgecv.core.paired_results import PairedAccuracy
+from edgecv.core.report import Deployment, Gate, Report
+from edgecv.reports.page.build import to_page
+from edgecv.reports.run_table import run_tables
+from edgecv.reports.verdict import verdict_line
+
+pytestmark = pytest.mark.quick
+
+SENTENCE = (
+    "Not proven: 10 images cannot rule out that int8.tflite loses 2.17 points (95% interval);"
+    " --drop-on bound asks for the proof"
+)
+
+
+def passed(low: float, limit: float = 2.0, name: str = "max_drop_points") -> Report:
+    """Return a run that passed with an interval that begins at ``low`` points."""
+    assert isinstance(STATISTICS.accuracy, PairedAccuracy)
+    accuracy = replace(STATISTICS.accuracy, difference_points=1.88, interval_points=(low, 6.0))
+    statistics = replace(STATISTICS, accuracy=accuracy, scores=None)
+    comparison = replace(COMPARISON, difference_points=1.88, statistics=statistics)
+    gates = (Gate(name, "int8.tflite", limit, -1.88, "passed"),)
+    return replace(REPORT, outcome="passed", comparisons=(comparison,), gates=gates)
+
+
+def test_a_loss_that_few_images_cannot_rule_out_is_said() -> None:
+    report = passed(-2.17)
+    assert SENTENCE in verdict_line(report)
+    assert "the files may be shipped" not in to_page(report)
+    assert "not proven" in to_page(report)
+
+
+@pytest.mark.parametrize(
+    "report",
+    [passed(-1.9), passed(-2.17, limit=3.0), passed(-2.17, name="min_speedup")],
+    ids=["proven", "larger limit", "no limit on the drop"],
+)
+def test_what_is_proven_or_not_asked_for_is_not_doubted(report: Report) -> None:
+    assert "Not proven" not in verdict_line(report)
+    assert "the files may be shipped" in to_page(report)
+
+
+def test_other_kernels_stand_beside_the_runtime() -> None:
+    deployment = Deployment("c", "int8.tflite", "C99", 10, 10, 10, 0.0, kernels="builtin")
+    rows = [
+        next(iter(run_tables(replace(REPORT, **changed)))).rows[-1][1]
+        for changed in (
+            {},
+            {"recipe": {**REPORT.recipe, "kernels": "reference"}},
+            {"deployment": deployment},
+        )
+    ]
+    assert rows == ["litert", "litert, reference kernels", "litert, builtin kernels"]
