@@ -51,7 +51,7 @@ def keep_bytecode(config: pytest.Config) -> None:
     A hundred processes of a session import the package, and twenty of them TensorFlow: half of that
     time goes into compiling.
     """
-    if sys.dont_write_bytecode and (cache := config.cache):
+    if sys.dont_write_bytecode and (cache := getattr(config, "cache", None)):
         sys.dont_write_bytecode = False
         sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
