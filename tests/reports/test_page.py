@@ -28,6 +28,7 @@ from edgecv.reports.gallery import MOST_BYTES, GalleryWriter, picture_text, read
 from edgecv.reports.json_file import read_report
 from edgecv.reports.page.build import to_page
 from edgecv.reports.page.classes import class_parts
+from edgecv.reports.page.plot import LETTER, _crosses, plots
 from edgecv.reports.page.snippet import snippets
 
 pytestmark = pytest.mark.quick
@@ -310,3 +311,34 @@ def test_the_spread_of_times_is_drawn_where_a_report_has_it(main_report: Report)
     assert low <= lower <= latency.median_us <= upper <= latency.p95_us
     text = f"float32.tflite {low:.1f} to {latency.p95_us:.1f}, median {latency.median_us:.1f};"
     assert text in to_page(main_report)
+
+
+def test_labels_of_a_plot_cross_neither_marks_nor_intervals_nor_each_other() -> None:
+    statistics = COMPARISON.statistics
+    files = [
+        replace(
+            COMPARISON,
+            artifact=replace(COMPARISON.artifact, path=f"{name}.tflite", bytes=size),
+            is_twin=name == "float32",
+            statistics=None if name == "float32" else statistics,
+            difference_points=points,
+        )
+        for name, size, points in (
+            ("float32", 2544, 0.0), ("int8", 1006, 0.0), ("float16", 1050, 0.1),
+            ("dynamic", 1000, -0.1),
+        )
+    ]  # fmt: skip
+    plot, *_ = plots([replace(REPORT, comparisons=tuple(files))])
+    boxes = []
+    for mark in plot.marks:
+        width = LETTER * len(mark.label)
+        start = mark.label_x - width if mark.is_left else mark.label_x
+        boxes.append((start, mark.label_y - 12, start + width, mark.label_y + 3))
+    drawn = [
+        (plot.x.at(each.x) - 2, plot.y.at(high) - 2, plot.x.at(each.x) + 2, plot.y.at(low) + 2)
+        for each in plot.marks
+        for low, high in (each.interval or (each.y, each.y),)
+    ]
+    for number, box in enumerate(boxes):
+        others = [*boxes[number + 1 :], *drawn]
+        assert not _crosses(box, others), (plot.marks[number].label, box, others)

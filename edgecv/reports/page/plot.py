@@ -146,26 +146,67 @@ def _round_step(least: float) -> float:
     return next(times * power for times in (1, 2, 5, 10) if times * power >= least * 0.999)
 
 
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom, in pixels."""
+
+
 def _labelled(marks: Sequence[Mark], x: PlotAxis, y: PlotAxis) -> list[Mark]:
-    """Return marks with the places of their labels, which do not cover each other."""
+    """Return marks with the places of their labels, which cover neither each other nor a mark.
+
+    Lines of intervals are covered only where there is no other place.
+    """
     made: list[Mark] = []
-    taken: list[tuple[float, float, float]] = []
+    taken = [_circle(each, x, y) for each in marks]
+    lines = [box for each in marks for box in _line(each, x, y)]
     for each in sorted(marks, key=lambda mark: (-mark.y, mark.x)):
         label = each.label
         if len(label) > LONGEST_LABEL:
             label = f"{label[: LONGEST_LABEL - 2]}.."
-        place = x.at(each.x)
-        width = LETTER * len(label)
-        is_left = place + 10 + width > WIDTH - RIGHT
-        place += -9 if is_left else 9
-        start, height = place - width if is_left else place, y.at(each.y) - 6
-        for first, last, other in sorted(taken, key=lambda each: each[2]):
-            if first < start + width and start < last and abs(height - other) < LINE:
-                height = other + LINE
-        taken.append((start, start + width, height))
-        named = replace(each, label=label, label_x=place, label_y=height, is_left=is_left)
-        made.append(named)
+        places = _places(x.at(each.x), y.at(each.y), LETTER * len(label))
+        free = [place for place in places if not _crosses(place[1], taken)]
+        best = [place for place in free if not _crosses(place[1], lines)]
+        is_left, box = (best or free or places)[0]
+        taken.append(box)
+        start = box[2] if is_left else box[0]
+        made.append(replace(each, label=label, label_x=start, label_y=box[3] - 3, is_left=is_left))
     return made
+
+
+def _circle(mark: Mark, x: PlotAxis, y: PlotAxis) -> Box:
+    """Return the box of a mark."""
+    across, down = x.at(mark.x), y.at(mark.y)
+    return across - 6, down - 6, across + 6, down + 6
+
+
+def _line(mark: Mark, x: PlotAxis, y: PlotAxis) -> list[Box]:
+    """Return the box of the line of its interval; none where it has no interval."""
+    if mark.interval is None:
+        return []
+    low, high = (y.at(end) for end in mark.interval)
+    return [(x.at(mark.x) - 2, high, x.at(mark.x) + 2, low)]
+
+
+def _places(across: float, down: float, width: float) -> list[tuple[bool, Box]]:
+    """Return the places of the label of a mark, the nearest first, with those to its left named."""
+    found = []
+    for step in (0, 1, -1, 2, -2, 3, -3, 4, -4, 5):
+        bottom = down - 3 + step * LINE
+        right, left = across + 9, across - 9 - width
+        for is_left, start in ((False, right), (True, left)):
+            is_inside = start >= LEFT and start + width <= WIDTH - RIGHT
+            if is_inside and bottom - LINE >= TOP and bottom <= HEIGHT - BOTTOM:
+                found.append((is_left, (start, bottom - LINE, start + width, bottom)))
+    side = across + 10 + width > WIDTH - RIGHT
+    start = across - 9 - width if side else across + 9
+    return [*found, (side, (start, down - 3 - LINE, start + width, down - 3))]
+
+
+def _crosses(one: Box, others: Sequence[Box]) -> bool:
+    """Return True if a box shares a point with another, that of their edges aside."""
+    return any(
+        one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+        for other in others
+    )
 
 
 def time_plot(report: Report) -> TimePlot | None:
