@@ -36,7 +36,7 @@ def judge_again(recipe: Recipe, context: RunContext) -> Report | None:
     """
     place = context.store.run_folder(recipe.name)
     report = _stored_report(place)
-    if report is None or not _has_other_limits(report, recipe):
+    if report is None or not has_other_limits(report, recipe):
         return None
     check_seal(place)
     context.emit("judge", f"judging the stored run {place} by other limits")
@@ -60,7 +60,7 @@ def _stored_report(place: Path) -> Report | None:
         return None
 
 
-def _has_other_limits(report: Report, recipe: Recipe) -> bool:
+def has_other_limits(report: Report, recipe: Recipe) -> bool:
     """Return True if a recipe gives a limit that the run of a report was not judged by.
 
     A run that chooses layers by its limits is made again.

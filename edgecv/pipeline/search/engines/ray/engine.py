@@ -14,6 +14,7 @@ from edgecv.core.events import Event, OnEvent
 from edgecv.core.plugins import Technique
 from edgecv.core.report import Report
 from edgecv.core.text import counted
+from edgecv.pipeline.judge_again import has_other_limits
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.engines.contract import (
     MayBegin,
@@ -185,7 +186,11 @@ class RayEngine(Closing):
             self._store.receive(place, delivery.run)
             self.times.append(TrialTimes(delivery.seconds, time.monotonic() - began))
         check_seal(place)
-        return read_report(place)
+        report = read_report(place)
+        if not has_other_limits(report, recipe):
+            return report
+        with TrialClient(self._store) as client:  # It judges the run that is here, and no more.
+            return client.run(recipe)
 
     def _delivered(self, recipe: Recipe, may_begin: MayBegin) -> Delivery:
         """Return what a node delivers; a trial whose node is lost begins again on another."""
