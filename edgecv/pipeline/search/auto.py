@@ -108,12 +108,12 @@ def within(on_event: OnEvent, end: float, minutes: float) -> OnEvent:
     What was finished by then is stored, and so is the last epoch of a training.
     """
 
-    def told(event: Event) -> None:
+    def on_event_in_time(event: Event) -> None:
         on_event(event)
         if time.monotonic() > end:
             raise StepError(f"--minutes {minutes:g}", "were over before it had ended")
 
-    return told
+    return on_event_in_time
 
 
 def first_recipe(options: CompressOptions) -> Recipe:

@@ -53,8 +53,8 @@ class BudgetOptions(CommandOptions):
     )
     """Trials at a time: on this machine, or on all nodes of a Ray cluster together."""
     engine: Literal["local", "ray"] = "local"
-    """Where trials run: in processes of this machine, or as tasks on a Ray cluster that is there
-    already (extra: ray)."""
+    """Engine that runs the trials: processes of this machine, or tasks on a Ray cluster that is
+    there already (extra: ray)."""
     ray_address: Annotated[str | None, Flag(default="auto")] = None
     """The cluster of --engine ray: HOST:PORT, or auto for the one that this machine is part of."""
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class StageSharing(Protocol):
-    """What a store asks before it makes a stage, and tells once it has made one."""
+    """Stages shared between stores: asked for before one is made, announced once it is."""
 
     def fetch(self, kind: str, name: str) -> bool:
         """Put a stage that another store has made, or is making, into this one and return True.

@@ -73,12 +73,12 @@ def run_all(
     """
     ended: SimpleQueue[tuple[Recipe, Future[Report | None]]] = SimpleQueue()
 
-    def told(recipe: Recipe, future: Future[Report | None]) -> None:
+    def on_done(recipe: Recipe, future: Future[Report | None]) -> None:
         ended.put((recipe, future))
 
     try:
         for recipe in recipes:
-            engine.submit(recipe, may_begin).add_done_callback(partial(told, recipe))
+            engine.submit(recipe, may_begin).add_done_callback(partial(on_done, recipe))
         for _ in recipes:
             recipe, future = ended.get()
             error = future.exception()

@@ -48,7 +48,7 @@ LOOK_AT_NODES_S = 600.0
 
 @dataclass(frozen=True)
 class TrialTimes:
-    """How long a trial took on its node, and the head to write and check its run."""
+    """Seconds that a trial took on its node, and the head to write and check its run."""
 
     trial_s: float
     received_s: float

@@ -32,7 +32,7 @@ PATHS = "model and data are read on each node: put the same at that path, or on 
 
 @dataclass(frozen=True)
 class Order:
-    """What a node is asked to run."""
+    """The order of a trial, or of a look at model and data, for a node."""
 
     recipe: Mapping[str, Any]
     group: str
@@ -41,7 +41,7 @@ class Order:
     folder: str
     """Working folder of the search, which relative paths start from."""
     software: Software
-    """What is installed on the machine of the search."""
+    """Python and packages on the machine of the search."""
     sha256: Mapping[str, str]
     """Hashes of the splits that the search is about; empty where they are not known yet."""
     environment: Mapping[str, str]
@@ -55,7 +55,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What comes back from a node: a run, an error, or nothing where it did not begin."""
+    """The delivery of a node: a run, an error, or nothing where it did not begin."""
 
     node: str
     run: bytes | None = None

@@ -1,4 +1,4 @@
-"""What is installed on a machine: all machines of a search have the same, or results differ."""
+"""Python and packages of a machine: all machines of a search have the same, or results differ."""
 
 import hashlib
 import platform
