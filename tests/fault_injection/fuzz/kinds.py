@@ -218,19 +218,11 @@ def _read_json(path: Path) -> object:
 
 def _diagnose(path: Path) -> object:
     """Read the structure of a file as ``doctor`` does, and write it for other programs."""
-    arguments = [
-        "doctor",
-        str(path),
-        "--sarif",
-        f"{path}.sarif",
-        "--model-explorer",
-        f"{path}.json",
-    ]
-    code = attacks.checked_command(arguments)
+    log = Path(f"{path}.sarif")
+    code = attacks.checked_command(["doctor", str(path), "--sarif", str(log)])
     attacks.refused_or(code)
-    for written in (Path(f"{path}.sarif"), Path(f"{path}.json")):
-        json.loads(written.read_bytes())
-        written.unlink()
+    json.loads(log.read_bytes())
+    log.unlink()
     return code
 
 
