@@ -51,6 +51,21 @@ def opened_study(folder: Path, study: Callable[[Any], Any]) -> Any:
     return found
 
 
+def drop_cut_line(folder: Path) -> None:
+    """Remove a last line that a kill has cut: what is appended to it would be lost with it.
+
+    For the one process that holds the lock of the search.
+    """
+    path = folder / JOURNAL
+    if not path.exists():
+        return
+    content = read_regular(path, LARGEST_JOURNAL_BYTES)
+    kept = content.rfind(b"\n") + 1
+    if kept < len(content):
+        with path.open("r+b") as file:
+            file.truncate(kept)
+
+
 def trials_in(study: Any) -> list[SearchTrial]:
     """Return all trials of a study, in the order of their proposal. Raises ValueError."""
     proposed = len(study.get_trials(deepcopy=False))

@@ -17,6 +17,7 @@ from edgecv.pipeline.search.journal import (
     JOURNAL,
     OBJECTIVES,
     damage_named,
+    drop_cut_line,
     opened_study,
     optuna,
     trials_in,
@@ -66,6 +67,7 @@ class Proposals:
         library = optuna()
         self._library, self._folder = library, folder
         self._space, self._base, self._sampler = space, base, sampler
+        drop_cut_line(folder)
         self._study = opened_study(folder, self._opened)
 
     def _opened(self, storage: Any) -> Any:

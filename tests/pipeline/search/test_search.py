@@ -29,6 +29,7 @@ from edgecv.pipeline.search.front import (
     to_markdown,
     violations,
 )
+from edgecv.pipeline.search.journal import drop_cut_line
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.search.recipe_search import RecipeSearch
 from edgecv.pipeline.search.search import status
@@ -411,6 +412,20 @@ def test_a_line_that_is_on_its_way_is_no_damage(small: Searched, tmp_path: Path)
     journal.write_bytes(journal.read_bytes() + b'{"op_code"')
     asked = SearchOptions(data="digits", max_drop=3, name="s", output=tmp_path / "copy")
     assert "are done" in status(asked)
+
+
+def test_a_search_goes_on_behind_a_line_that_a_kill_has_cut(
+    small: Searched, tmp_path: Path
+) -> None:
+    shutil.copytree(small.folder, tmp_path / "copy")
+    (journal,) = (tmp_path / "copy").rglob("journal.log")
+    before = journal.read_bytes()
+    journal.write_bytes(before + b'{"op_code"')
+    drop_cut_line(journal.parent)
+    assert journal.read_bytes() == before
+    drop_cut_line(journal.parent)
+    assert journal.read_bytes() == before
+    drop_cut_line(tmp_path)
 
 
 def test_the_plan_grows_with_the_budget() -> None:
