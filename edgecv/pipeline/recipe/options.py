@@ -43,10 +43,10 @@ class DataOptions(ImageOptions):
     """The images of a new run."""
 
     data: Annotated[Data | None, Flag(default="cifar10")] = None
-    """A data set: cifar10, digits, scenes, a folder or .zip with train/CLASS/ and test/CLASS/,
-    images with annotations (COCO, YOLO, VOC, masks, a .csv), or a .npz. For a MODEL also a folder
-    of images without labels, and for a MODEL that is only converted (none, float16, dynamic) test/
-    alone is enough."""
+    """A data set: cifar10, digits, scenes, a folder or .zip with train/CLASS/ and test/CLASS/, a
+    folder with CLASS/ alone, images with annotations (COCO, YOLO, VOC, masks, a .csv), or a .npz.
+    For a MODEL also a folder of images without labels, and for a MODEL that is only converted
+    (none, float16, dynamic) test/ alone is enough."""
 
 
 class MeasuredDataOptions(ImageOptions):
