@@ -26,7 +26,7 @@ from edgecv.reports.next_step import next_step
 from edgecv.reports.page.compare import compared_files, remarks
 from edgecv.reports.paired_comparison import control_line, judged, pair_line
 from edgecv.reports.run_table import run_tables
-from edgecv.reports.verdict import verdict_line
+from edgecv.reports.verdict import verdict_line, verdict_sentences
 
 LEFT_OUT = ("runtime", "gzip -9", "p95 us")
 """Columns that a table of several runs has on its page alone."""
@@ -38,7 +38,9 @@ def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json:
     if as_json:
         screen.table(to_table(report))
         return
-    text = screen.rendered(verdict_line(report), style=COLOURS[report.outcome])
+    first, *more = verdict_sentences(report)
+    text = screen.rendered(f"{report.outcome.upper()}: {first}", style=COLOURS[report.outcome])
+    text += "".join(map(screen.rendered, more))
     if not screen.quiet:
         text += details(report, screen)
     if folder is not None:

@@ -26,25 +26,30 @@ USUAL_AGREEMENT = 0.95
 
 def verdict_line(report: Report) -> str:
     """Return the verdict of a run in one line, or a line for each gate if many did not pass."""
-    word, task = report.outcome.upper(), task_of(report)
+    return f"{report.outcome.upper()}: {'. '.join(verdict_sentences(report))}"
+
+
+def verdict_sentences(report: Report) -> list[str]:
+    """Return the verdict: the files, or the gates that did not pass, and then what it rests on."""
+    task = task_of(report)
     failed, open_ones = (
         joined([gate_sentence(gate, task) for gate in report.gates if gate.outcome == outcome])
         for outcome in ("failed", "inconclusive")
     )
-    why = reasons(report)
     if failed and open_ones:
         end = "\n" if "\n" in failed else ". "
-        return f"{word}: {failed}{end}Inconclusive: {open_ones}{why}"
+        return [f"{failed}{end}Inconclusive: {open_ones}", *reasons(report)]
     if failed or open_ones:
-        return f"{word}: {failed or open_ones}{why}"
+        return [failed or open_ones, *reasons(report)]
     candidates = [each for each in report.comparisons if not each.is_twin]
     summary = "; ".join(_candidate(each, task) for each in candidates or report.comparisons)
-    return f"{word}: {summary}. {_limits(report)}{unproven(report)}{why}{_no_faster(report)}"
+    more = (unproven(report), *reasons(report), _no_faster(report))
+    return [summary, *_limits(report), *filter(None, more)]
 
 
-def reasons(report: Report) -> str:
-    """Return what a verdict rests on: retraining, and the control; it starts with a full stop."""
-    return f"{_retraining(report)}{_control(report)}"
+def reasons(report: Report) -> list[str]:
+    """Return what a verdict rests on: retraining, and the control."""
+    return [*filter(None, (_retraining(report), *_control(report)))]
 
 
 def unproven(report: Report) -> str:
@@ -62,7 +67,7 @@ def unproven(report: Report) -> str:
         return ""
     points, label, images = worst
     return (
-        f". Not proven: {counted(images, 'image')} cannot rule out that {label} loses"
+        f"Not proven: {counted(images, 'image')} cannot rule out that {label} loses"
         f" {points:.2f} points (95% interval); --drop-on bound asks for the proof"
     )
 
@@ -89,7 +94,7 @@ def _no_faster(report: Report) -> str:
     if not found:
         return ""
     return (
-        f". {' and '.join(found)} make the file smaller where it is compressed (gzip), not faster:"
+        f"{' and '.join(found)} make the file smaller where it is compressed (gzip), not faster:"
         " these runtimes compute with them as with any others"
     )
 
@@ -160,10 +165,10 @@ def _ratio_text(ratio: float, better: str, worse: str, equal: str) -> str:
     return f"{ratio:.1f} {better}" if ratio > 1 else f"{1 / ratio:.1f} {worse}"
 
 
-def _limits(report: Report) -> str:
-    """Return the limits of a run that passed."""
+def _limits(report: Report) -> list[str]:
+    """Return the limits of a run that passed, and what was not measured."""
     if report.baseline is None:
-        return "Nothing was compared: give --baseline for that"
+        return ["Nothing was compared: give --baseline for that"]
     allowed = dict.fromkeys(filter(None, map(allowed_text, report.gates)))
     others = [gate for gate in report.gates if gate.name not in OF_EVERY_RUN]
     is_all = all(allowed_text(gate) for gate in others)
@@ -174,10 +179,10 @@ def _limits(report: Report) -> str:
     else:
         text = "No limit was asked for: set one with --max-drop POINTS"
     if report.data.has_labels:
-        return text
+        return [text]
     if task_of(report).compares_numbers:
-        return f"{text}. Outputs were compared by numbers: no accuracy is known"
-    return f"{text}. The images have no labels: no accuracy is known"
+        return [text, "Outputs were compared by numbers: no accuracy is known"]
+    return [text, "The images have no labels: no accuracy is known"]
 
 
 def _retraining(report: Report) -> str:
@@ -191,23 +196,23 @@ def _retraining(report: Report) -> str:
     if not names or not low or not report.data.has_labels:
         return ""
     return (
-        f". {', '.join(names)} trained the weights on, which changes answers both ways:"
+        f"{', '.join(names)} trained the weights on, which changes answers both ways:"
         f" {report.comparisons[0].metric} judges {', '.join(low)}, not the agreement"
     )
 
 
-def _control(report: Report) -> str:
+def _control(report: Report) -> list[str]:
     """Say which of baseline and control the limits on quality are held against, and why."""
     control = report.control
     if control is None:
         is_off = report.recipe.get("control") == "off"
         why = "--control off" if is_off else "this run was made before there was one"
-        missing = f". No control ({why}): what training alone gains is not known"
-        return missing if _trained(report) else ""
+        missing = f"No control ({why}): what training alone gains is not known"
+        return [missing] if _trained(report) else []
     if not control.path:
-        reason = f". The control could not be trained ({control.reason})"
-        return f"{reason}: limits are held against the baseline"
-    return "".join(f". {_control_score(each, report)}" for each in control.scores)
+        reason = f"The control could not be trained ({control.reason})"
+        return [f"{reason}: limits are held against the baseline"]
+    return [_control_score(each, report) for each in control.scores]
 
 
 def _control_score(score: ControlScore, report: Report) -> str:

@@ -34,7 +34,7 @@ from edgecv.reports.page.recipe import recipe_text
 from edgecv.reports.page.render import render
 from edgecv.reports.page.snippet import snippets
 from edgecv.reports.paired_comparison import judged
-from edgecv.reports.verdict import reasons, size_text, speed_text, unproven, verdict_line
+from edgecv.reports.verdict import reasons, size_text, speed_text, unproven, verdict_sentences
 
 MEANINGS: dict[Outcome, str] = {
     "passed": "every limit holds, the files may be shipped",
@@ -97,14 +97,11 @@ def to_page(
         "snippets": snippets(report),
         "texts": texts,
     }
-    word = f"{report.outcome.upper()}: "
     return render(
         "report.html",
         report=report,
         meaning=_meaning(report),
-        verdict=reasons(report).removeprefix(". ")
-        if content["open_gates"]
-        else verdict_line(report).removeprefix(word),
+        verdict=reasons(report) if content["open_gates"] else verdict_sentences(report),
         next_step=next_step(report, "RUN"),
         cards=[_card(each, report) for each in judged(report) if not each.is_twin],
         latency_note=latency_note(report),
@@ -118,7 +115,7 @@ def _meaning(report: Report) -> str:
     if report.outcome == "passed" and report.baseline is None:
         return "the files run, and nothing was compared"
     if report.outcome == "passed" and unproven(report):
-        return "every limit holds as measured; the loss is not proven to stay within its own"
+        return "every limit holds as measured; these images are too few to prove the loss"
     return MEANINGS[report.outcome]
 
 
