@@ -121,7 +121,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
 def plain_type(annotation: Any) -> Any:
     """Return a type without its pydantic annotations.
 
-    >>> plain_type(Annotated[int, Field(ge=1)] | None)
+    >>> plain_type(Annotated[int, "1 or more"] | None)
     int | None
     """
     origin, inner = get_origin(annotation), get_args(annotation)

@@ -11,8 +11,8 @@ from edgecv.core.report import Gate, Outcome
 from edgecv.core.text import counted
 
 ROUNDING = 1e-9
-MOST_NEEDED = 100_000
-"""Images that somebody could still collect to decide a comparison."""
+MOST_TIMES = 100
+"""Times as many images as there are that somebody could still collect to decide a comparison."""
 PROOF = "proof"
 NO_BASELINE = "there is no baseline to compare with"
 NO_LABELS = "the images have no labels"
@@ -130,6 +130,6 @@ def cannot_tell(found: NoWorse, images: int) -> str:
     text = f"cannot tell with {counted(images, 'image')}"
     if found.needed_images is None:
         return f"{text}, nor with any number while the difference is what it is"
-    if found.needed_images > MOST_NEEDED:
+    if found.needed_images > MOST_TIMES * images:
         return f"{text}: the difference is too near to the limit"
     return f"{text}, needs about {float(f'{found.needed_images:.2g}'):,.0f}"

@@ -43,6 +43,8 @@ NOT_RUN = {
     "docs/guides/own-model.md": 1,
     "docs/guides/experiments.md": 1,
     "docs/guides/gate.md": 2,
+    "docs/guides/search.md": 1,
+    "docs/guides/training.md": 1,
     "docs/guides/deployment.md": 2,
     "docs/contributing/index.md": 2,
 }
