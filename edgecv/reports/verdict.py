@@ -8,8 +8,9 @@ from edgecv.core.registry import TECHNIQUES
 from edgecv.core.report import ControlScore, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import PROOF
+from edgecv.evaluation.group_text import group_sentence
 from edgecv.evaluation.output_differences import OUTPUTS
-from edgecv.evaluation.task_of import task_of
+from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.gate_text import allowed_text, gate_sentence
 
 OF_EVERY_RUN = (
@@ -19,6 +20,8 @@ OF_EVERY_RUN = (
 )  # fmt: skip
 """Texts of the gates that are not limits."""
 DROP = "max_drop_points"
+NO_CLASSES = "not taken for classes"
+"""Part of the note on folders that look like classes and are none."""
 FEW = 2
 USUAL_AGREEMENT = 0.95
 """Quantization alone changes fewer answers than this leaves."""
@@ -43,7 +46,7 @@ def verdict_sentences(report: Report) -> list[str]:
         return [failed or open_ones, *reasons(report)]
     candidates = [each for each in report.comparisons if not each.is_twin]
     summary = "; ".join(_candidate(each, task) for each in candidates or report.comparisons)
-    more = (unproven(report), *reasons(report), _no_faster(report))
+    more = (unproven(report), *_lost_classes(report), *reasons(report), _no_faster(report))
     return [summary, *_limits(report), *filter(None, more)]
 
 
@@ -70,6 +73,20 @@ def unproven(report: Report) -> str:
         f"Not proven: {counted(images, 'image')} cannot rule out that {label} loses"
         f" {points:.2f} points (95% interval); --drop-on bound asks for the proof"
     )
+
+
+def _lost_classes(report: Report) -> list[str]:
+    """Return the class that each file loses most of, where that is no chance."""
+    found = []
+    for own in per_head(report).values():
+        for each in own.comparisons:
+            statistics = None if each.is_twin else each.against_better.statistics
+            groups = () if statistics is None else statistics.classes
+            lost = [each for each in groups if each.is_significant and each.difference_points < 0]
+            if lost:
+                worst = min(lost, key=lambda group: group.difference_points)
+                found.append(f"{each.label}: {group_sentence(worst, own.data.classes)}")
+    return found
 
 
 def joined(sentences: Sequence[str]) -> str:
@@ -182,7 +199,8 @@ def _limits(report: Report) -> list[str]:
         return [text]
     if task_of(report).compares_numbers:
         return [text, "Outputs were compared by numbers: no accuracy is known"]
-    return [text, "The images have no labels: no accuracy is known"]
+    hints = [note for note in report.data.notes if NO_CLASSES in note]
+    return [text, "The images have no labels: no accuracy is known", *hints]
 
 
 def _retraining(report: Report) -> str:

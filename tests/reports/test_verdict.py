@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from small_report import COMPARISON, REPORT, STATISTICS
 
-from edgecv.core.paired_results import PairedAccuracy
+from edgecv.core.paired_results import GroupDifference, PairedAccuracy
 from edgecv.core.report import Deployment, Gate, Report
 from edgecv.reports.page.build import to_page
 from edgecv.reports.run_table import run_tables
@@ -44,6 +44,27 @@ def test_a_loss_that_few_images_cannot_rule_out_is_said() -> None:
 def test_what_is_proven_or_not_asked_for_is_not_doubted(report: Report) -> None:
     assert "Not proven" not in verdict_line(report)
     assert "the files may be shipped" in to_page(report)
+
+
+def test_a_class_that_is_lost_stands_in_the_verdict() -> None:
+    group = GroupDifference(1, 100, 2, 18, -16.0, 0.0005, 0.0026, True)
+    report = passed(-1.9)
+    comparison = report.comparisons[0]
+    assert comparison.statistics is not None
+    for is_significant in (True, False):
+        classes = (replace(group, is_significant=is_significant),)
+        statistics = replace(comparison.statistics, classes=classes)
+        changed = replace(report, comparisons=(replace(comparison, statistics=statistics),))
+        sentence = "int8.tflite: b -16.00 points (corrected p = 0.0026)"
+        assert (sentence in verdict_line(changed)) == is_significant
+
+
+def test_folders_that_are_no_classes_stand_in_the_verdict() -> None:
+    note = "training was not taken for classes: for accuracy, put class folders under test/"
+    data = replace(REPORT.data, notes=(note, "another"), has_labels=False)
+    line = verdict_line(replace(passed(-1.9), data=data))
+    assert note in line
+    assert "another" not in line
 
 
 def test_other_kernels_stand_beside_the_runtime() -> None:

@@ -18,7 +18,7 @@ MARGIN, MARGIN_OF_THE_REST = 0.05, 0.1
 """An accuracy must lie above guessing by 5 points, or by a tenth of all that lies above it."""
 SIGNIFICANCE = 0.05
 NOTHING = "nothing was proven"
-REMEDY = "are these its images, --preprocess and --labels?"
+REMEDY = "are these its images, --preprocess and --labels, and is it trained far enough?"
 
 
 def proof_of(answers: Answers, labels: Targets | None) -> Proof:
