@@ -18,6 +18,8 @@ from edgecv.datasets.splits import CALIBRATION_IMAGES, without_labels
 from edgecv.datasets.workspace import Workspace
 
 ENDINGS = ", ".join(SUFFIXES)
+NOT_CLASSES = "not taken for classes"
+"""Part of the note on folders that look like classes and are none."""
 
 
 class UnlabelledImages(ImageFileSource):
@@ -79,7 +81,7 @@ def _decode(tree: Tree, how: Decoding, work: Workspace) -> Decoded:
     notes = notes_on_others(files)
     if folders := sorted({name.partition("/")[0] for name in names if "/" in name}):
         notes.append(
-            f"{listed(folders, 5)} {were(len(folders))} not taken for classes: for accuracy, put "
+            f"{listed(folders, 5)} {were(len(folders))} {NOT_CLASSES}: for accuracy, put "
             "class folders under test/"
         )
     labels = np.full(len(names), UNKNOWN_LABEL, np.int64)

@@ -7,6 +7,7 @@ from edgecv.core.plugins import ModelProperty, Task
 from edgecv.core.registry import TECHNIQUES
 from edgecv.core.report import ControlScore, Report
 from edgecv.core.text import counted
+from edgecv.datasets.unlabelled import NOT_CLASSES
 from edgecv.evaluation.gates import PROOF
 from edgecv.evaluation.group_text import group_sentence
 from edgecv.evaluation.output_differences import OUTPUTS
@@ -20,8 +21,6 @@ OF_EVERY_RUN = (
 )  # fmt: skip
 """Texts of the gates that are not limits."""
 DROP = "max_drop_points"
-NO_CLASSES = "not taken for classes"
-"""Part of the note on folders that look like classes and are none."""
 FEW = 2
 USUAL_AGREEMENT = 0.95
 """Quantization alone changes fewer answers than this leaves."""
@@ -57,18 +56,18 @@ def reasons(report: Report) -> list[str]:
 
 def unproven(report: Report) -> str:
     """Return that a drop within the limit may be larger for all that the images show, if it may."""
-    worst: tuple[float, str, int] | None = None
-    limits = {(gate.label, gate.head): gate.limit for gate in report.gates if gate.name == DROP}
+    limits = {gate.label: gate.limit for gate in report.gates if gate.name == DROP}
+    open_losses = []
     for each in report.comparisons:
-        statistics, limit = each.against_better.statistics, limits.get((each.label, each.head))
+        statistics = each.against_better.statistics
         found = None if statistics is None else statistics.difference
-        if found is None or limit is None or -found.interval_points[0] <= limit:
-            continue
-        lost = -found.interval_points[0], each.label, found.images
-        worst = lost if worst is None else max(worst, lost)
-    if worst is None:
+        if found is not None and each.label in limits:
+            lost = -found.interval_points[0]
+            if lost > limits[each.label]:
+                open_losses.append((lost, each.label, found.images))
+    if not open_losses:
         return ""
-    points, label, images = worst
+    points, label, images = max(open_losses)
     return (
         f"Not proven: {counted(images, 'image')} cannot rule out that {label} loses"
         f" {points:.2f} points (95% interval); --drop-on bound asks for the proof"
@@ -82,7 +81,9 @@ def _lost_classes(report: Report) -> list[str]:
         for each in own.comparisons:
             statistics = None if each.is_twin else each.against_better.statistics
             groups = () if statistics is None else statistics.classes
-            lost = [each for each in groups if each.is_significant and each.difference_points < 0]
+            lost = [
+                group for group in groups if group.is_significant and group.difference_points < 0
+            ]
             if lost:
                 worst = min(lost, key=lambda group: group.difference_points)
                 found.append(f"{each.label}: {group_sentence(worst, own.data.classes)}")
@@ -199,7 +200,7 @@ def _limits(report: Report) -> list[str]:
         return [text]
     if task_of(report).compares_numbers:
         return [text, "Outputs were compared by numbers: no accuracy is known"]
-    hints = [note for note in report.data.notes if NO_CLASSES in note]
+    hints = [note for note in report.data.notes if NOT_CLASSES in note]
     return [text, "The images have no labels: no accuracy is known", *hints]
 
 

@@ -54,8 +54,7 @@ def compress_auto(
     """Run the first recipe that holds the limits, or the one that came nearest, on test images.
 
     No recipe is begun after ``minutes``, and one that runs is left out; the first is always tried.
-    Raises InputError for limits
-    that no file could be shown to hold, StepError where a step fails.
+    Raises InputError for limits that no file could be shown to hold, StepError where a step fails.
     """
     minutes = USUAL_MINUTES if options.minutes is None else options.minutes
     base, end = first_recipe(options), time.monotonic() + 60 * minutes
@@ -177,9 +176,8 @@ def _chosen(base: Recipe, attempts: list[Attempt]) -> tuple[Attempt, str]:
             f"{choice}: the first that holds the limits there; the test images chose nothing",
         )
     figures = [(each, figures_of(each.report, each.recipe)) for each in attempts]
-    return nearest(
-        figures, base.gates
-    ), f"{choice}: none holds all limits there, and this one came nearest"
+    attempt = nearest(figures, base.gates)
+    return attempt, f"{choice}: none holds all limits there, and this one came nearest"
 
 
 def _line(attempt: Attempt) -> str:
