@@ -116,8 +116,11 @@ def _root() -> Path:
 def _new_session(root: Path) -> _Session:
     sweep(root)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
-    owner = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    # Locked before it has its name: another process that starts now would take it for a dead one's.
+    unnamed = folder / f"{OWNER}.new"
+    owner = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     fcntl.flock(owner, fcntl.LOCK_EX)
+    unnamed.rename(folder / OWNER)
     return _Session(folder, os.getpid(), owner)
 
 

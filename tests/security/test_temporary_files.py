@@ -50,6 +50,29 @@ def test_a_folder_goes_with_its_process_and_is_swept_after_a_kill(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("step", ["before its lock", "after its lock"])
+def test_a_folder_that_is_being_made_is_not_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Two programs that started at once: one removed the folder of the other."""
+    flock = fcntl.flock
+
+    def sweep_as_another_process(descriptor: int, operation: int) -> None:
+        if operation != fcntl.LOCK_EX:  # The lock that a sweep itself asks for.
+            return flock(descriptor, operation)
+        if step == "after its lock":
+            flock(descriptor, operation)
+        sweep(tmp_path)
+        return flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", sweep_as_another_process)
+    session = temporary._new_session(tmp_path)
+    assert (session.folder / OWNER).is_file()
+    sweep(tmp_path)
+    assert (session.folder / OWNER).is_file()
+    os.close(session.owner)
+
+
 def test_what_is_not_ours_is_not_swept(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
