@@ -1,11 +1,12 @@
 """Flags of a training bound the techniques of a MODEL; several precisions are several files."""
 
+import time
 from typing import Any
 
 import pytest
 
 from edgecv.core.errors import InputError
-from edgecv.models.training.estimate import duration
+from edgecv.models.training.estimate import duration, seconds_of
 from edgecv.pipeline.export import format_notes, planned_exports
 from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
@@ -142,3 +143,9 @@ def test_a_time_is_rough() -> None:
     assert duration(0.1) == "5 seconds"
     assert duration(58) == "60 seconds"
     assert duration(60) == "1 minute"
+
+
+def test_one_slow_call_does_not_make_an_estimate() -> None:
+    """The second call waited for another program: 35 minutes were called 10.4 hours."""
+    waits = iter((0.0, 0.2, 0.0, 0.0, 0.0, 0.0))
+    assert seconds_of(lambda: time.sleep(next(waits))) < 0.1
