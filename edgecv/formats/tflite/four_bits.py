@@ -65,7 +65,7 @@ def with_four_bits(
                 )
                 _check_runs(name, place[0].kind, where, entry)
             chosen.append(name)
-    editor = _Editor(content, tables)
+    editor = Editor(content, tables)
     for name in chosen:
         editor.round(*found[name], layers[name].outputs)
     notes = [f"weights of 4 bits: {', '.join(chosen)}"] if chosen else []
@@ -92,7 +92,7 @@ def _check_runs(name: str, kind: str, where: str, entry: str) -> None:
     )
 
 
-class _Editor:
+class Editor:
     """The tree of a file whose kernels are rounded again."""
 
     def __init__(self, content: bytes, tables: TFLiteTables) -> None:

@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from edgecv.formats.tflite.four_bits import Editor
+from edgecv.formats.tflite.tables import TFLiteTables
+
 Branches = Callable[[Any], Sequence[Any]]
 
 
@@ -43,6 +46,17 @@ def converted(model: Any, precision: str = "int8", seed: int = 0, scale: float =
         converter.inference_input_type = converter.inference_output_type = tf.int8
     content: bytes = converter.convert()
     return content
+
+
+def with_four_bits(content: bytes) -> bytes:
+    """Return an int8 model whose convolutions and dense layers have weights of 4 bits."""
+    tables = TFLiteTables(content, "model")
+    editor = Editor(content, tables)
+    axes = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
+    for operator in tables.operators:
+        if operator.kind in axes and (kernel := operator.inputs[1]) is not None:
+            editor.round(operator, kernel, axes[operator.kind])
+    return editor.content()
 
 
 def convolutions(x: Any) -> list[Any]:

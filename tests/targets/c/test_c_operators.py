@@ -1,13 +1,15 @@
 """Operators in C: the bits of LiteRT's kernels, without a warning or an error of a sanitizer."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from c_build import SANITIZED, build, disagreements, needs_compiler
-from c_models import FAMILIES, convert, convolutions, rearranged
+from c_models import FAMILIES, convert, convolutions, rearranged, with_four_bits
 
 from edgecv.formats.tflite.tables import TFLiteTables
+from edgecv.targets.c.generate import generate
 from edgecv.targets.c.program import Arithmetic
 
 pytestmark = needs_compiler
@@ -26,6 +28,23 @@ def test_integers_are_those_of_litert_bit_for_bit(
 ) -> None:
     flags = SANITIZED if arithmetic == "builtin" else ("-O3",)
     assert not disagreements(int8_models[family], arithmetic, tmp_path / "c", flags=flags)
+
+
+@pytest.mark.parametrize("arithmetic", ["builtin", "reference"])
+def test_weights_of_4_bits_lie_two_in_a_byte_and_give_the_same_bits(
+    int8_models: dict[str, bytes], arithmetic: Arithmetic, tmp_path: Path
+) -> None:
+    usual = int8_models["convolutions"]
+    content = with_four_bits(usual)
+    flags = SANITIZED if arithmetic == "builtin" else ("-O3",)
+    assert not disagreements(content, arithmetic, tmp_path / "c", flags=flags)
+    flash = [generate(each, "model", arithmetic).constant_bytes for each in (content, usual)]
+    packed = sum(
+        math.prod(each.inputs[1].shape) // 2
+        for each in TFLiteTables(content, "model").operators
+        if each.kind in ("CONV_2D", "FULLY_CONNECTED") and each.inputs[1] is not None
+    )
+    assert flash[1] - flash[0] > 0.9 * packed > 1000
 
 
 @pytest.mark.parametrize("factor", [0.3, 0.05, 0.004])

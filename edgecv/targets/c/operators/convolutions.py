@@ -43,7 +43,7 @@ def convolution(program: Program, operator: TFLiteOperator) -> None:
         return
     taps = height * width * depth
     padded = -(-taps // TAPS) * TAPS
-    sizes = depth, padded, SCRATCH
+    sizes = depth, padded, layer.row_bytes(padded), SCRATCH
     layer.add(
         "convolution",
         window,
@@ -102,7 +102,7 @@ def dense(program: Program, operator: TFLiteOperator) -> None:
     in_eights = 0 if is_reference else inputs - inputs % 8
     layer.add(
         "dense_real" if is_reference and not is_float else "dense",
-        (rows, inputs, outputs),
+        (rows, inputs, outputs) if is_float else (rows, inputs, outputs, layer.row_bytes(inputs)),
         weights,
         {layer.source.number: distance(range(rows), [0], 1, read, written)},
         more=(in_eights,) if is_float else (),

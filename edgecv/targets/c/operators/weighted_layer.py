@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.formats.tflite.four_bits import packed_nibbles
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.targets.c.fixed_point import scaled
 from edgecv.targets.c.program import Program, call, record
@@ -47,9 +48,14 @@ INT8 = {
     "CAST": "(int16_t)",
     "RESULT": "(int8_t)clamp(rescale(sum, multipliers[k], shifts[k], k < lanes)"
     " + q->output_zero, q->lowest, q->highest)",
+    "BITS": "8",
+    "WEIGHT": "int8_t",
 }
+INT4 = {**INT8, "TYPE": "int4", "BITS": "4", "WEIGHT": "uint8_t"}
+"""Weights of 4 bits, two in a byte; all else is int8."""
 TEMPLATES = ("depthwise", "transposed")
-"""Kernels of both types; the others have a file for each."""
+"""Kernels of both types; the others have a file for integers and one for reals. Their weights are
+few, so that each has a byte here."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,14 @@ class WeightedLayer:
     def kind(self) -> str:
         """The type of its input and output."""
         return kind_of(self.source, self.output)
+
+    @property
+    def _has_four_bits(self) -> bool:
+        return self.filters.type == "int4"
+
+    def row_bytes(self, count: int) -> int:
+        """Return the bytes that a row of so many weights takes in flash."""
+        return -(-count // 2) if self._has_four_bits else count
 
     def weights(self, sides: int) -> NDArray[Any]:
         """Return the weights, which have so many sides."""
@@ -96,9 +110,11 @@ class WeightedLayer:
         arguments = shape if isinstance(shape, tuple) else ("&p",)
         outputs = self.output.shape[-1]
         is_float = self.kind == "float32"
-        parts = FLOAT if is_float else INT8
+        is_packed = self._has_four_bits and kernel not in TEMPLATES
+        parts = FLOAT if is_float else INT4 if is_packed else INT8
         name = f"{kernel}_{parts['TYPE']}"
-        program.kernel(kernel if kernel in TEMPLATES else name, **parts)
+        file = f"{kernel}_{'float' if is_float else 'int'}"
+        program.kernel(kernel if kernel in TEMPLATES else file, **parts)
         if is_float:
             limits: tuple[str, ...] = activation_limits(operator, self.output)
             if weights.dtype != np.float32:
@@ -108,6 +124,8 @@ class WeightedLayer:
             declared += self._range()
             limits = ("&q",)
             constants = self._integers(kernel, weights, outputs)
+            if is_packed:
+                constants[0] = _packed_rows(constants[0])
         roles = ("weights", "bias", "multipliers", "shifts")
         stored = [
             program.constant(role, each) for role, each in zip(roles, constants, strict=False)
@@ -167,3 +185,9 @@ class WeightedLayer:
         ):  # LiteRT multiplies these two scales as float32.
             return [float(np.float32(given) * np.float32(scales[0])) / made] * outputs
         return [given * scale / made for scale in scales] * (outputs // len(scales))
+
+
+def _packed_rows(weights: NDArray[Any]) -> NDArray[Any]:
+    """Return int8 codes (row, weight) of 4 bits as uint8 (bytes,): a row begins with a byte."""
+    even = np.pad(weights, ((0, 0), (0, weights.shape[1] % 2)))
+    return np.frombuffer(packed_nibbles(even), np.uint8)

@@ -1,10 +1,12 @@
-/* needs: window range clamp gather dots_int8 rescale */
-/* weights: output channel, then row, column, input channel of its group, and zeros up to taps.
+/* needs: window range clamp gather dots_int$BITS rescale */
+/* weights: output channel, then row, column, input channel of its group, and zeros up to taps;
+ * a row of them has so many bytes.
  * Two pixels and two output channels are computed at a time; the last may be one of them twice. */
-static void convolution_int8(const window *p, const range *q, const int8_t *input,
-                             const int8_t *weights, const int32_t *bias,
+static void convolution_int$BITS(const window *p, const range *q, const int8_t *input,
+                             const $WEIGHT *weights, const int32_t *bias,
                              const int32_t *multipliers, const int8_t *shifts, int32_t lanes,
-                             int32_t depth, int32_t taps, int16_t *patches, int8_t *output)
+                             int32_t depth, int32_t taps, int32_t bytes, int16_t *patches,
+                             int8_t *output)
 {
     const int32_t filters = p->output_channels / (p->input_channels / depth);
     const int32_t last = p->output_height * p->output_width - 1;
@@ -18,8 +20,8 @@ static void convolution_int8(const window *p, const range *q, const int8_t *inpu
             for (int32_t filter = 0; filter < filters; filter += 2) {
                 const int32_t one = start + filter, other = filter + 1 < filters ? one + 1 : one;
                 int32_t sums[4];
-                dots_int8(patches, patches + taps, weights + one * taps, weights + other * taps,
-                          taps, sums);
+                dots_int$BITS(patches, patches + taps, weights + one * bytes,
+                          weights + other * bytes, taps, sums);
                 for (int32_t i = 0; i < 4; i++) {
                     const int32_t channel = i % 2 ? other : one;
                     const int32_t sum = rescale(sums[i] + bias[channel], multipliers[channel],
