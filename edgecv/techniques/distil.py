@@ -30,7 +30,8 @@ class Distil(Distillation, Technique):
     @property
     def distillation(self) -> Distillation:
         """Its own options."""
-        return Distillation(temperature=self.temperature, mix=self.mix)
+        fields = Distillation.model_fields
+        return Distillation(**{name: getattr(self, name) for name in fields})
 
     def check_model(self, model: KerasModel) -> None:
         """Accept every model; the training itself checks for logits."""

@@ -1,6 +1,13 @@
 """Knowledge distillation: a model is trained on the outputs of another one for the same images."""
 
-from pydantic import Field
+from typing import Any, Self
+
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from edgecv.core.options import Options
 
@@ -12,3 +19,21 @@ class Distillation(Options):
     """The divisor of the logits: a higher one shows more of the baseline's other classes."""
     mix: float = Field(default=0.8, ge=0, le=1)
     """Weight of the loss against the labels; the rest is against the baseline's outputs."""
+    attention: float = Field(default=0.0, ge=0, le=1000)
+    """Weight, beside the loss against the baseline's outputs, of the distance between where in the
+    image its activations are large and where those of the trained model are (Zagoruyko and
+    Komodakis, 2017)."""
+
+    @model_validator(mode="after")
+    def _is_used(self) -> Self:
+        if self.attention and self.mix == 1:
+            raise ValueError(
+                "attention needs a mix below 1: at 1 nothing is learned from a teacher"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_it_was(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what came later and is not used: stored trainings keep their keys."""
+        table: dict[str, Any] = written(self)
+        return table if self.attention else {k: v for k, v in table.items() if k != "attention"}

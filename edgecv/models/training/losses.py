@@ -8,10 +8,13 @@ from edgecv.core.images import ImageSequence
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Task
 from edgecv.models.tf import tensorflow
+from edgecv.models.training.attention import Size, common_sizes, distance, with_activations
 from edgecv.models.training.distillation import Distillation
 
 ImageLosses = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Returns the loss of each image: (images, targets, raw outputs) -> (N,)."""
+BatchLoss = Callable[[Tensor, Tensor, Tensor, Any], Tensor]
+"""Returns the loss of a batch: (images, targets, raw outputs, activations) -> ()."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,21 @@ class Teacher:
     """Further images, whose targets nobody knows: only the teacher is imitated on them."""
 
 
+def student_outputs(
+    task: Task, model: KerasModel, teacher: Teacher | None
+) -> Callable[[Tensor], tuple[Tensor, list[Tensor]]]:
+    """Return a call of ``model`` in training: images -> raw outputs, activations.
+
+    The activations are those that are compared with the teacher's. Raises InputError where they
+    should be, and both models have none of one size.
+    """
+    raw, sizes = task.raw_model(model), _sizes(model, teacher)
+    if not sizes:
+        return lambda images: (raw(images, training=True), [])
+    both = with_activations(raw, model, sizes)
+    return lambda images: both(images, training=True)
+
+
 def image_losses(task: Task, teacher: Teacher | None) -> ImageLosses:
     """Return the loss of each image; with a teacher also against its outputs."""
     if teacher is None:
@@ -31,29 +49,33 @@ def image_losses(task: Task, teacher: Teacher | None) -> ImageLosses:
     imitation, mix = _imitation(task, teacher), teacher.distillation.mix
 
     def both(images: Tensor, targets: Tensor, raw: Tensor) -> Tensor:
-        soft = imitation(images, raw)
+        soft = imitation(images, raw, [])
         return mix * task.loss(targets, raw) + (1 - mix) * soft
 
     return both
 
 
-def batch_loss(task: Task, teacher: Teacher | None) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Return the loss of a batch: (images, targets, raw outputs) -> ().
+def batch_loss(task: Task, teacher: Teacher | None, student: KerasModel) -> BatchLoss:
+    """Return the loss of a batch of which ``student_outputs`` gave outputs and activations.
 
     Where there are fewer targets than images, the images after these have none: the teacher is
     imitated on all, and the mean loss against the targets is that of those with targets.
     """
-    losses = image_losses(task, teacher)
-    if teacher is None or teacher.unlabelled is None:
-        return lambda images, targets, raw: tensorflow.reduce_mean(losses(images, targets, raw))
-    imitation, mix = _imitation(task, teacher), teacher.distillation.mix
+    mean = tensorflow.reduce_mean
+    if teacher is None:
+        return lambda images, targets, raw, seen: mean(task.loss(targets, raw))
+    imitation, mix = _imitation(task, teacher, _sizes(student, teacher)), teacher.distillation.mix
 
-    def both(images: Tensor, targets: Tensor, raw: Tensor) -> Tensor:
-        soft = tensorflow.reduce_mean(imitation(images, raw))
+    def each_with_targets(images: Tensor, targets: Tensor, raw: Tensor, seen: Any) -> Tensor:
+        soft = imitation(images, raw, seen)
+        return mean(mix * task.loss(targets, raw) + (1 - mix) * soft)
+
+    def some_with_targets(images: Tensor, targets: Tensor, raw: Tensor, seen: Any) -> Tensor:
+        soft = mean(imitation(images, raw, seen))
         own = task.loss(targets, of_labelled(raw, targets))
-        return mix * tensorflow.reduce_mean(own) + (1 - mix) * soft
+        return mix * mean(own) + (1 - mix) * soft
 
-    return both
+    return each_with_targets if teacher.unlabelled is None else some_with_targets
 
 
 def of_labelled(values: Any, targets: Any) -> Any:
@@ -62,11 +84,25 @@ def of_labelled(values: Any, targets: Any) -> Any:
     return tensorflow.nest.map_structure(lambda each: each[:count], values)
 
 
-def _imitation(task: Task, teacher: Teacher) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the loss of each image against the teacher: (images, raw outputs) -> (N,)."""
-    teacher_raw, temperature = task.raw_model(teacher.model), teacher.distillation.temperature
+def _sizes(student: KerasModel, teacher: Teacher | None) -> tuple[Size, ...]:
+    if teacher is None or not teacher.distillation.attention:
+        return ()
+    return common_sizes(student, teacher.model)
 
-    def imitation(images: Tensor, raw: Tensor) -> Tensor:
-        return task.imitation_loss(teacher_raw(images, training=False), raw, temperature)
+
+def _imitation(
+    task: Task, teacher: Teacher, sizes: tuple[Size, ...] = ()
+) -> Callable[[Tensor, Tensor, list[Tensor]], Tensor]:
+    """Return the loss of each image against the teacher: (images, outputs, activations) -> (N,)."""
+    raw_teacher, options = task.raw_model(teacher.model), teacher.distillation
+    watched = with_activations(raw_teacher, teacher.model, sizes) if sizes else None
+
+    def imitation(images: Tensor, raw: Tensor, seen: list[Tensor]) -> Tensor:
+        if watched is None:
+            theirs = raw_teacher(images, training=False)
+            return task.imitation_loss(theirs, raw, options.temperature)
+        theirs, shown = watched(images, training=False)
+        soft = task.imitation_loss(theirs, raw, options.temperature)
+        return soft + options.attention * distance(seen, shown)
 
     return imitation

@@ -16,7 +16,13 @@ from edgecv.models.training.batches import Batches
 from edgecv.models.training.checkpoint import TrainingProgress, Weights
 from edgecv.models.training.estimate import FORWARDS_A_STEP, seconds_of
 from edgecv.models.training.evaluation import Evaluation, SplitScore
-from edgecv.models.training.losses import Teacher, batch_loss, image_losses, of_labelled
+from edgecv.models.training.losses import (
+    Teacher,
+    batch_loss,
+    image_losses,
+    of_labelled,
+    student_outputs,
+)
 from edgecv.models.training.optimizers import optimizer_of
 from edgecv.models.training.randomness import seeded_layers
 from edgecv.models.training.replicas import Replicas
@@ -75,8 +81,11 @@ class Trainer:
 
         self._varied = varied
         self._teacher: Any = None if teacher is None else compile_function(teacher.model)
-        raw_model, is_half = task.raw_model(trained), schedule.mixed_precision == "float16"
-        loss_of = batch_loss(task, teacher)
+        is_half = schedule.mixed_precision == "float16"
+        outputs_of, loss_of = (
+            student_outputs(task, trained, teacher),
+            batch_loss(task, teacher, trained),
+        )
         labelled = self.batch if further is not None else None
 
         def prepared(taken: Tensor, chosen: Tensor, seeds: Tensor) -> tuple[Any, Any]:
@@ -92,10 +101,10 @@ class Trainer:
         ) -> tuple[Any, Any]:
             batch, truth, others = values
             with seeded_layers(trained, seeds), tensorflow.GradientTape() as tape:
-                raw = raw_model(batch, training=True)
-                loss = loss_of(batch, truth, raw)
+                raw, seen = outputs_of(batch)
+                loss = loss_of(batch, truth, raw, seen)
                 if schedule.mixup:
-                    loss = share * loss + (1 - share) * loss_of(batch, others, raw)
+                    loss = share * loss + (1 - share) * loss_of(batch, others, raw, seen)
                 loss += sum(trained.losses)  # Regularization that the layers ask for.
                 loss = loss if parts == 1 else loss / parts
                 scaled = loss * HALF_SCALE if is_half else loss
