@@ -23,9 +23,9 @@ def task_of_files(
     has_heads = request.task is not None and bool(request.task.heads()[0].output)
     if has_heads and request.labels is not None:
         raise InputError("--labels", "names the outputs of one task", remedy="leave it out")
-    if request.task is not None and not has_heads:
-        return request.task, ()
     data, first = groups[0].data, groups[0].files[:1]
+    if request.task is not None and not (has_heads or request.task.has_one_output):
+        return request.task, ()
     path = request.baseline or first[0].path
     spec = request.baseline_input if request.baseline else first[0].input_spec
     facts = context.measurements.open(runtime_of_file(path).name, path, spec)
@@ -44,16 +44,32 @@ def compares_numbers(task: Task) -> bool:
     return any(head.task.compares_numbers for head in task.heads())
 
 
-def no_baseline(request: ValidationRequest, also: InputError | None = None) -> InputError:
+def no_baseline(
+    request: ValidationRequest, context: AnalysisContext, also: InputError | None = None
+) -> InputError:
     """Return the error for numbers without a meaning, and what the files lack beside that."""
     found = (
         "gives numbers that are no probabilities of the data's classes: nothing says what they"
         " stand for"
     )
-    remedy = "--labels FILE names each as a class; --baseline FILE compares the numbers"
+    remedies = [_meaning(request, context), "--baseline FILE compares the numbers"]
+    remedy = "; ".join(filter(None, remedies))
     return InputError(
         ", ".join(each.artifact.path for each in request.files),
         found if also is None else f"{found}; it also {also.found}",
         accepted="" if also is None else also.accepted,
         remedy=remedy if also is None else f"{remedy}; beside that, {also.remedy}",
     )
+
+
+def _meaning(request: ValidationRequest, context: AnalysisContext) -> str:
+    """Return the option that gives the outputs of these files a meaning; empty if it is given."""
+    if request.task is not None:
+        return ""
+    file = request.files[0]
+    facts = context.measurements.open(runtime_of_file(file.path).name, file.path, file.input_spec)
+    if len(facts.answers) > 1:
+        return f"--task {facts.outputs[0].name}=TASK, once for each output, says what they are"
+    if len(facts.answers[0]) > 1:
+        return "--task TASK says what they are: see edgecv list"
+    return "--labels FILE names each as a class"

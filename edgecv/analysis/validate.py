@@ -69,9 +69,9 @@ def validate(
     try:
         request, groups, notes = _settled(request, groups, task, context)
     except InputError as error:
-        raise (no_baseline(request, error) if lacks_baseline else error) from None
+        raise (no_baseline(request, context, error) if lacks_baseline else error) from None
     if lacks_baseline:
-        raise no_baseline(request)
+        raise no_baseline(request, context)
     raw = _raw_reference(request, data, context)
     measurements, unmeasured = measure_groups(groups, context, timed=request.timed)
     failures |= unmeasured
@@ -81,7 +81,7 @@ def validate(
         data = task.of_task(data)
     heads = task.heads()
     if raw is None and compares_numbers(task):
-        raise no_baseline(request)
+        raise no_baseline(request, context)
     for note in chosen:
         context.emit("note", note)
     reference = None if raw is None else normalized(request, raw, data, task)

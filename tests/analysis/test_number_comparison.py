@@ -89,7 +89,17 @@ def test_any_inputs_are_timed_in_batches_too(tmp_path: Path) -> None:
     assert found.timings[0].verdict == "first"
 
 
-def test_logits_of_unlabelled_images_are_not_softmaxed(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of 8x8 images without labels."""
+    folder = tmp_path_factory.mktemp("images")
+    for number in range(12):
+        pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+def test_logits_of_unlabelled_images_are_not_softmaxed(tmp_path: Path, images: Path) -> None:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -109,11 +119,6 @@ def test_logits_of_unlabelled_images_are_not_softmaxed(tmp_path: Path) -> None:
     path, other = tmp_path / "box.onnx", tmp_path / "other.onnx"
     onnx.save(model, path)
     onnx.save(model, other)
-    images = tmp_path / "images"
-    images.mkdir()
-    for number in range(12):
-        pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
-        Image.fromarray(pixels).save(images / f"{number}.png")
     report = edgecv.validate(path, baseline=other, data=images, preprocess="0..255")
     (comparison,) = report.comparisons
     assert report.outcome == "passed"
@@ -159,3 +164,48 @@ def test_all_that_is_missing_is_asked_for_at_once(tmp_path: Path) -> None:
         edgecv.validate(tmp_path / "maps.tflite", data="digits")
     assert "baseline=FILE compares the numbers; beside that, give" in str(error.value)
     assert "preprocess=" in str(error.value)
+
+
+def of_images(path: Path, **outputs: list[str]) -> Path:
+    """Write a network of 8x8 images with these outputs, each by its shape in words."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    nodes = {
+        "boxes": helper.make_node("Reshape", ["image", "pairs"], ["boxes"]),
+        "maps": helper.make_node("Relu", ["image"], ["maps"]),
+    }
+    graph = helper.make_graph(
+        [nodes[name] for name in outputs],
+        "images",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 8, 8])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
+            for name, shape in outputs.items()
+        ],
+        [helper.make_tensor("pairs", TensorProto.INT64, [3], [0, 96, 2])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+    return path
+
+
+def test_a_refusal_names_what_gives_these_outputs_a_meaning(tmp_path: Path, images: Path) -> None:
+    both = of_images(tmp_path / "both.onnx", boxes=[96, 2], maps=[3, 8, 8])
+    maps = of_images(tmp_path / "maps.onnx", maps=[3, 8, 8])
+    (names := tmp_path / "labels.txt").write_text("a\nb\n")
+    for path, labels, remedy in (
+        (both, names, 'task="boxes=TASK", once for each output'),
+        (maps, None, "task=TASK says what they are"),
+    ):
+        with pytest.raises(InputError, match="nothing says what they stand for") as error:
+            edgecv.validate(path, data=images, preprocess="0..1", labels=labels)
+        assert remedy in str(error.value)
+        assert "names each as a class" not in str(error.value)
+
+
+@pytest.mark.parametrize("task", ["classification", "depth", "multilabel", "regression"])
+def test_a_task_of_one_output_is_refused_for_two(tmp_path: Path, images: Path, task: str) -> None:
+    path = of_images(tmp_path / "both.onnx", boxes=[96, 2], maps=[3, 8, 8])
+    with pytest.raises(InputError, match=f"gives 2 outputs: boxes, maps; .*one output for {task}"):
+        edgecv.validate(path, data=images, preprocess="0..1", task=task)

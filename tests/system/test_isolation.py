@@ -19,6 +19,7 @@ from paths import HOSTILE, REPOSITORY
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.models.tf import load_tensorflow
 from edgecv.system.isolation import ModelClient
+from edgecv.system.isolation.deadline import MOST
 
 pytestmark = pytest.mark.usefixtures("fresh_children")
 
@@ -186,7 +187,7 @@ def test_a_hang_is_ended(good: Path, hanging: Path) -> None:
         began = time.monotonic()
         with pytest.raises(RuntimeFailure, match=r"did not answer within 1\.5 s while running it"):
             worker.predict(hanging, IMAGES)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 2.5 + MOST * 1.5  # As it computes, others delay it.
         assert pid is not None
         assert is_gone(pid)
         still_works(worker, good)

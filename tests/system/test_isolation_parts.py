@@ -4,6 +4,7 @@ import errno
 import gc
 import io
 import json
+import os
 import platform
 import struct
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from edgecv.core.errors import RuntimeFailure
 from edgecv.system.isolation import ModelClient
 from edgecv.system.isolation.amx import machine_has_tiles
+from edgecv.system.isolation.deadline import MOST, Deadline
 from edgecv.system.isolation.protocol import MAGIC, MalformedFrame, pack, unpack
 from edgecv.system.isolation.timing import LONGEST_WARM_UP_S, interleave, runs_a_block, warm_up
 
@@ -207,3 +209,24 @@ def test_artifacts_run_without_tiles() -> None:
         while "Seccomp:\t2" not in status.read_text() and time.monotonic() < end:
             time.sleep(0.05)
         assert "Seccomp:\t2" in status.read_text()
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel counts no waits")
+def test_time_without_a_processor_is_no_silence() -> None:
+    """Three that compute share one processor: each waits for two thirds of the time."""
+    programs = ("while True: pass",) * 3 + ("import time; time.sleep(60)",)
+    started = [subprocess.Popen([sys.executable, "-c", each]) for each in programs]
+    try:
+        for each in started:
+            os.sched_setaffinity(each.pid, {min(os.sched_getaffinity(0))})
+        time.sleep(0.2)
+        began = time.monotonic()
+        busy, asleep = (Deadline(started[place].pid, 0.2) for place in (0, -1))
+        time.sleep(0.5)
+        assert busy() > asleep() + 0.1
+        assert busy() <= began + MOST * 0.2 + 0.1
+        assert asleep() < began + 0.3
+    finally:
+        for each in started:
+            each.kill()
+            each.wait()

@@ -18,6 +18,7 @@ from edgecv.core.plugins.task_parts import Metric, Proof
 from edgecv.core.plugins.task_report import ReportedTask
 from edgecv.core.plugins.task_training import TrainedTask
 from edgecv.core.targets import kinds_of, of_field, with_targets
+from edgecv.core.text import counted, listed
 
 
 class Task(TrainedTask, ReportedTask):
@@ -36,6 +37,8 @@ class Task(TrainedTask, ReportedTask):
 
     compares_numbers: ClassVar[bool] = False
     """True if every number of the outputs is compared with the baseline's, and judged by that."""
+    has_one_output: ClassVar[bool] = False
+    """True if it takes one output of a model, and no other beside it."""
     ending: ClassVar[str] = ""
     """Kind of outputs that ``finished`` leaves as they are: "probabilities", "sigmoid"; empty for
     any numbers."""
@@ -65,6 +68,14 @@ class Task(TrainedTask, ReportedTask):
 
         Raises InputError where it is of others; ``where`` names the model.
         """
+        if self.has_one_output and len(names) > 1:
+            raise InputError(
+                where,
+                f"gives {counted(len(names), 'output')}: {listed(names)}",
+                accepted=f"one output for {self.name}",
+                remedy=f"--task OUTPUT={self.name} names the one of the task; --task outputs"
+                " compares all of them by numbers",
+            )
         return self
 
     def of_task(self, data: Dataset) -> Dataset:

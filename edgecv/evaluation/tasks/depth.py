@@ -35,6 +35,7 @@ class Depth(Task):
     hub_name: ClassVar[str] = "depth-estimation"
     features: ClassVar[str] = "map"
     target: ClassVar[str] = "depth"
+    has_one_output: ClassVar[bool] = True
     tolerance: float = Field(default=0.05, gt=0, le=1)
     """Largest mean difference of the same answer, as a part of the baseline's depth."""
 

@@ -59,13 +59,11 @@ def _fitted(
     if task.ending:
         found = ", ".join("x".join(map(str, each)) for each in answers)
         text = f"its output {head.name} gives" if head.name else "gives"
-        several = len(answers) > 1 and not head.name
         raise InputError(
             where,
             f"{text} {found} numbers for an image",
             accepted=f"one {'map' if is_map else 'row of numbers'} an image for {task.name}",
-            remedy="--task outputs compares all of them by numbers"
-            + (f"; --task OUTPUT={task.name} names the one of the task" if several else ""),
+            remedy="--task outputs compares all of them by numbers",
         )
     return data
 

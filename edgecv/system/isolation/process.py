@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.closing import Closing
 from edgecv.core.errors import EdgecvError
+from edgecv.system.isolation.deadline import Deadline
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.protocol import Frame, pack, read_exactly, unpack, write_all
 from edgecv.system.temporary import folder_of_child
@@ -123,8 +123,11 @@ class ChildProcess(Closing):
         return self.process.poll() is None
 
     def receive(self, silence_s: float) -> Frame:
-        """Return the child's next frame. Raises TimeoutError, EOFError or MalformedFrame."""
-        deadline = time.monotonic() + silence_s
+        """Return the child's next frame. Raises TimeoutError, EOFError or MalformedFrame.
+
+        Seconds in which the machine was too busy to let it run do not count as silence.
+        """
+        deadline = Deadline(self.process.pid, silence_s)
         return unpack(lambda count: read_exactly(self._responses.fileno(), count, deadline))
 
     def cause_of_death(self) -> tuple[str, int]:

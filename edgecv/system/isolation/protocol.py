@@ -95,8 +95,10 @@ def _descriptions(described: Any) -> list[tuple[np.dtype[Any], tuple[int, ...]]]
     return found
 
 
-def read_exactly(descriptor: int, count: int, deadline: float | None = None) -> bytearray:
-    """Read ``count`` bytes from a pipe, until ``deadline`` of ``time.monotonic``.
+def read_exactly(
+    descriptor: int, count: int, deadline: Callable[[], float] | None = None
+) -> bytearray:
+    """Read ``count`` bytes from a pipe, until ``deadline`` of ``time.monotonic``, asked anew.
 
     Raises EOFError where the other end is closed, TimeoutError after the deadline.
     """
@@ -106,14 +108,22 @@ def read_exactly(descriptor: int, count: int, deadline: float | None = None) -> 
     poll.register(descriptor, select.POLLIN)
     while missing:
         if deadline is not None:
-            left_s = deadline - time.monotonic()
-            if left_s <= 0 or not poll.poll(left_s * 1000):
+            left_s = deadline() - time.monotonic()
+            if left_s <= 0:
                 raise TimeoutError
+            if not poll.poll(left_s * 1000):
+                continue
         got = os.readv(descriptor, [missing])
         if not got:
             raise EOFError
         missing = missing[got:]
     return buffer
+
+
+def in_seconds(seconds: float) -> Callable[[], float]:
+    """Return a deadline for ``read_exactly`` that stays."""
+    end = time.monotonic() + seconds
+    return lambda: end
 
 
 def write_all(descriptor: int, data: bytes) -> None:

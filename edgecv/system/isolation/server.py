@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from numpy.typing import NDArray
 
 from edgecv.core.errors import EdgecvError
+from edgecv.system.isolation.deadline import MOST
 from edgecv.system.isolation.limits import (
     AddressSpace,
     ProcessLimits,
@@ -39,7 +40,7 @@ from edgecv.system.system_limits import keep_a_second_of_processor_time
 LONGEST_START_S = 900.0
 """Alarm of the start: longer than any parent waits for it."""
 ALARM_AFTER_PARENT_S = 5.0
-"""Delay of a child's own alarm after the end of its parent's waiting time."""
+"""Delay of a child's own alarm after the end of its parent's longest waiting time."""
 SECONDS_BETWEEN_HEARTBEATS = 1.0
 
 Response = tuple[Mapping[str, Any], Sequence[NDArray[Any]]]
@@ -113,7 +114,7 @@ class ActionServer:
                 request, arrays = unpack(lambda count: read_exactly(self._requests, count))
             except EOFError:
                 return
-            self._alarm_s = request["silence_s"] + ALARM_AFTER_PARENT_S
+            self._alarm_s = MOST * request["silence_s"] + ALARM_AFTER_PARENT_S
             signal.setitimer(signal.ITIMER_REAL, self._alarm_s)
             arguments = {**request["with"], **({"arrays": arrays} if arrays else {})}
             try:

@@ -5,8 +5,7 @@ import select
 import signal
 import subprocess
 import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,7 +15,14 @@ from numpy.typing import NDArray
 from edgecv.core.closing import Closing
 from edgecv.core.errors import RuntimeFailure, StepError
 from edgecv.core.text import first_line, one_line, printable
-from edgecv.system.isolation.protocol import Frame, MalformedFrame, pack, read_exactly, unpack
+from edgecv.system.isolation.protocol import (
+    Frame,
+    MalformedFrame,
+    in_seconds,
+    pack,
+    read_exactly,
+    unpack,
+)
 from edgecv.targets.ssh.agent.start import (
     ARE_NEEDED,
     ARE_THERE,
@@ -117,7 +123,7 @@ class Connection(Closing):
                 self._errors.clear()
 
     def _needs_wheels(self) -> bool:
-        answer = self._read(1, time.monotonic() + START_S, START_S)
+        answer = self._read(1, in_seconds(START_S), START_S)
         if answer not in (ARE_NEEDED, ARE_THERE):
             self._raise_nonsense(f"starts with {bytes(answer)!r}")
         return bytes(answer) == ARE_NEEDED
@@ -153,13 +159,13 @@ class Connection(Closing):
             heartbeats -= 1
 
     def _receive(self, silence_s: float, most_bytes: int) -> Frame:
-        deadline = time.monotonic() + silence_s
+        deadline = in_seconds(silence_s)
         try:
             return unpack(lambda count: self._read(count, deadline, silence_s), most_bytes)
         except MalformedFrame as error:
             self._raise_nonsense(first_line(error))
 
-    def _read(self, count: int, deadline: float, silence_s: float) -> bytearray:
+    def _read(self, count: int, deadline: Callable[[], float], silence_s: float) -> bytearray:
         try:
             return read_exactly(self._responses.fileno(), count, deadline)
         except TimeoutError:

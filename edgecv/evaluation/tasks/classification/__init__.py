@@ -49,6 +49,7 @@ class Classification(TrainedClassifier):
     has_binary_scores: ClassVar[bool] = True
     blends: ClassVar[bool] = True
     ending: ClassVar[str] = "probabilities"
+    has_one_output: ClassVar[bool] = True
 
     @classmethod
     def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:

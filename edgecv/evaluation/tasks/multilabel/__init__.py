@@ -38,6 +38,7 @@ class Multilabel(ProbabilityTask):
     group: ClassVar[str] = "label"
     blends: ClassVar[bool] = True
     ending: ClassVar[str] = "sigmoid"
+    has_one_output: ClassVar[bool] = True
 
     threshold: float = Field(default=0.5, gt=0, lt=1)
     """Probability from which on an image has a label."""

@@ -46,6 +46,7 @@ class Regression(Task):
 
     name: ClassVar[str] = "regression"
     target: ClassVar[str] = "numbers"
+    has_one_output: ClassVar[bool] = True
 
     kind: Literal["numbers", "keypoints", "boxes"] = "numbers"
     """The targets: numbers of an image, keypoints, or boxes, of which an image has one."""

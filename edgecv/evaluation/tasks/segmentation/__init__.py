@@ -40,6 +40,7 @@ class Segmentation(TrainedSegmenter):
     hub_name: ClassVar[str] = "image-segmentation"
     features: ClassVar[str] = "map"
     ending: ClassVar[str] = "probabilities"
+    has_one_output: ClassVar[bool] = True
     target: ClassVar[str] = "mask"
     group_figure: ClassVar[str] = "IoU"
 

@@ -14,7 +14,14 @@ import threading
 import time
 from typing import Any
 
-from edgecv.system.isolation.protocol import Frame, pack, read_exactly, unpack, write_all
+from edgecv.system.isolation.protocol import (
+    Frame,
+    in_seconds,
+    pack,
+    read_exactly,
+    unpack,
+    write_all,
+)
 from edgecv.targets.ssh.agent.model import HostModel, load
 
 IDLE_S = 600.0
@@ -102,9 +109,7 @@ def _read_all(requests: int, waiting: queue.Queue[Frame], folder: str) -> None:
     """Queue requests; native code that runs meanwhile ends with the connection too."""
     try:
         while True:
-            waiting.put(
-                unpack(lambda count: read_exactly(requests, count, time.monotonic() + IDLE_S))
-            )
+            waiting.put(unpack(lambda count: read_exactly(requests, count, in_seconds(IDLE_S))))
     finally:
         _end(folder)
 
