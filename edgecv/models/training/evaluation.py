@@ -13,8 +13,9 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Task
 from edgecv.models.outputs import named_outputs
 from edgecv.models.tf import compile_function, compile_inference, keras, tensorflow
-from edgecv.models.training.losses import ImageLosses
+from edgecv.models.training.losses import Teacher, image_losses
 from edgecv.models.training.replicas import Replicas
+from edgecv.models.training.teacher_answers import TeacherAnswers
 
 BATCH = 500
 BATCH_BYTES = 2**26
@@ -33,13 +34,19 @@ class Evaluation:
     """The compiled inference of a model, and its loss as training counts it."""
 
     def __init__(
-        self, model: KerasModel, task: Task, losses: ImageLosses, replicas: Replicas | None = None
+        self,
+        model: KerasModel,
+        task: Task,
+        teacher: Teacher | None = None,
+        replicas: Replicas | None = None,
     ) -> None:
         self.model = model
         self.task = task
         raw_model = task.raw_model(model)
         self._answers: Any = compile_inference(_with_raw_outputs(model, raw_model))
-        self._losses: Any = compile_function(losses)
+        distillation = None if teacher is None else teacher.distillation
+        self._losses: Any = compile_function(image_losses(task, distillation))
+        self._taught = TeacherAnswers(task, teacher)
         self._replicas = replicas
 
     def of(self, split: Split) -> SplitScore:
@@ -48,6 +55,7 @@ class Evaluation:
         Of several workers each looks at its share of the images.
         """
         whole, replicas = len(split), self._replicas
+        self._taught.begin(split)
         if replicas is None or not 1 < replicas.workers <= whole:
             sums = self._sums(split)
         else:
@@ -72,7 +80,8 @@ class Evaluation:
             )
             answers, raw = self._answers(images)
             outputs.append(named_outputs(self.model, answers))
-            loss += float(tensorflow.reduce_sum(self._losses(images, truth, raw)))
+            taught = self._taught.of(start, images)
+            loss += float(tensorflow.reduce_sum(self._losses(truth, taught, raw)))
         scores = self.task.score_per_image(Outputs.joined(outputs), split.labels)
         return np.array([np.sum(scores), loss], np.float64)
 

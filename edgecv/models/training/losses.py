@@ -11,8 +11,8 @@ from edgecv.models.tf import tensorflow
 from edgecv.models.training.attention import Size, common_sizes, distance, with_activations
 from edgecv.models.training.distillation import Distillation
 
-ImageLosses = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Returns the loss of each image: (images, targets, raw outputs) -> (N,)."""
+ImageLosses = Callable[[Tensor, Any, Tensor], Tensor]
+"""Returns the loss of each image: (targets, raw outputs of the teacher, raw outputs) -> (N,)."""
 BatchLoss = Callable[[Tensor, Tensor, Tensor, Any], Tensor]
 """Returns the loss of a batch: (images, targets, raw outputs, activations) -> ()."""
 
@@ -42,14 +42,14 @@ def student_outputs(
     return lambda images: both(images, training=True)
 
 
-def image_losses(task: Task, teacher: Teacher | None) -> ImageLosses:
-    """Return the loss of each image; with a teacher also against its outputs."""
-    if teacher is None:
-        return lambda images, targets, raw: task.loss(targets, raw)
-    imitation, mix = _imitation(task, teacher), teacher.distillation.mix
+def image_losses(task: Task, distillation: Distillation | None) -> ImageLosses:
+    """Return the loss of each image; where a teacher is imitated also against its raw outputs."""
+    if distillation is None:
+        return lambda targets, taught, raw: task.loss(targets, raw)
+    mix, temperature = distillation.mix, distillation.temperature
 
-    def both(images: Tensor, targets: Tensor, raw: Tensor) -> Tensor:
-        soft = imitation(images, raw, [])
+    def both(targets: Tensor, taught: Any, raw: Tensor) -> Tensor:
+        soft = task.imitation_loss(taught, raw, temperature)
         return mix * task.loss(targets, raw) + (1 - mix) * soft
 
     return both

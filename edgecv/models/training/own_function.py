@@ -15,7 +15,6 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Task
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.evaluation import Evaluation
-from edgecv.models.training.losses import image_losses
 from edgecv.models.training.schedule import Schedule
 
 
@@ -62,7 +61,7 @@ def _as_epoch(
     model: KerasModel, data: Dataset, task: Task, schedule: Schedule, seconds: float
 ) -> Epoch:
     """Return losses and scores of a trained model as those of one epoch."""
-    evaluation = Evaluation(model, task, image_losses(task, None))
+    evaluation = Evaluation(model, task)
     train, validation = evaluation.of(data.train), evaluation.of(data.validation)
     return Epoch(
         epoch=1,

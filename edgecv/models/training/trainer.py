@@ -19,7 +19,6 @@ from edgecv.models.training.evaluation import Evaluation, SplitScore
 from edgecv.models.training.losses import (
     Teacher,
     batch_loss,
-    image_losses,
     of_labelled,
     student_outputs,
 )
@@ -132,7 +131,7 @@ class Trainer:
             return found
 
         self._step = compile_function(step)
-        self._evaluation = Evaluation(model, task, image_losses(task, teacher), replicas)
+        self._evaluation = Evaluation(model, task, teacher, replicas)
 
     def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
         """Train one pass; yield (steps done, mean loss, mean score) now and then."""

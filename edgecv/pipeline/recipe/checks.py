@@ -75,9 +75,14 @@ def check_data(
     techniques: Sequence[Technique],
     gates: Limits,
     where: str,
+    *,
+    is_searched: bool = False,
 ) -> None:
-    """Raise InputError where something is asked for that the images cannot give."""
-    check_teacher(baseline, techniques, where)
+    """Raise InputError where something is asked for that the images cannot give.
+
+    ``is_searched``: True where a search chooses the techniques.
+    """
+    check_teacher(baseline, techniques, where, is_searched=is_searched)
     if not source.is_real:
         raise InputError(
             where,
@@ -100,31 +105,44 @@ def check_data(
     check_limits(source, gates, where)
 
 
-def check_teacher(baseline: BaselineOptions, techniques: Sequence[Technique], where: str) -> None:
+def check_teacher(
+    baseline: BaselineOptions,
+    techniques: Sequence[Technique],
+    where: str,
+    *,
+    is_searched: bool = False,
+) -> None:
     """Raise InputError for a teacher from whom nothing learns, or who is not there."""
     if baseline.teacher is None:
         return
-    if not any(each.distillation is not None for each in techniques):
+    if not is_searched and not any(each.distillation is not None for each in techniques):
         raise InputError(
             where,
             "names a teacher, and no technique learns from one",
-            accepted="distil, student, or a technique with a table distil",
+            accepted="distil, student, a technique with a table distil, or [search]",
             remedy="add --distil, or leave the teacher out",
         )
     if isinstance(baseline.teacher, str) and not Path(baseline.teacher).exists():
         raise InputError("teacher", f"there is no file {baseline.teacher}")
 
 
-def check_unlabelled(settings: RunSettings, techniques: Sequence[Technique], where: str) -> None:
+def check_unlabelled(
+    settings: RunSettings,
+    techniques: Sequence[Technique],
+    where: str,
+    *,
+    is_searched: bool = False,
+) -> None:
     """Raise InputError for images without labels that nothing learns from."""
     if settings.unlabelled is None:
         return
-    if not any(each.imitates for each in techniques):
+    if not is_searched and not any(each.imitates for each in techniques):
         raise InputError(
             where,
             "names images without labels, and no technique learns from a teacher, who could say"
             " something of them",
-            accepted="distil, student, or a technique with a table distil, of a mix below 1",
+            accepted="distil, student, a technique with a table distil of a mix below 1, or"
+            " [search]",
             remedy="add --distil, or leave unlabelled out",
         )
     if not Path(settings.unlabelled).exists():

@@ -246,8 +246,16 @@ class CompressOptions(
             )
         changes["exports"] = with_packing(changes.get("exports", recipe.exports), self.pack)
         changed = recipe.replace(**changes)
-        check_data(changed.data, changed.baseline, changed.techniques, changed.gates, "--data")
-        check_unlabelled(changed.settings, changed.techniques, "--unlabelled")
+        searched, techniques = changed.search is not None, changed.techniques
+        check_data(
+            changed.data,
+            changed.baseline,
+            techniques,
+            changed.gates,
+            "--data",
+            is_searched=searched,
+        )
+        check_unlabelled(changed.settings, techniques, "--unlabelled", is_searched=searched)
         is_flag = self.calibration_images is not None
         where = "--calibration-images" if is_flag else f"{self.recipe}, calibration_images"
         _check_calibration(changed, where)

@@ -148,8 +148,9 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
         )
     task = table.get("task", DEFAULT_TASK)
     gates = parse_options(Limits, _table(table, "gates", where), f"{where}, [gates]")
-    check_data(source, original, techniques, gates, where)
-    check_unlabelled(settings, techniques, where)
+    is_searched = "search" in table
+    check_data(source, original, techniques, gates, where, is_searched=is_searched)
+    check_unlabelled(settings, techniques, where, is_searched=is_searched)
     return Recipe(
         settings=settings,
         data=source,
@@ -161,7 +162,7 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
         techniques=techniques,
         exports=exports,
         gates=gates,
-        search=parse_space(_table(table, "search", where), where) if "search" in table else None,
+        search=parse_space(_table(table, "search", where), where) if is_searched else None,
         logs=_parse_logs(table.get("log", ()), where),
     )
 

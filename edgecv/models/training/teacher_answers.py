@@ -1,0 +1,41 @@
+"""Raw outputs of a teacher for the images of a split, which never change: it is asked once."""
+
+from typing import Any
+
+from edgecv.core.data import Split
+from edgecv.core.keras_types import Tensor
+from edgecv.core.plugins import Task
+from edgecv.models.tf import compile_inference, tensorflow
+from edgecv.models.training.losses import Teacher
+
+MOST_BYTES_KEPT = 2**27
+"""Answers that are kept for the next epochs; it is asked again for those beyond."""
+
+
+class TeacherAnswers:
+    """The raw outputs of a teacher by the place of a batch; empty ones without a teacher."""
+
+    def __init__(self, task: Task, teacher: Teacher | None) -> None:
+        raw = None if teacher is None else task.raw_model(teacher.model)
+        self._ask = None if raw is None else compile_inference(raw)
+        self._split: Split | None = None
+        self._kept: dict[int, Any] = {}
+        self._bytes = 0
+
+    def begin(self, split: Split) -> None:
+        """Begin a pass over a split: answers for another one are forgotten."""
+        if split is not self._split:
+            self._split, self._kept, self._bytes = split, {}, 0
+
+    def of(self, start: int, images: Tensor) -> Any:
+        """Return the raw outputs for the batch that starts at a place of the split."""
+        if self._ask is None:
+            return ()
+        if start in self._kept:
+            return self._kept[start]
+        found = self._ask(images)
+        size = sum(4 * int(tensorflow.size(each)) for each in tensorflow.nest.flatten(found))
+        if self._bytes + size <= MOST_BYTES_KEPT:
+            self._kept[start] = found
+            self._bytes += size
+        return found
