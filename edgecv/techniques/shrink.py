@@ -14,10 +14,18 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from edgecv.core.comparison import Comparison
 from edgecv.core.costs import Costs
+from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
-from edgecv.core.plugins import Exporter, ModelProperty, Technique, TechniqueContext, TechniqueFlag
+from edgecv.core.plugins import (
+    Exporter,
+    Head,
+    ModelProperty,
+    Technique,
+    TechniqueContext,
+    TechniqueFlag,
+)
 from edgecv.core.registry import EXPORTERS, RUNTIMES
 from edgecv.core.report import Gate
 from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
@@ -28,7 +36,7 @@ from edgecv.models.channels.rebuild import rebuild
 from edgecv.models.channels.trace import trace
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.techniques.channel_pruning.allocation import ChannelAllocation, order_of
+from edgecv.techniques.channel_pruning.allocation import Candidate, ChannelAllocation, order_of
 from edgecv.techniques.channel_pruning.ranking import Ranking, check_has_scales, scores
 from edgecv.techniques.channel_pruning.sensitivity import damages
 from edgecv.techniques.channel_pruning.target_flag import parse_targets
@@ -142,10 +150,7 @@ class Shrink(Technique):
                 graph, tuple(each for each in graph.widths if each.name in width_steps)
             )
         macs, parameters = totals(graph, graph.everything())
-        orders = {each.name: each.units for each in graph.widths}
-        least = ChannelAllocation(graph, orders, width_steps, {}).candidate(
-            {name: steps[-1] for name, steps in width_steps.items()}
-        )
+        least = _narrowest(graph, width_steps)
         for option, wanted, fewest, all_of in (
             ("multiply-accumulates", self._macs_wanted(macs), least.macs, macs),
             ("parameters", self.parameters, least.parameters, parameters),
@@ -156,6 +161,11 @@ class Shrink(Technique):
                     f"{wanted:,.0f} of {all_of:,} are asked for",
                     f"{fewest:,} and more, at this floor and multiple",
                 )
+
+    def least_parameters(self, model: KerasModel, input_shape: Shape, head: Head) -> int:
+        """Return the parameters of the narrowest model, at this floor and multiple."""
+        graph = trace(model)
+        return _narrowest(graph, self._width_steps(graph, _widths(graph))).parameters
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a narrower copy of the model, trained on."""
@@ -349,3 +359,10 @@ def _channels(graph: ChannelGraph) -> dict[str, int]:
 
 def _widths(graph: ChannelGraph) -> dict[str, int]:
     return {width.name: len(width) for width in graph.widths}
+
+
+def _narrowest(graph: ChannelGraph, width_steps: WidthSteps) -> Candidate:
+    """Return the narrowest model that can be made."""
+    orders = {each.name: each.units for each in graph.widths}
+    narrowest = {name: steps[-1] for name, steps in width_steps.items()}
+    return ChannelAllocation(graph, orders, width_steps, {}).candidate(narrowest)

@@ -7,9 +7,11 @@ model's own channels that are left.
 
 from typing import ClassVar
 
+from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
 from edgecv.core.plugins import (
+    Head,
     ModelProperty,
     Task,
     Technique,
@@ -52,6 +54,10 @@ class Student(Technique):
 
     def check_model(self, model: KerasModel) -> None:
         """Accept every model: the student is built, and so checked, before it is trained."""
+
+    def least_parameters(self, model: KerasModel, input_shape: Shape, head: Head) -> int:
+        """Return the parameters of the student."""
+        return int(self.network.build(input_shape, head).count_params())
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a network of the student's architecture, trained from nothing."""

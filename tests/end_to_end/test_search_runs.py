@@ -16,8 +16,9 @@ from edgecv.core.errors import InputError, StepError
 from edgecv.core.events import Event
 from edgecv.core.report import Report
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-from edgecv.pipeline.search.auto import first_recipe, ladder, within
+from edgecv.pipeline.search.auto import first_recipe, within
 from edgecv.pipeline.search.front import SearchResult
+from edgecv.pipeline.search.ladder import ladder
 from edgecv.pipeline.search.trial import SearchTrial
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import check_seal

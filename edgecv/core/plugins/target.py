@@ -103,6 +103,8 @@ class Target(Plugin):
     """The reason for which ``open`` gives no device: "this machine has no C compiler"."""
     address: ClassVar[str] = ""
     """The option that TEXT of ``--to NAME:TEXT`` sets; empty for a target without any."""
+    has_times: ClassVar[bool] = True
+    """False if its devices give no times: what runs there is not the device, or has no clock."""
     takes_threads: ClassVar[bool] = False
     """True if files run there on as many threads as are asked for."""
 

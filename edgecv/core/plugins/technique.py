@@ -163,6 +163,10 @@ class Technique(OwnTraining, Plugin):
     def check_model(self, model: KerasModel) -> None:
         """Raise InputError where the options do not fit the model: before any step is trained."""
 
+    def least_parameters(self, model: KerasModel, input_shape: Shape, head: Head) -> int:
+        """Return the fewest parameters that a model has after it; 0 where that is not known."""
+        return int(model.count_params())
+
     @abstractmethod
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a new model; the caller's is left alone.

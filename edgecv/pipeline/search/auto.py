@@ -1,51 +1,31 @@
 """The first recipe that holds the limits: recipes are tried in turn, the cheapest first."""
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import EdgecvError, InputError, StepError
 from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.report import Report
 from edgecv.core.text import counted
-from edgecv.pipeline.recipe.flag_values import exports_of
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run import Check, preflight, run
-from edgecv.pipeline.search.checks import check_reachable
 from edgecv.pipeline.search.front import nearest
+from edgecv.pipeline.search.ladder import Attempt, ladder
+from edgecv.pipeline.search.limit_checks import (
+    check_has_limits,
+    check_limits_can_hold,
+    check_reachable,
+)
 from edgecv.pipeline.search.options import confirmed_on_test, judged_on_validation
-from edgecv.pipeline.search.space import FIRST_TRAINED, LADDER, techniques_of
-from edgecv.pipeline.search.trial import candidate, figures_of, steps_of, unmeasured
+from edgecv.pipeline.search.trial import figures_of, steps_of, unmeasured
 from edgecv.pipeline.user_models import check_user_model
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store, check_seal
 
 USUAL_MINUTES = 15.0
 """Time after which no further recipe is begun."""
-WORTH_BYTES = 0.95
-"""Most bytes of a file that is worth it, as a fraction of the float file's."""
-WORTH_SPEED = 0.97
-"""Least speed-up of a file that is worth it: within the noise of a time it is no slower."""
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One recipe that was tried, and its run on validation images."""
-
-    recipe: Recipe
-    report: Report
-
-    @property
-    def holds(self) -> bool:
-        """True if it holds the limits, and is smaller than the float file and no slower."""
-        file = candidate(self.report, self.recipe)
-        is_worth = (file.size_ratio or 1) * WORTH_BYTES >= 1 and (file.speedup or 1) >= WORTH_SPEED
-        return self.report.outcome == "passed" and is_worth
 
 
 def compress_auto(
@@ -59,6 +39,8 @@ def compress_auto(
     minutes = USUAL_MINUTES if options.minutes is None else options.minutes
     base, end = first_recipe(options), time.monotonic() + 60 * minutes
     store = Store.at(options.output)
+    check_has_limits(base)
+    check_limits_can_hold(base)
     check_user_model(base)
     preflight(base, store, options.force)
     trials = Store(store.root, f"{base.name}-trials")
@@ -72,7 +54,7 @@ def compress_auto(
         on_event(Event("search", message))
 
     attempts: list[Attempt] = []
-    for number, recipe in enumerate(ladder(base, training)):
+    for number, recipe in enumerate(ladder(base, training, attempts, say)):
         if attempts and time.monotonic() > end:
             say(f"--minutes {minutes:g} are over: no further recipe is tried")
             break
@@ -132,24 +114,6 @@ def first_recipe(options: CompressOptions) -> Recipe:
     name = options.name or f"{recipe.name.removesuffix('-int8')[:75]}-auto"
     settings = recipe.settings.model_copy(update={"name": name})
     return recipe.replace(settings=settings, exports=recipe.exports[:1])
-
-
-def ladder(base: Recipe, training: Mapping[str, Any]) -> Iterator[Recipe]:
-    """Yield the recipes to try, the cheapest first: before a training some layers in float32, and
-    float16 where integers fail.
-
-    ``training``: options of each training.
-    """
-
-    def of_precision(name: str) -> Iterator[Recipe]:
-        with suppress(InputError):  # The format has none.
-            yield base.replace(exports=exports_of([name], [base.exports[0].name], None, None))
-
-    for steps in LADDER:
-        if steps == FIRST_TRAINED:
-            yield from of_precision("mixed")
-        yield base.replace(techniques=techniques_of(steps, training))
-    yield from of_precision("float16")
 
 
 def _run_once(

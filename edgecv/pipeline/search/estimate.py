@@ -1,9 +1,11 @@
 """The cost of a search before it begins: its space, about how long, about how much disk."""
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edgecv.core.errors import InputError
 from edgecv.core.text import counted
 from edgecv.models.training.estimate import FORWARDS_A_STEP, duration
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -49,6 +51,20 @@ def cost_of(
         seconds = min(seconds, 60 * options.minutes)
     weights = facts.parameters * BYTES_A_WEIGHT * COPIES_A_TRIAL
     return SearchCost(seconds, int(trials * weights))
+
+
+def too_short(
+    options: SearchOptions, base: Recipe, space: SearchSpace, facts: ModelAndData, took: float
+) -> InputError:
+    """Return the error for a time that was over, after ``took`` seconds, before the first trial."""
+    one = options.model_copy(update={"trials": 1, "minutes": None})
+    needed = cost_of(one, base, space, facts, workers=1).seconds
+    return InputError(
+        f"--minutes {options.minutes:g}",
+        f"was over after {took:.0f} s, before a recipe was tried",
+        accepted=f"{math.ceil(needed / 60)} or more: a recipe takes about {duration(needed)}",
+        remedy="the same command with more goes on",
+    )
 
 
 def _seconds(recipe: Recipe, options: SearchOptions, seconds_a_step: float, images: int) -> float:

@@ -5,46 +5,29 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from edgecv.core.errors import EdgecvError, InputError, StepError
+from edgecv.core.errors import EdgecvError, StepError
 from edgecv.core.events import Event, OnEvent
 from edgecv.core.report import Report
 from edgecv.core.text import counted
-from edgecv.models.training.estimate import duration
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
 from edgecv.pipeline.search.checks import (
     check_identity,
-    check_reachable,
-    check_size_is_reachable,
+    identity_of,
     judged_by,
     kind_of_failure,
 )
 from edgecv.pipeline.search.engines.contract import Done, Engine, ModelAndData, Result, run_all
-from edgecv.pipeline.search.estimate import cost_of
-from edgecv.pipeline.search.front import (
-    FrontPoint,
-    SearchResult,
-    front_of,
-    held_limits,
-    limits_note,
-    nearest,
-    ranked,
-    violations,
-)
+from edgecv.pipeline.search.estimate import too_short
+from edgecv.pipeline.search.front import SearchResult, front_of, ranked, violations
 from edgecv.pipeline.search.front_pages import write_pages
-from edgecv.pipeline.search.options import (
-    PROMOTED,
-    SearchOptions,
-    confirmed_on_test,
-    judged_on_validation,
-    without_unused,
-)
+from edgecv.pipeline.search.front_runs import FrontRuns, result_of
+from edgecv.pipeline.search.look import look_at
+from edgecv.pipeline.search.options import PROMOTED, SearchOptions, judged_on_validation
 from edgecv.pipeline.search.proposals import Proposals
-from edgecv.pipeline.search.significance import significance_notes
-from edgecv.pipeline.search.space import LADDER, candidates_of, reachable, space_of
-from edgecv.pipeline.search.trial import SearchTrial, figures_of, unmeasured
+from edgecv.pipeline.search.space import LADDER
+from edgecv.pipeline.search.trial import SearchTrial, unmeasured
 from edgecv.pipeline.search.trial_lines import line_of, row_of
 from edgecv.system.storage import Store
 
@@ -64,8 +47,6 @@ class RecipeSearch:
     notes: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     """Reasons by what the model cannot take: a technique, or a value of its options."""
-    reports: list[Report] = field(default_factory=list)
-    """The runs of the front on test images."""
     failures: Counter[str] = field(default_factory=Counter)
     began: float = field(default_factory=time.monotonic)
 
@@ -73,7 +54,7 @@ class RecipeSearch:
         """Run all trials, prove the front, and write its pages."""
         folder = self.store.root / self.store.group
         folder.mkdir(parents=True, exist_ok=True)
-        identity = self._identity(space, facts)
+        identity = identity_of(self.base, self.options, space, facts)
         has_other_limits = check_identity(folder, identity)
         self.proposals = Proposals(folder, space, self.base, self.options.sampler)
         if has_other_limits:
@@ -91,9 +72,14 @@ class RecipeSearch:
                 break
             number += 1
         if all(each.state == "proposed" for each in self.proposals.trials):
-            raise self._too_short(space, facts)
-        result = self._result()
-        write_pages(folder, result, self.reports)
+            took = time.monotonic() - self.began
+            raise too_short(self.options, self.base, space, facts, took)
+        trials = self.proposals.trials
+        proven = FrontRuns(self.base, self.store, self.engine).of(
+            front_of(trials), trials, self._say
+        )
+        result = result_of(self.base, folder, trials, proven.points, self.notes)
+        write_pages(folder, result, proven.reports)
         return result
 
     def _judge_again(self) -> None:
@@ -110,43 +96,16 @@ class RecipeSearch:
             " proposed under others, and judged again"
         )
 
-    def _too_short(self, space: SearchSpace, facts: ModelAndData) -> InputError:
-        """Return the error for a time that was over before the first trial began."""
-        one = self.options.model_copy(update={"trials": 1, "minutes": None})
-        needed = cost_of(one, self.base, space, facts, workers=1).seconds
-        return InputError(
-            f"--minutes {self.options.minutes:g}",
-            f"was over after {time.monotonic() - self.began:.0f} s, before a recipe was tried",
-            accepted=f"{math.ceil(needed / 60)} or more: a recipe takes about {duration(needed)}",
-            remedy="the same command with more goes on",
+    def look(self, *, trains_teacher: bool = True) -> tuple[SearchSpace, ModelAndData]:
+        """Look at model and data; return the techniques that fit them.
+
+        ``trains_teacher``: a teacher that is a network is trained now, once for all trials.
+        """
+        found = look_at(
+            self.base, self.options, self.engine, self._say, trains_teacher=trains_teacher
         )
-
-    def look(self) -> tuple[SearchSpace, ModelAndData]:
-        """Look at model and data; return the techniques that fit them."""
-        space = space_of(self.base)
-        self._say("opening model and data")
-        candidates = candidates_of(space, self.options.training)
-        facts = self.engine.look(without_unused(self.base), [each.technique for each in candidates])
-        check_reachable(self.base, facts.images, has_labels=facts.has_labels)
-        space, left_out = reachable(space, candidates, facts.unfit)
-        self.left_out |= left_out
-        check_size_is_reachable(self.base, space, facts.parameters)
-        for name, reason in left_out.items():
-            self._say(f"{name} is left out: {reason}")
-        return space, facts
-
-    def _identity(self, space: SearchSpace, facts: ModelAndData) -> dict[str, Any]:
-        """Return what must be the same for a search to go on."""
-        return {
-            "data": facts.sha256,
-            "recipe": {key: each for key, each in self.base.table().items() if key != "gates"},
-            "limits": self.base.table()["gates"],
-            "space": space.model_dump(mode="json"),
-            "sampler": self.options.sampler,
-            "generation": self.options.generation,
-            "screening": self.options.screening,
-            "training": self.options.training,
-        }
+        self.left_out |= found.left_out
+        return found.space, found.facts
 
     def _before(self, generation: int) -> int:
         return sum(each.generation < generation for each in self.proposals.trials)
@@ -235,54 +194,6 @@ class RecipeSearch:
                 f"{MOST_OF_A_KIND} trials failed alike: {error}",
                 remedy="the same command goes on once the cause is gone",
             ) from error
-
-    def _result(self) -> SearchResult:
-        trials = self.proposals.trials
-        front = front_of(trials)
-        points = self._points(front)
-        finished = [(each, each.figures) for each in trials if each.figures and each.outcome]
-        return SearchResult(
-            name=self.base.name,
-            folder=str(self.store.root / self.store.group),
-            limits=held_limits(self.base),
-            trials=tuple(trials),
-            front=tuple(points),
-            nearest=nearest(finished, self.base.gates) if finished and not front else None,
-            notes=(limits_note(self.base), *self.notes, *significance_notes(trials, points)),
-        )
-
-    def _points(self, front: Sequence[SearchTrial]) -> list[FrontPoint]:
-        """Run the recipes of the front on the test images."""
-        if front:
-            self._say(f"proving {counted(len(front), 'recipe')} on the test images")
-        tried = sum(each.state != "proposed" for each in self.proposals.trials)
-        remark = (
-            f"found by a search, on validation images, among {counted(tried, 'recipe')}: the test"
-            " images chose nothing"
-        )
-        trials = {f"{self.base.name}-{each.number:03d}": each for each in front}
-        recipes = {
-            name: confirmed_on_test(self.base, parse_recipe(each.recipe, name), name, remark)
-            for name, each in trials.items()
-        }
-        found: dict[str, Report] = {}
-
-        def done(recipe: Recipe, result: Result) -> None:
-            if isinstance(result, EdgecvError):
-                raise result
-            found[recipe.name] = result
-
-        run_all(self.engine, [*recipes.values()], done)
-        self.reports = [found[name] for name in trials]
-        return [
-            FrontPoint(
-                each,
-                str(self.store.run_folder(name)),
-                figures_of(found[name], recipes[name]),
-                found[name].outcome,
-            )
-            for name, each in trials.items()
-        ]
 
     def _say(self, message: str) -> None:
         self.on_event(Event("search", message))

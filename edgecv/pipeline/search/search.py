@@ -32,7 +32,7 @@ def search(options: SearchOptions, on_event: OnEvent = ignore_event) -> SearchRe
 def plan(options: SearchOptions, on_event: OnEvent = ignore_event) -> str:
     """Return the space of a search and its cost, as text; nothing is trained or written."""
     with opened(options, on_event) as found:
-        space, facts = found.look()
+        space, facts = found.look(trains_teacher=False)
         return plan_text(options, found.base, space, facts, found.engine.workers, found.left_out)
 
 

@@ -21,6 +21,7 @@ class CProject(Target):
     """Plain C99 for a microcontroller: no runtime, no heap, integers equal to LiteRT's."""
 
     name: ClassVar[str] = "c"
+    has_times: ClassVar[bool] = False
     formats: ClassVar[tuple[str, ...]] = ("tflite",)
     missing: ClassVar[str] = "this machine has no C compiler (cc, gcc or clang)"
     address: ClassVar[str] = "kernels"

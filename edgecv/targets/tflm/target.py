@@ -32,6 +32,7 @@ class Tflm(Target):
     """TFLite Micro: C array, resolver and arena; its answers are those of its own interpreter."""
 
     name: ClassVar[str] = "tflm"
+    has_times: ClassVar[bool] = False
     formats: ClassVar[tuple[str, ...]] = ("tflite",)
     address: ClassVar[str] = "weights"
     weights: Literal["plain", "lut"] = "plain"

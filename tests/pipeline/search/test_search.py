@@ -17,7 +17,6 @@ from edgecv.core.plugins import Technique
 from edgecv.core.report import Report, SplitFacts
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
-from edgecv.pipeline.search.checks import check_reachable
 from edgecv.pipeline.search.engines.contract import ModelAndData
 from edgecv.pipeline.search.estimate import cost_of, plan_text
 from edgecv.pipeline.search.front import (
@@ -30,6 +29,7 @@ from edgecv.pipeline.search.front import (
     violations,
 )
 from edgecv.pipeline.search.journal import drop_cut_line
+from edgecv.pipeline.search.limit_checks import check_reachable
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.search.recipe_search import RecipeSearch
 from edgecv.pipeline.search.search import status
@@ -45,6 +45,7 @@ LOOKED = ModelAndData(
     sha256={"train": "a", "validation": "b", "test": "c"},
     has_labels=True,
     unfit=[],
+    least_parameters=[],
     parameters=100_000,
     seconds_a_step=0.01,
 )
@@ -89,11 +90,13 @@ class KnowingEngine:
         self.names: list[str] = []
         self.recipes: list[Recipe] = []
         self.unfit: list[str] = []
+        self.least = {"shrink": 2250, "student": 0}
         self.fails, self.stop_after = fails, stop_after
 
     def look(self, recipe: Recipe, candidates: Sequence[Technique]) -> ModelAndData:
         unfit = ["no" if each.name in self.unfit else "" for each in candidates]
-        return replace(LOOKED, unfit=unfit)
+        least = [self.least.get(each.name, LOOKED.parameters) for each in candidates]
+        return replace(LOOKED, unfit=unfit, least_parameters=least)
 
     def submit(
         self, recipe: Recipe, may_begin: Callable[[], bool] = lambda: True
@@ -292,9 +295,14 @@ def test_a_size_below_the_weights_of_every_recipe_is_refused(tmp_path: Path) -> 
     with pytest.raises(InputError, match=r"--max-size 1,000 bytes: is reached by no recipe of the"):
         searched(tmp_path, engine, max_size=1000)
     assert not engine.names
-    searched(tmp_path / "with a student", max_size=1000, trials=1)
+    with pytest.raises(InputError, match=r"the space: shrink keep 0\.15 has 2,250 parameters or"):
+        searched(tmp_path, engine, max_size=1000)
+    searched(tmp_path / "a student of unknown size", max_size=1000, trials=1)
+    engine.unfit, engine.least["student"] = [], 2000
+    with pytest.raises(InputError, match=r"student network .* has 2,000 parameters or more"):
+        searched(tmp_path, engine, max_size=1000)
     engine.unfit = ["student", "shrink"]
-    with pytest.raises(InputError, match=r"1 of the channels in int8 take about 100,000 bytes"):
+    with pytest.raises(InputError, match=r"or more, which in int8 take about 100,000 bytes"):
         searched(tmp_path, engine, max_size=99_999)
 
 

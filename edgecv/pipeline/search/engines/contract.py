@@ -7,7 +7,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Protocol
 
-from edgecv.core.errors import EdgecvError, InputError
+from edgecv.core.errors import EdgecvError, InputError, StepError
 from edgecv.core.plugins import Technique
 from edgecv.core.report import Report
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -20,6 +20,13 @@ MayBegin = Callable[[], bool]
 
 class UnfitMachine(InputError):
     """A machine that cannot take part in a search: no recipe is at fault, and the search ends."""
+
+
+class LostMachines(StepError):
+    """A cluster without machines: no recipe is at fault, and the search ends."""
+
+
+ENDS_THE_SEARCH = (UnfitMachine, LostMachines)
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,9 @@ class ModelAndData:
     """The reason, for each technique that was asked for, that the model cannot take it, or ""."""
     parameters: int
     """Parameters of the model; 0 where it cannot be trained."""
+    least_parameters: list[int]
+    """For each technique that was asked for, fewest parameters that a model has after it; 0 where
+    that is not known."""
     seconds_a_step: float
     """Time of the outputs of a batch; 0 where the model cannot be trained."""
 
@@ -82,7 +92,7 @@ def run_all(
         for _ in recipes:
             recipe, future = ended.get()
             error = future.exception()
-            if isinstance(error, EdgecvError) and not isinstance(error, UnfitMachine):
+            if isinstance(error, EdgecvError) and not isinstance(error, ENDS_THE_SEARCH):
                 done(recipe, error)
             elif (report := future.result()) is not None:
                 done(recipe, report)

@@ -14,8 +14,10 @@ from edgecv.core.registry import TECHNIQUES
 from edgecv.models.training.estimate import seconds_of
 from edgecv.pipeline.context import open_run
 from edgecv.pipeline.export import check_calibration
+from edgecv.pipeline.recipe.checks import check_limits
 from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.pipeline.run import compress
+from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
 from edgecv.reports.json_file import read_report
 from edgecv.system.isolation.server import ActionServer, Response
@@ -74,11 +76,12 @@ class TrialServer:
         with open_run(store, parsed.settings, self._on_event, self._log) as context:
             model = open_user_model(parsed, context)
             check_calibration(parsed, model.data)
-            data = model.data
-            found: dict[str, Any] = {"unfit": [], "parameters": 0, "seconds_a_step": 0.0}
-            if candidates:
-                with parsed.baseline.trusted.scope():
+            check_limits(model.data, parsed.gates, "[gates]")
+            data, found = model.data, NOTHING_TRIED
+            with parsed.baseline.trusted.scope():
+                if candidates:
                     found = tried_techniques(model, candidates)
+                RunTeacher(model).open()
             return {
                 "images": {name: len(data.split(name)) for name in SPLITS},
                 "sha256": {name: data.split(name).sha256 for name in IDENTITY},
@@ -115,20 +118,37 @@ class ParentSharing:
         return str(answer["state"])
 
 
+NOTHING_TRIED: dict[str, Any] = {
+    "unfit": [],
+    "least_parameters": [],
+    "parameters": 0,
+    "seconds_a_step": 0.0,
+}
+
+
 def tried_techniques(model: UserModel, tables: list[Any]) -> dict[str, Any]:
     """Return why techniques cannot be applied, "" for those that can, and the cost of a step."""
     techniques = [TECHNIQUES.parse(table, "search") for table in tables]
     try:
         separate = model.recipe.task.separated(model.untrained)
     except InputError as error:
-        return {"unfit": [error.reason] * len(techniques), "parameters": 0, "seconds_a_step": 0.0}
-    unfit = []
+        count = len(techniques)
+        return {**NOTHING_TRIED, "unfit": [error.reason] * count, "least_parameters": [0] * count}
+    images = np.asarray(model.data.test.images[:BATCH], np.float32)
+    head = model.recipe.task.head(model.data)
+    unfit, least = [], []
     for technique in techniques:
         try:
             technique.check_model(separate)
+            least.append(technique.least_parameters(separate, images.shape[1:], head))
             unfit.append("")
         except InputError as error:
+            least.append(0)
             unfit.append(error.reason)
-    images = np.asarray(model.data.test.images[:BATCH], np.float32)
     seconds = seconds_of(lambda: separate(images, training=False)) * BATCH / len(images)
-    return {"unfit": unfit, "parameters": separate.count_params(), "seconds_a_step": seconds}
+    return {
+        "unfit": unfit,
+        "least_parameters": least,
+        "parameters": separate.count_params(),
+        "seconds_a_step": seconds,
+    }

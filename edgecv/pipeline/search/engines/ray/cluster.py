@@ -116,3 +116,9 @@ def on_node(node_id: str) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return NodeAffinitySchedulingStrategy(node_id, soft=False)
+
+
+def first_sentence(error: Exception) -> str:
+    """Return the first sentence of an error of Ray, which writes a page."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0].partition(". ")[0] if lines else type(error).__name__

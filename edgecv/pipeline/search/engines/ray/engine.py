@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 from edgecv.core.closing import Closing
@@ -23,16 +22,25 @@ from edgecv.pipeline.search.engines.contract import (
     always,
 )
 from edgecv.pipeline.search.engines.local import BYTES_A_WORKER, CORES_A_WORKER, TrialClient
-from edgecv.pipeline.search.engines.ray.cluster import RayNode, connect, nodes, on_node, ray
+from edgecv.pipeline.search.engines.ray.cluster import (
+    RayNode,
+    connect,
+    first_sentence,
+    nodes,
+    on_node,
+    ray,
+)
 from edgecv.pipeline.search.engines.ray.head import SearchHead
 from edgecv.pipeline.search.engines.ray.node import (
     SET_BY_RAY,
     Delivery,
     Order,
     check_data,
-    look_at_data,
     run_trial,
 )
+from edgecv.pipeline.search.engines.ray.node_files import hashes_of, without_network_teacher
+from edgecv.pipeline.search.engines.ray.node_look import NodeLook, check_packages
+from edgecv.pipeline.search.engines.ray.node_watch import NodeWatch
 from edgecv.pipeline.search.engines.ray.software import installed
 from edgecv.reports.json_file import read_report
 from edgecv.system.isolation.typed_errors import error_of
@@ -42,8 +50,6 @@ ATTEMPTS = 5
 """Nodes that a trial may lose before it counts as failed."""
 LOOK_S = 1.0
 """Time between two looks at whether trials may still begin."""
-LOOK_AT_NODES_S = 600.0
-"""Longest time for a node to open model and data."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,8 @@ class RayEngine(Closing):
         )
         self._task = library.remote(run_trial)
         self._sha256: dict[str, str] = {}
+        self._files: dict[str, str] = {}
+        self._watch = NodeWatch(lambda: self._has_nodes(), self._say)
         self._processors: set[str] = set()
         self.times: list[TrialTimes] = []
         self._threads = ThreadPoolExecutor(at_a_time)
@@ -95,6 +103,10 @@ class RayEngine(Closing):
                 remedy="see ray status",
             )
         return fit
+
+    def _has_nodes(self) -> bool:
+        """Return True while a node lives that a trial fits on."""
+        return any(each.memory_bytes >= BYTES_A_WORKER for each in nodes())
 
     @property
     def workers(self) -> int:
@@ -122,52 +134,18 @@ class RayEngine(Closing):
             ray().shutdown()
 
     def look(self, recipe: Recipe, candidates: Sequence[Technique]) -> ModelAndData:
-        """Open model and data here and on each node, with the same versions and the same data."""
-        library = ray()
-        self._check_packages()
-        order, task = self._order(recipe, "look"), library.remote(look_at_data)
-        needs = {"num_cpus": 0, "max_retries": 0}
-        asked = [
-            task.options(scheduling_strategy=on_node(each.id), **needs).remote(order)
-            for each in self._nodes
-        ]
+        """Open model and data here and on each node, with the same versions, model and data."""
+        check_packages(self._nodes)
+        self._files = hashes_of(recipe)
+        on_nodes = NodeLook(self._nodes, self._order(without_network_teacher(recipe), "look"))
         with TrialClient(self._store) as client:
             found = client.look(recipe, candidates)
         self._sha256 = found.sha256
-        for node, reference in zip(self._nodes, asked, strict=True):
-            try:
-                delivery: Delivery = library.get(reference, timeout=LOOK_AT_NODES_S)
-            except library.exceptions.RayError as error:
-                raise RuntimeFailure(
-                    f"node {node.name}", f"did not open model and data: {_first_sentence(error)}"
-                ) from None
+        for node, delivery in on_nodes.deliveries():
             self._check(delivery)
             check_data(node.name, delivery.sha256, found.sha256)
         self._say(f"{counted(len(self._nodes), 'node')}: {', '.join(n.name for n in self._nodes)}")
         return found
-
-    def _check_packages(self) -> None:
-        """Raise InputError where a node has no edgecv: it could not even say its versions."""
-
-        def has_edgecv() -> bool:
-            from importlib.util import find_spec
-
-            return find_spec("edgecv") is not None
-
-        library = ray()
-        # A function of a function is sent as it is: one of this module would be imported there.
-        task = library.remote(has_edgecv)
-        asked = [
-            task.options(num_cpus=0, scheduling_strategy=on_node(each.id)).remote()
-            for each in self._nodes
-        ]
-        for node, has in zip(self._nodes, library.get(asked), strict=True):
-            if not has:
-                raise InputError(
-                    f"node {node.name}",
-                    "has no edgecv",
-                    remedy=f'pip install "edgecv=={version("edgecv")}" there',
-                )
 
     def submit(self, recipe: Recipe, may_begin: MayBegin = always) -> Future[Report | None]:
         """Run a recipe on a node: see ``Engine``."""
@@ -203,7 +181,7 @@ class RayEngine(Closing):
             except library.exceptions.RayTaskError:
                 raise  # A bug of ours: it would come again.
             except library.exceptions.RayError as error:
-                cause = _first_sentence(error)
+                cause = first_sentence(error)
                 self._say(f"{recipe.name} was lost with its node, and begins again: {cause}")
             finally:
                 self._head.release.remote(order.holder)
@@ -217,6 +195,7 @@ class RayEngine(Closing):
                 raise StepError("the search", "was ended")
             if not may_begin():
                 self._head.begin_no_more.remote()
+            self._watch.look()
         found: Delivery = library.get(reference)
         return found
 
@@ -228,6 +207,7 @@ class RayEngine(Closing):
             folder=os.getcwd(),
             software=installed(),
             sha256=self._sha256,
+            files=self._files,
             environment={key: os.environ[key] for key in SET_BY_RAY if key in os.environ},
         )
 
@@ -247,8 +227,3 @@ class RayEngine(Closing):
 
     def _say(self, message: str) -> None:
         self._on_event(Event("search", message))
-
-
-def _first_sentence(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[0].partition(". ")[0] if lines else type(error).__name__

@@ -18,6 +18,7 @@ from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.search.engines.contract import UnfitMachine
 from edgecv.pipeline.search.engines.local import TrialClient
 from edgecv.pipeline.search.engines.ray.head import THERE
+from edgecv.pipeline.search.engines.ray.node_files import PATHS, check_files
 from edgecv.pipeline.search.engines.ray.software import Software, installed
 from edgecv.system.isolation.typed_errors import parts_of
 from edgecv.system.storage import Store, bytes_of, pack
@@ -27,7 +28,6 @@ SET_BY_RAY = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 """Variables that Ray sets in its workers; a child is to run as it would without Ray."""
 MOST_BYTES_KEPT = 4 * 2**30
 """Stages that a worker keeps for its next trials; the head has all of them."""
-PATHS = "model and data are read on each node: put the same at that path, or on a shared folder"
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Order:
     """Python and packages on the machine of the search."""
     sha256: Mapping[str, str]
     """Hashes of the splits that the search is about; empty where they are not known yet."""
+    files: Mapping[str, str]
+    """Hashes of the files that the recipe names, on the machine of the search, by path."""
     environment: Mapping[str, str]
     """Those of ``SET_BY_RAY`` that are set on the machine of the search."""
 
@@ -162,6 +164,7 @@ def _at_work(order: Order, work: Callable[[NodeWorker, str], Delivery]) -> Deliv
         _WORKERS.append(NodeWorker(order.environment))
     try:
         check_software(node, installed(), order.software)
+        check_files(node, order.files)
         return work(_WORKERS[0], node)
     except EdgecvError as error:
         return Delivery(node, error=parts_of(error), is_unfit=isinstance(error, UnfitMachine))

@@ -1,0 +1,47 @@
+"""Files that a recipe names, by their content: each node must have the same at the same path."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgecv.core.errors import EdgecvError
+from edgecv.pipeline.recipe.parts import TeacherNetwork
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.search.engines.contract import UnfitMachine
+from edgecv.system.storage import tree_sha256
+
+PATHS = "model and data are read on each node: put the same at that path, or on a shared folder"
+
+
+def hashes_of(recipe: Recipe) -> dict[str, str]:
+    """Return the hash of each file or folder that a recipe names beside its data, by its path."""
+    baseline, backbone = recipe.baseline, recipe.baseline.backbone
+    named = [baseline.model, baseline.teacher, recipe.settings.unlabelled]
+    named += [] if backbone is None else [backbone.model, backbone.weights]
+    return {each: tree_sha256(Path(each)) for each in named if isinstance(each, str)}
+
+
+def check_files(node: str, own: Mapping[str, str]) -> None:
+    """Raise UnfitMachine where this node has another file at a path, or none.
+
+    ``own``: hashes on the machine of the search, by path.
+    """
+    for path, sha256 in own.items():
+        if not Path(path).exists():
+            raise UnfitMachine(f"node {node}", f"has no {path}", remedy=PATHS)
+        try:
+            found = tree_sha256(Path(path))
+        except (OSError, EdgecvError) as error:
+            raise UnfitMachine(f"node {node}", f"cannot read {path}: {error}") from None
+        if found != sha256:
+            raise UnfitMachine(
+                f"node {node}",
+                f"has another {path}: sha256 {found[:12]} and not {sha256[:12]}",
+                remedy=PATHS,
+            )
+
+
+def without_network_teacher(recipe: Recipe) -> Recipe:
+    """Return a recipe without a teacher that would be trained: the head of a search trains it."""
+    if not isinstance(recipe.baseline.teacher, TeacherNetwork):
+        return recipe
+    return recipe.replace(baseline=recipe.baseline.model_copy(update={"teacher": None}))

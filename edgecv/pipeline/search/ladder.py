@@ -1,0 +1,101 @@
+"""The recipes that ``compress --auto`` tries: the cheapest first, and none that could not help."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from edgecv.core.errors import InputError
+from edgecv.core.report import Report
+from edgecv.formats.lookup import runtime_of_format
+from edgecv.pipeline.recipe.flag_values import exports_of
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.search.front import INDISTINCT
+from edgecv.pipeline.search.space import FIRST_TRAINED, LADDER, Steps, techniques_of
+from edgecv.pipeline.search.trial import candidate, figures_of, steps_of
+
+WORTH_BYTES = 0.95
+"""Most bytes of a file that is worth it, as a fraction of the float file's."""
+WORTH_SPEED = 0.97
+"""Least speed-up of a file that is worth it: within the noise of a time it is no slower."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One recipe that was tried, and its run on validation images."""
+
+    recipe: Recipe
+    report: Report
+
+    @property
+    def holds(self) -> bool:
+        """True if it holds the limits, and is smaller than the float file and no slower."""
+        file = candidate(self.report, self.recipe)
+        is_worth = (file.size_ratio or 1) * WORTH_BYTES >= 1 and (file.speedup or 1) >= WORTH_SPEED
+        return self.report.outcome == "passed" and is_worth
+
+
+def ladder(
+    base: Recipe,
+    training: Mapping[str, Any],
+    attempts: Sequence[Attempt] = (),
+    say: Callable[[str], None] = lambda message: None,
+) -> Iterator[Recipe]:
+    """Yield the recipes to try, the cheapest first: before a training some layers in float32, and
+    float16 where integers fail.
+
+    ``attempts``: those that were made until then. Where the plain file is too large or too slow,
+    only narrower networks follow. ``training``: options of each training.
+    """
+
+    def of_precision(name: str) -> Iterator[Recipe]:
+        with suppress(InputError):  # The format has none.
+            yield base.replace(exports=exports_of([name], [base.exports[0].name], None, None))
+
+    def of_steps(steps: Steps) -> Recipe:
+        return base.replace(techniques=techniques_of(steps, training))
+
+    yield of_steps(LADDER[0])
+    targets = narrower_targets(attempts[0], base) if attempts else {}
+    if targets:
+        say(
+            f"{steps_of(attempts[0].recipe)} exceeds the limit on {' and '.join(targets)}: only"
+            " narrower networks are tried, as the others are as large and as slow"
+        )
+        options = {key: each for target in targets.values() for key, each in target.items()}
+        yield of_steps({"shrink": options, "distil": {}, "qat": {}})
+        yield from (of_steps(each) for each in LADDER if "student" in each)
+        return
+    for steps in LADDER[1:]:
+        if steps == FIRST_TRAINED:
+            yield from of_precision("mixed")
+        yield of_steps(steps)
+    yield from of_precision("float16")
+
+
+def narrower_targets(plain: Attempt, base: Recipe) -> dict[str, dict[str, Any]]:
+    """Return targets of ``shrink`` by what the plain file exceeds, by more than the noise of times.
+
+    Times of a device are not what ``shrink`` measures: it is then told to keep a part.
+    """
+    figures, limits = figures_of(plain.report, plain.recipe), base.gates
+    found = dict[str, dict[str, Any]]()
+    for most, own in (
+        (limits.max_bytes, figures.bytes),
+        (limits.max_gzip_bytes, figures.gzip_bytes),
+    ):
+        if most is not None and own > most:
+            least = min(most, found.get("bytes", {}).get("int8_bytes", most))
+            found["bytes"] = {"int8_bytes": least}
+    slowest, least_speedup = limits.max_latency_us, limits.min_speedup
+    times = dict[str, Any]()
+    if slowest and figures.median_us and figures.median_us > slowest * INDISTINCT:
+        times["latency_us"] = slowest / INDISTINCT
+    if least_speedup and figures.speedup and figures.speedup * INDISTINCT < least_speedup:
+        times["speedup"] = least_speedup * INDISTINCT
+    if times:
+        found["time"] = times if base.settings.device is None else {"keep": 0.5}
+    if any(set(each) - {"keep"} for each in found.values()):
+        runtime = runtime_of_format(base.exports[0].name).name
+        found[next(iter(found))] |= {"runtime": runtime, "precision": "int8"}
+    return found

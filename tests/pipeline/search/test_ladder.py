@@ -1,0 +1,97 @@
+"""The recipes of --auto, and limits that nothing could be shown to hold; nothing is run."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from small_report import COMPARISON, REPORT, TWIN
+
+from edgecv.core.errors import InputError
+from edgecv.core.registry import TARGETS
+from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.search.auto import first_recipe
+from edgecv.pipeline.search.ladder import Attempt, ladder, narrower_targets
+from edgecv.pipeline.search.limit_checks import check_has_limits, check_limits_can_hold
+from edgecv.pipeline.search.trial import steps_of
+
+pytestmark = pytest.mark.quick
+
+
+def base(**limits: Any) -> Recipe:
+    found = first_recipe(
+        CompressOptions(model="m.keras", data="digits", formats="tflite", auto=True)
+    )
+    return found.replace(gates=Limits(**limits))
+
+
+def plain(recipe: Recipe, **figures: Any) -> Attempt:
+    """Return the attempt of the plain file: 100,000 bytes, twice as fast as the twin."""
+    given = {"bytes": 100_000, "gzip_bytes": 90_000, "speedup": 2.0, "median_us": 50.0, **figures}
+    sizes = {key: given[key] for key in ("bytes", "gzip_bytes")}
+    assert COMPARISON.latency is not None
+    file = replace(
+        COMPARISON,
+        artifact=replace(COMPARISON.artifact, **sizes),
+        latency=replace(COMPARISON.latency, median_us=given["median_us"]),
+        speedup=given["speedup"],
+    )
+    twin = replace(TWIN, artifact=replace(TWIN.artifact, precision="float32"))
+    return Attempt(recipe, replace(REPORT, comparisons=(twin, file)))
+
+
+def steps(recipe: Recipe, attempts: list[Attempt]) -> list[str]:
+    said: list[str] = []
+    found = [steps_of(each) for each in ladder(recipe, {}, attempts, said.append)]
+    return [*said, *found]
+
+
+def test_all_recipes_follow_a_plain_file_that_loses_too_much() -> None:
+    recipe = base(max_drop_points=1.0, max_bytes=100_000, min_speedup=2.05)
+    found = steps(recipe, [plain(recipe)])
+    assert found[:2] == ["int8", "equalize, bias_correction, int8"]
+    assert (found[3], found[-1]) == ("mixed", "float16")
+
+
+def test_only_narrower_networks_follow_a_plain_file_that_is_too_large() -> None:
+    recipe = base(max_drop_points=1.0, max_bytes=60_000, max_gzip_bytes=50_000)
+    said, first, narrower, *rest = steps(recipe, [plain(recipe)])
+    assert said.startswith("int8 exceeds the limit on bytes: only narrower networks are tried")
+    assert first == "int8"
+    assert narrower == "shrink int8_bytes 50000, distil, qat, int8"
+    assert [each.partition(" plain_cnn")[0] for each in rest] == ["student"]
+
+
+def test_a_network_is_shrunk_to_the_time_that_is_asked_for() -> None:
+    recipe = base(min_speedup=4.0, max_latency_us=20.0)
+    found = narrower_targets(plain(recipe), recipe)["time"]
+    assert found["speedup"] == pytest.approx(4.12)
+    assert found["latency_us"] == pytest.approx(19.4, abs=0.1)
+    device = TARGETS.parse({"target": "ssh", "host": "ssh://pi@board"}, "test")
+    settings = recipe.settings.model_copy(update={"device": device})
+    on_device = recipe.replace(settings=settings)
+    assert narrower_targets(plain(recipe), on_device) == {"time": {"keep": 0.5}}
+
+
+def test_a_limit_on_time_where_nothing_is_timed_is_refused() -> None:
+    recipe = base(min_speedup=2.0)
+    check_limits_can_hold(recipe)
+    for name in ("c", "tflm"):
+        settings = recipe.settings.model_copy(
+            update={"device": TARGETS.parse({"target": name}, "test")}
+        )
+        with pytest.raises(InputError, match=rf"--min-speedup 2: .* --on {name}.* gives no times"):
+            check_limits_can_hold(recipe.replace(settings=settings))
+    other = base(max_latency_us=10.0, latency_machine="abc")
+    with pytest.raises(InputError, match=r"--max-latency 10: is meant for the machine abc, and th"):
+        check_limits_can_hold(other)
+
+
+def test_auto_without_a_limit_is_refused() -> None:
+    check_has_limits(base())
+    check_has_limits(base(max_drop_points="none", max_class_drop_points="none", max_bytes=10))
+    check_has_limits(base(max_drop_points="none", min_agreement=0.9))
+    none = base(max_drop_points="none", max_class_drop_points="none", min_agreement="none")
+    with pytest.raises(InputError, match=r"--max-drop none: leaves no limit"):
+        check_has_limits(none)
