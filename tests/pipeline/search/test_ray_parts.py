@@ -9,11 +9,18 @@ from pathlib import Path
 import pytest
 
 from edgecv.core.errors import InputError
+from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.search.engines.choice import engine_of
-from edgecv.pipeline.search.engines.contract import UnfitMachine
+from edgecv.pipeline.search.engines.contract import LostMachines, UnfitMachine
 from edgecv.pipeline.search.engines.ray.cluster import connect
 from edgecv.pipeline.search.engines.ray.head import MAKE, THERE, WAIT, SearchHead
 from edgecv.pipeline.search.engines.ray.node import check_data, check_software
+from edgecv.pipeline.search.engines.ray.node_files import (
+    check_files,
+    hashes_of,
+    without_network_teacher,
+)
+from edgecv.pipeline.search.engines.ray.node_watch import WAIT_FOR_NODES_S, NodeWatch
 from edgecv.pipeline.search.engines.ray.software import CODE, Software, installed
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.system.storage import Store, pack
@@ -144,3 +151,45 @@ def test_a_folder_that_does_not_arrive_whole_is_refused(tmp_path: Path) -> None:
     assert (place / "manifest.json").read_bytes() == (
         store.place("techniques", "k") / "manifest.json"
     ).read_bytes()
+
+
+def test_a_node_with_another_model_or_none_is_named(tmp_path: Path) -> None:
+    model, more = tmp_path / "m.keras", tmp_path / "more"
+    model.write_bytes(b"one")
+    more.mkdir()
+    (more / "a.png").write_bytes(b"a")
+    asked = SearchOptions(data="digits", model=str(model), unlabelled=str(more))
+    own = hashes_of(asked.to_recipe())
+    assert set(own) == {str(model), str(more)}
+    check_files("b (1)", own)
+    model.write_bytes(b"two")
+    with pytest.raises(
+        UnfitMachine, match=r"b \(1\): has another .*m\.keras: sha256 \w{12} a"
+    ):
+        check_files("b (1)", own)
+    model.unlink()
+    with pytest.raises(UnfitMachine, match=r"has no .*m\.keras; model and data are read on each"):
+        check_files("b (1)", own)
+
+
+def test_a_teacher_that_is_trained_is_the_heads() -> None:
+    recipe = SearchOptions(data="digits").to_recipe()
+    network = TeacherNetwork.model_validate({"network": {"architecture": "plain_cnn"}})
+    taught = recipe.replace(baseline=recipe.baseline.model_copy(update={"teacher": network}))
+    assert hashes_of(taught) == {}
+    assert without_network_teacher(taught).baseline.teacher is None
+    assert without_network_teacher(recipe) is recipe
+
+
+def test_a_cluster_without_nodes_is_not_waited_for_for_ever() -> None:
+    now, there, said = [0.0], [True], list[str]()
+    watch = NodeWatch(lambda: there[0], said.append, lambda: now[0])
+    for second, has in ((0, True), (20, False), (300, False), (400, True), (410, False)):
+        now[0], there[0] = float(second), has
+        watch.look()
+    assert len(said) == 2
+    assert "the cluster has no node that a trial fits on: waiting for one, for up to" in said[0]
+    now[0] = 410 + WAIT_FOR_NODES_S
+    expected = r"--engine ray: the cluster has had no node that a trial fits on for 10 minutes?"
+    with pytest.raises(LostMachines, match=expected):
+        watch.look()

@@ -79,6 +79,7 @@ class NodeWorker:
         self._environment = {**kept, **environment}
         self._client: TrialClient | None = None
         self._group = ""
+        self._checked: Mapping[str, str] = {}
         # Ray gives the processors of a task away while its main thread waits for an object.
         self._asking = ThreadPoolExecutor(1)
 
@@ -90,6 +91,12 @@ class NodeWorker:
             self._client = TrialClient(Store(self.root, group), self._environment)
             self._group = group
         return self._client
+
+    def check_files(self, node: str, own: Mapping[str, str]) -> None:
+        """Raise UnfitMachine where a file that the recipe names is another here; looks once."""
+        if own != self._checked:
+            check_files(node, own)
+            self._checked = own
 
     def get(self, reference: Any) -> Any:
         """Return the value of a reference."""
@@ -164,7 +171,7 @@ def _at_work(order: Order, work: Callable[[NodeWorker, str], Delivery]) -> Deliv
         _WORKERS.append(NodeWorker(order.environment))
     try:
         check_software(node, installed(), order.software)
-        check_files(node, order.files)
+        _WORKERS[0].check_files(node, order.files)
         return work(_WORKERS[0], node)
     except EdgecvError as error:
         return Delivery(node, error=parts_of(error), is_unfit=isinstance(error, UnfitMachine))
