@@ -163,9 +163,7 @@ def test_a_node_with_another_model_or_none_is_named(tmp_path: Path) -> None:
     assert set(own) == {str(model), str(more)}
     check_files("b (1)", own)
     model.write_bytes(b"two")
-    with pytest.raises(
-        UnfitMachine, match=r"b \(1\): has another .*m\.keras: sha256 \w{12} a"
-    ):
+    with pytest.raises(UnfitMachine, match=r"b \(1\): has another .*m\.keras: sha256 \w{12} a"):
         check_files("b (1)", own)
     model.unlink()
     with pytest.raises(UnfitMachine, match=r"has no .*m\.keras; model and data are read on each"):
