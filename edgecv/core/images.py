@@ -1,6 +1,9 @@
 """Images of a data set, which may be larger than memory: read as they are taken."""
 
+import errno
+import math
 import mmap
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -17,6 +20,8 @@ CHUNK_BYTES = 1 << 25
 MAPPED_BYTES = 1 << 27
 """Memory that a map may hold on to: its pages count as memory of the process until they are let
 go, although they can be had again from the file."""
+LARGEST_MAPPED_FILE = 1 << 28
+"""Bytes of a file up to which its images are mapped: reading each of them takes longer."""
 PAGES_A_READ = 1 << 16
 """Bytes that the system maps at the least for one image."""
 
@@ -65,7 +70,10 @@ class ImageArray:
 
 
 class ImageFile:
-    """A store of images in an .npy file, which is mapped into memory."""
+    """A store of images in an .npy file: mapped into memory, or read where it is large.
+
+    How much of a file a map holds is for the system to say: one image may bring megabytes with it.
+    """
 
     def __init__(self, path: Path) -> None:
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -75,17 +83,45 @@ class ImageFile:
         self.offset: int = mapped.offset
         """The place of the first image in the file, in bytes."""
         self.shape = mapped.shape
-        self._map: mmap.mmap | None = mapped._mmap
-        self._array: Images = np.asarray(mapped)  # A memmap's own slices cost microseconds.
+        self._array: Images | None = None
+        self._map: mmap.mmap | None = None
         self._mapped_bytes = 0
+        if mapped.nbytes <= LARGEST_MAPPED_FILE:
+            self._map = mapped._mmap
+            self._array = np.asarray(mapped)  # A memmap's own slices cost microseconds.
+        else:
+            self._opened = path.open("rb", buffering=0)
 
     def take(self, rows: Rows) -> Images:
         """Return a copy of some images."""
+        if self._array is None:
+            return self._read(rows)
         found = self._array.take(rows, axis=0)
         self._mapped_bytes += max(found.nbytes, PAGES_A_READ * len(rows))
         if self._mapped_bytes > MAPPED_BYTES and self._map is not None:
             self._map.madvise(mmap.MADV_DONTNEED)
             self._mapped_bytes = 0
+        return found
+
+    def _read(self, rows: Rows) -> Images:
+        """Read images, neighbours at once. Raises OSError where the file has become shorter."""
+        wanted = np.where(rows < 0, rows + self.shape[0], rows)
+        found = np.empty((len(wanted), *self.shape[1:]), np.uint8)
+        if not len(wanted):
+            return found
+        if not 0 <= wanted.min() <= wanted.max() < self.shape[0]:
+            raise IndexError(f"rows {wanted.min()} to {wanted.max()} of {self.shape[0]} images")
+        size, descriptor = math.prod(self.shape[1:]), self._opened.fileno()
+        target = found.reshape(-1).data
+        starts = [0, *(np.flatnonzero(np.diff(wanted) != 1) + 1).tolist()]
+        for start, end in zip(starts, [*starts[1:], len(wanted)], strict=True):
+            place, last = start * size, end * size
+            source = self.offset + int(wanted[start]) * size
+            while place < last:
+                done = os.preadv(descriptor, [target[place:last]], source)
+                if not done:
+                    raise OSError(errno.EIO, "is shorter than it was", str(self.file))
+                place, source = place + done, source + done
         return found
 
 

@@ -6,15 +6,15 @@ the cache costs only time.
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
-import time
 import weakref
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from edgecv.core.arrays import DAMAGED_ARRAY
 from edgecv.core.errors import InputError
 from edgecv.core.images import ImageFile, ImageRows, chunks, image_rows
-from edgecv.core.text import bytes_text, counted, were
-from edgecv.datasets.cache_settings import cache_folder, cache_limit, is_cache_off
+from edgecv.datasets.cache_entries import LOCK, forget, locked, make_room
+from edgecv.datasets.cache_settings import cache_folder, is_cache_off
 from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.workspace import IMAGES, PARTS, Workspace
 
@@ -40,16 +40,14 @@ _ARRAYS = (
     "test_labels",
     "test_digests",
 )
-LOCK = "lock"
-SECONDS_BETWEEN_LOOKS = 0.05
-_STALE_SECONDS = 24 * 3600
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def cached(decode: Callable[[Workspace], Decoded], *key: str | int | bool) -> Decoded:
     """Return the result of ``decode``, from disk if it is there for the same ``key``.
 
-    The key must contain everything that the pixels depend on. A cache that cannot be written
-    causes a note, not an error.
+    The key must contain everything that the pixels depend on. Where the disk is full, data sets
+    used longest ago make room; a cache that cannot be written causes a note, not an error.
     """
     if is_cache_off():
         return decode(Workspace(decodes_again=True))
@@ -61,15 +59,18 @@ def cached(decode: Callable[[Workspace], Decoded], *key: str | int | bool) -> De
     while (found := _read(entry)) is None:
         try:
             unfinished.mkdir(parents=True, exist_ok=True)
-            with _locked(unfinished) as is_there:
+            with locked(unfinished) as is_there:
                 # Another process may have made the entry while this one waited.
                 if is_there and (found := _read(entry)) is None:
                     _write(entry, unfinished, decode(Workspace(unfinished)))
-                    notes += _forget(root)
+                    notes += forget(root)
         except InputError:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
         except OSError as error:
+            if error.errno in FULL and (note := make_room(root)):
+                notes.append(note)
+                continue
             shutil.rmtree(unfinished, ignore_errors=True)
             return _not_kept(decode, root, error)
     return replace(found, notes=(*found.notes, *notes))
@@ -210,71 +211,3 @@ def _crc(parts: Iterable[NDArray[Any]]) -> int:
     for part in parts:
         found = zlib.crc32(part.data, found)
     return found
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Hold the lock of a folder; yield True if it is still that folder, and nobody's.
-
-    The system releases the lock when its holder ends, in whatever way. An entry that its maker
-    uses stays locked: who waits looks whether the folder has become one.
-    """
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
-    try:
-        while not (is_held := _take(descriptor)) and _is_lock_of(folder, descriptor):
-            if not wait:
-                raise BlockingIOError(f"{folder} is in use")
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        yield is_held and _is_lock_of(folder, descriptor)
-    finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # Closing alone would not: a fork holds it too.
-        os.close(descriptor)
-
-
-def _take(descriptor: int) -> bool:
-    """Take a lock if nobody holds it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_lock_of(folder: Path, descriptor: int) -> bool:
-    """Return True unless the folder was moved, removed or made again since its lock was opened."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), (folder / LOCK).stat())
-    except FileNotFoundError:
-        return False
-
-
-def _remove(folder: Path) -> None:
-    """Remove an entry or a draft, unless a process uses it."""
-    with contextlib.suppress(OSError), _locked(folder, wait=False) as is_there:
-        if is_there:
-            shutil.rmtree(folder)
-
-
-def _forget(root: Path) -> list[str]:
-    """Delete the entries used longest ago beyond the limit, and the drafts of killed runs.
-
-    Returns a note on them. An entry that a process uses stays.
-    """
-    entries = sorted(root.glob("*/meta.json"), key=lambda meta: meta.stat().st_mtime, reverse=True)
-    limit, total, removed, freed = cache_limit(), 0, 0, 0
-    for meta in entries:
-        size = sum(file.stat().st_size for file in meta.parent.glob("*"))
-        total += size
-        if total > limit:
-            _remove(meta.parent)
-            if not meta.exists():
-                removed, freed = removed + 1, freed + size
-    for unfinished in root.glob(".partial-*"):
-        if time.time() - unfinished.stat().st_mtime > _STALE_SECONDS:
-            _remove(unfinished)
-    if not removed:
-        return []
-    return [
-        f"{counted(removed, 'data set')} used longest ago {were(removed)} removed from {root},"
-        f" which took more than {bytes_text(limit)} ({bytes_text(freed)} freed)"
-    ]

@@ -247,6 +247,31 @@ def test_a_file_as_the_folder_of_the_cache_is_refused(tmp_path: Path, below: str
         cache_set(f"{file}{below}", None, is_off=False).__enter__()
 
 
+def test_a_disk_that_is_full_loses_the_data_set_used_longest_ago(
+    make_tree: Any, tree_files: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_tree(tree_files())
+    load(path)
+    (first,) = entries(cache)
+    os.utime(first / "meta.json", (1, 1))
+    load(path, (9, 9, 3))
+    (second,) = set(entries(cache)) - {first}
+    allocate = os.posix_fallocate
+
+    def full(*arguments: Any) -> None:
+        if first.exists():
+            raise OSError(28, "No space left on device")
+        allocate(*arguments)
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    data = load(path, (10, 10, 3))
+    (note,) = [each for each in data.notes if "disk" in each]
+    assert note.startswith("the disk is full: the data set used longest ago was removed from")
+    assert len(entries(cache)) == 2
+    assert second in entries(cache)
+    load(path, (10, 10, 3))
+
+
 def test_a_disk_that_fills_up_is_a_note_and_leaves_nothing(
     make_tree: Any, tree_files: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.core import images as core_images
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.images import MAPPED_BYTES, ImageArray, ImageFile, ImageRows, chunks, image_rows
+from edgecv.core.images import ImageArray, ImageFile, ImageRows, chunks, image_rows
 from edgecv.datasets.cache_settings import cache_set
 from edgecv.datasets.image_tree import files as image_files
 from edgecv.datasets.image_tree import thread_pool
@@ -52,17 +53,20 @@ def photos(make_tree: Any, encode: Any) -> Path:
     return path
 
 
-@pytest.fixture
-def mapped(tmp_path: Path) -> tuple[ImageRows, Any]:
-    """Return rows of a file, and the same as an array."""
+@pytest.fixture(params=[2**28, 0], ids=["mapped", "read"])
+def rows_of_file(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[ImageRows, Any]:
+    """Return rows of a file, which is mapped or read, and the same as an array."""
+    monkeypatch.setattr(core_images, "LARGEST_MAPPED_FILE", request.param)
     array = np.random.default_rng(0).integers(0, 256, (90, 64, 64, 3), np.uint8)
     np.save(tmp_path / "images.npy", array)
     rows = np.random.default_rng(1).permutation(90)[:70]
     return ImageRows(ImageFile(tmp_path / "images.npy"), rows), array[rows]
 
 
-def test_rows_are_read_as_those_of_an_array(mapped: tuple[ImageRows, Any]) -> None:
-    images, array = mapped
+def test_rows_are_read_as_those_of_an_array(rows_of_file: tuple[ImageRows, Any]) -> None:
+    images, array = rows_of_file
     assert images.shape == array.shape
     assert images.nbytes == array.nbytes
     for key in (slice(3, 9), slice(None, 0), np.array([5, 1, 5]), np.arange(70) % 3 == 0, -1, 4):
@@ -89,14 +93,18 @@ def resident_of_maps() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssFile:"))
 
 
-def test_what_was_read_from_a_map_does_not_stay_in_memory(tmp_path: Path) -> None:
-    count = 3 * MAPPED_BYTES // 2**20
-    np.lib.format.open_memmap(tmp_path / "large.npy", "w+", np.uint8, (count, 1024, 1024, 1))
-    images = ImageRows.all_of(ImageFile(tmp_path / "large.npy"))
+def test_images_of_a_large_file_do_not_stay_in_memory(tmp_path: Path) -> None:
+    count = core_images.LARGEST_MAPPED_FILE // 2**20 + 1
+    path = tmp_path / "large.npy"
+    np.lib.format.open_memmap(path, "w+", np.uint8, (count, 1024, 1024, 1))
+    images = ImageRows.all_of(ImageFile(path))
     before = resident_of_maps()
     for start in range(0, count, 8):
         images[start : start + 8]
-    assert resident_of_maps() - before < 1.5 * MAPPED_BYTES
+    assert resident_of_maps() - before < 2**24
+    os.truncate(path, path.stat().st_size - 1)
+    with pytest.raises(OSError, match="is shorter than it was"):
+        images[-2:]
 
 
 def test_workers_do_not_change_the_order(

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from shlex import quote
 
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import EdgecvError, InputError, StepError
@@ -80,7 +81,10 @@ def compress_auto(
     chosen, remark = _chosen(base, attempts)
     say(f"proving {steps_of(chosen.recipe)} on the test images")
     final = confirmed_on_test(base, chosen.recipe, base.name, remark)
-    return run(final, store, force=options.force, on_event=on_event, log=log)
+    report = run(final, store, force=options.force, on_event=on_event, log=log)
+    recipe_file = quote(str(store.run_folder(base.name) / "recipe.toml"))
+    say(f"without a search: edgecv compress --recipe {recipe_file} --name {base.name}-again")
+    return report
 
 
 def within(on_event: OnEvent, end: float, minutes: float) -> OnEvent:
