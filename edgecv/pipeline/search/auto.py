@@ -13,7 +13,7 @@ from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run import Check, preflight, run
 from edgecv.pipeline.search.front import nearest
-from edgecv.pipeline.search.ladder import Attempt, ladder
+from edgecv.pipeline.search.ladder import Attempt, ladder, line_of_attempt
 from edgecv.pipeline.search.limit_checks import (
     check_has_limits,
     check_limits_can_hold,
@@ -75,7 +75,7 @@ def compress_auto(
             say(f"{steps_of(recipe)} is left out: {failure}")
             continue
         attempts.append(Attempt(recipe, report))
-        say(_line(attempts[-1]))
+        say(line_of_attempt(attempts[-1]))
         if attempts[-1].holds:
             break
     chosen, remark = _chosen(base, attempts)
@@ -146,16 +146,3 @@ def _chosen(base: Recipe, attempts: list[Attempt]) -> tuple[Attempt, str]:
     figures = [(each, figures_of(each.report, each.recipe)) for each in attempts]
     attempt = nearest(figures, base.gates)
     return attempt, f"{choice}: none holds all limits there, and this one came nearest"
-
-
-def _line(attempt: Attempt) -> str:
-    figures = figures_of(attempt.report, attempt.recipe)
-    speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
-    found = "holds" if attempt.holds else "does not hold, or is not worth it"
-    if attempt.holds and figures.lost_points > attempt.recipe.gates.margin_points:
-        found = "holds as measured, these images cannot show more"
-    return (
-        f"{steps_of(attempt.recipe)}: {figures.points:+.2f} points on {figures.images:,} validation"
-        f" images, may lose {figures.lost_points:.2f}; {figures.bytes:,} bytes{speed}:"
-        f" {found}"
-    )

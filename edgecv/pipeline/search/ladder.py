@@ -13,6 +13,7 @@ from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.front import INDISTINCT
 from edgecv.pipeline.search.space import FIRST_TRAINED, LADDER, Steps, techniques_of
 from edgecv.pipeline.search.trial import candidate, figures_of, steps_of
+from edgecv.reports.gate_text import gate_sentence
 
 WORTH_BYTES = 0.95
 """Most bytes of a file that is worth it, as a fraction of the float file's."""
@@ -99,3 +100,30 @@ def narrower_targets(plain: Attempt, base: Recipe) -> dict[str, dict[str, Any]]:
         runtime = runtime_of_format(base.exports[0].name).name
         found[next(iter(found))] |= {"runtime": runtime, "precision": "int8"}
     return found
+
+
+def line_of_attempt(attempt: Attempt) -> str:
+    """Return a line on what was tried: its figures, and which limits do not hold."""
+    figures, report = figures_of(attempt.report, attempt.recipe), attempt.report
+    speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
+    left = [
+        gate_sentence(each, attempt.recipe.task).removeprefix(f"{each.label}: ")
+        for each in report.gates
+        if each.outcome == report.outcome
+    ]
+    if report.outcome != "passed":
+        kind = "does not hold" if report.outcome == "failed" else "is not certain to hold"
+        found = f"{kind}: {'; '.join(left)}"
+    elif not attempt.holds:
+        found = (
+            f"is not worth it: {1 - WORTH_BYTES:.0%} fewer bytes than float32, and no slower, are"
+            " asked for"
+        )
+    elif figures.lost_points > attempt.recipe.gates.margin_points:
+        found = "holds as measured, these images cannot show more"
+    else:
+        found = "holds"
+    return (
+        f"{steps_of(attempt.recipe)}: {figures.points:+.2f} points on {figures.images:,} validation"
+        f" images, may lose {figures.lost_points:.2f}; {figures.bytes:,} bytes{speed}: {found}"
+    )

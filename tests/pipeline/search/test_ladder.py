@@ -8,11 +8,12 @@ from small_report import COMPARISON, REPORT, TWIN
 
 from edgecv.core.errors import InputError
 from edgecv.core.registry import TARGETS
+from edgecv.core.report import Gate
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.auto import first_recipe
-from edgecv.pipeline.search.ladder import Attempt, ladder, narrower_targets
+from edgecv.pipeline.search.ladder import Attempt, ladder, line_of_attempt, narrower_targets
 from edgecv.pipeline.search.limit_checks import check_has_limits, check_limits_can_hold
 from edgecv.pipeline.search.trial import steps_of
 
@@ -61,6 +62,21 @@ def test_only_narrower_networks_follow_a_plain_file_that_is_too_large() -> None:
     assert first == "int8"
     assert narrower == "shrink int8_bytes 50000, distil, qat, int8"
     assert [each.partition(" plain_cnn")[0] for each in rest] == ["student"]
+
+
+def test_a_line_names_the_limits_that_do_not_hold() -> None:
+    recipe = base(max_bytes=60_000)
+    attempt = plain(recipe)
+    gate = Gate("max_bytes", "int8.tflite", 60_000, 100_000, "failed")
+    failed = replace(attempt, report=replace(attempt.report, outcome="failed", gates=(gate,)))
+    line = line_of_attempt(failed)
+    assert line.startswith("int8: ")
+    assert line.endswith(
+        "100,000 bytes, 2.00 times faster: does not hold: bytes 100,000, limit 60,000"
+    )
+    slow = plain(recipe, speedup=0.5)
+    passed = replace(slow, report=replace(slow.report, outcome="passed", gates=()))
+    assert "is not worth it: 5% fewer bytes than float32, and no slower" in line_of_attempt(passed)
 
 
 def test_a_network_is_shrunk_to_the_time_that_is_asked_for() -> None:
