@@ -79,6 +79,7 @@ def compress_auto(
         if attempts[-1].holds:
             break
     chosen, remark = _chosen(base, attempts)
+    say(remark)
     say(f"proving {steps_of(chosen.recipe)} on the test images")
     final = confirmed_on_test(base, chosen.recipe, base.name, remark)
     report = run(final, store, force=options.force, on_event=on_event, log=log)
