@@ -5,14 +5,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import cache_from_source
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
 from hypothesis import settings
 from paths import SHARED
 from warm_children import WarmSubprocess, measure_quickly
+
+import edgecv
 
 if TYPE_CHECKING:
     from edgecv.core.report import Report
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST_WORKERS = 4
 """Each of them loads TensorFlow, and starts children that do."""
+QUICK = "quick and not slow"
+BLANK = b"\x89PNG\r\n\x1a\n"
+"""A picture that nobody looks at: what each of the kind begins with."""
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -33,13 +39,15 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Import no file without a quick test for ``-m quick``: that takes seconds."""
     is_file = collection_path.match("test_*.py") and collection_path.is_file()
-    if config.getoption("markexpr") == "quick" and is_file:
+    if config.getoption("markexpr") == QUICK and is_file:
         return "quick" not in collection_path.read_text("utf-8") or None
     return None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let no example of a property fail because the machine is busy."""
+    """Leave slow tests out of ``-m quick``; let no property fail because the machine is busy."""
+    if config.getoption("markexpr") == "quick":
+        config.option.markexpr = QUICK
     settings.register_profile("busy", deadline=None)
     settings.load_profile("busy")
     keep_bytecode(config)
@@ -49,9 +57,10 @@ def keep_bytecode(config: pytest.Config) -> None:
     """Keep what Python compiles in pytest's cache folder, where it is asked to keep it nowhere.
 
     A hundred processes of a session import the package, and twenty of them TensorFlow: half of that
-    time goes into compiling.
+    time goes into compiling. An installer that has compiled the package has compiled all of these.
     """
-    if sys.dont_write_bytecode and (cache := getattr(config, "cache", None)):
+    is_compiled = Path(cache_from_source(edgecv.__file__)).exists()
+    if sys.dont_write_bytecode and not is_compiled and (cache := getattr(config, "cache", None)):
         sys.dont_write_bytecode = False
         sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -71,14 +80,13 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_measuring() -> Iterator[None]:
-    """Time each file for a moment, in the child that has predicted, and draw without a layout.
+    """Time each file for a moment, in the child that has predicted.
 
     What is run in a process of its own, as users run it, is measured as theirs.
     """
     from edgecv.analysis.bench import rounds
     from edgecv.analysis.doctor import slow_files
     from edgecv.pipeline import measure, trial_export
-    from edgecv.reports import png
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
@@ -91,9 +99,26 @@ def quick_measuring() -> Iterator[None]:
         patch.setattr(rounds, "LOOK_S", 0.01)
         patch.setattr(slow_files, "TIMING", slow_files.TIMING.model_copy(update={"budget": 0.3}))
         patch.setattr(trial_export, "SECONDS_A_TRIAL", 0.05)
-        patch.setattr(png, "LAYOUT", "none")
         measure_quickly()
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def blank_pictures() -> Iterator[Callable[[Any], bytes]]:
+    """Make figures of matplotlib, and write blank pictures; return what draws them."""
+    from edgecv.reports import png
+
+    with pytest.MonkeyPatch.context() as patch:
+        draw = png.drawn
+        patch.setattr(png, "LAYOUT", "none")
+        patch.setattr(png, "drawn", lambda figure: BLANK)
+        yield draw
+
+
+@pytest.fixture
+def drawn_pictures(blank_pictures: Callable[[Any], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the pictures of matplotlib."""
+    monkeypatch.setattr("edgecv.reports.png.drawn", blank_pictures)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -158,15 +183,22 @@ def once(
 
 @pytest.fixture(scope="session")
 def output(
-    once: Callable[[str, Callable[[Path], object]], Path], tmp_path_factory: pytest.TempPathFactory
+    once: Callable[[str, Callable[[Path], object]], Path],
+    blank_pictures: Callable[[Any], bytes],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """Return an output folder with a baseline on digits, trained for three epochs, and a run."""
+    """Return an output folder with a baseline on digits, trained for three epochs, and a run.
+
+    Its pictures are drawn.
+    """
     from edgecv.pipeline.recipe.from_flags import CompressOptions
     from edgecv.pipeline.run import run
     from edgecv.system.storage import Store
 
     recipe = CompressOptions(data="digits", epochs=3, name="main", max_drop=5.0).to_recipe()
-    made = once("output", lambda draft: run(recipe, Store(draft)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgecv.reports.png.drawn", blank_pictures)
+        made = once("output", lambda draft: run(recipe, Store(draft)))
     return Path(shutil.copytree(made, tmp_path_factory.mktemp("output") / "exported"))
 
 

@@ -55,11 +55,9 @@ class SplitFacts:
 
 
 @dataclass(frozen=True)
-class UnlabelledFacts:
+class UnlabelledFacts(SplitFacts):
     """Images without labels that techniques have learned from, beside the training images."""
 
-    images: int
-    sha256: str
     left_out: int
     """Images of the folder that are test or validation images, and so taught nothing."""
 

@@ -7,13 +7,8 @@ from edgecv.core.data import Dataset, Targets
 from edgecv.core.images import ImageSequence, image_rows
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.targets import kinds_of, rarest_class
-from edgecv.datasets.splits import (
-    IMAGES_A_TEST_IMAGE,
-    Digests,
-    image_digests,
-    partition,
-    set_aside,
-)
+from edgecv.datasets.exact_copies import Digests, image_digests
+from edgecv.datasets.splits import IMAGES_A_TEST_IMAGE, partition, set_aside
 
 NO_TEST_SPLIT = "there is no test split"
 

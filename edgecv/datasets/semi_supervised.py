@@ -13,10 +13,10 @@ from edgecv.core.files import check_regular
 from edgecv.core.images import ImageFile, ImageRows, image_rows
 from edgecv.core.plugins import Progress
 from edgecv.core.text import counted
+from edgecv.datasets.exact_copies import Digests, image_digests, row_keys
 from edgecv.datasets.image_tree.files import Decoding
 from edgecv.datasets.image_tree.folder_tree import locate
 from edgecv.datasets.placement import Resize
-from edgecv.datasets.splits import Digests, image_digests, row_keys
 from edgecv.datasets.unlabelled import decode_folder
 
 FLAG = "--unlabelled"

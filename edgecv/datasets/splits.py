@@ -1,17 +1,24 @@
 """Splitting of labelled images into four parts that share no image."""
 
 import hashlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.data import UNKNOWN_LABEL, Dataset, Split, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.images import ImageSequence, chunks, image_rows
+from edgecv.core.images import ImageSequence, image_rows
 from edgecv.core.sample import sample_rows
 from edgecv.core.targets import class_of_each, kinds_of
-from edgecv.core.text import counted, were
+from edgecv.core.text import counted
+from edgecv.datasets.exact_copies import (
+    Digests,
+    distinct_rows,
+    image_digests,
+    left_out_note,
+    row_keys,
+)
 from edgecv.datasets.split_hashes import split_sha256
 
 CALIBRATION_IMAGES = 1000
@@ -24,8 +31,6 @@ IMAGES_A_TEST_IMAGE = 5
 SMALLEST_PILE = 3
 """Fewest images without labels: one for calibration, two for comparison."""
 
-Digests = NDArray[np.uint8]
-"""A hash of each image's pixels: uint8 (N, 16)."""
 _Integers = NDArray[np.int64]
 
 
@@ -59,7 +64,7 @@ def partition(
         _check_test(where, class_names, class_of_each(test_labels))
     if digests is None:
         digests = image_digests(train_images), image_digests(test_images)
-    rows, found = _distinct_rows(digests, train_labels, test_labels)
+    rows, found = distinct_rows(digests, train_labels, test_labels)
     is_chosen = rows >= len(train_labels) - chosen_images
     given, rows = rows[is_chosen], rows[~is_chosen]
     classes = class_of_each(train_labels)
@@ -108,10 +113,7 @@ def without_labels(
     rows = np.sort(np.unique(row_keys(digests), return_index=True)[1])
     found = []
     if copies := len(images) - len(rows):
-        found.append(
-            f"{counted(copies, 'image')} that {were(copies)} an exact copy of another "
-            f"{were(copies)} left out"
-        )
+        found.append(left_out_note(copies, "image"))
     if len(rows) < SMALLEST_PILE:
         raise InputError(
             where or f"--data {name}",
@@ -143,13 +145,6 @@ def set_aside(labels: _Integers, digests: Digests, seed: int) -> NDArray[np.bool
     return is_test
 
 
-def image_digests(images: ImageSequence) -> Digests:
-    """Hash the pixels of each image: uint8 (N, H, W, C) -> uint8 (N, 16)."""
-    rows = (np.ascontiguousarray(row) for part in chunks(images) for row in part)
-    hashes = b"".join(hashlib.blake2b(row.data, digest_size=16).digest() for row in rows)
-    return np.frombuffer(hashes, np.uint8).reshape(len(images), 16)
-
-
 def _check_test(where: str, class_names: Sequence[str], labels: _Integers) -> None:
     if len(class_names) < 2:
         raise InputError(
@@ -177,67 +172,6 @@ def _check_sizes(where: str, class_names: Sequence[str], sizes: _Integers) -> No
             "to share among train, calibration and validation",
             remedy="add some, or leave the class out" if class_names else "add some",
         )
-
-
-def _distinct_rows(
-    digests: tuple[Digests, Digests], train_labels: Targets, test_labels: Targets
-) -> tuple[_Integers, list[str]]:
-    """Return the training rows to keep, int64 (K,), and notes on the others."""
-    contradictions = test_copies = in_test = copies = 0
-    test: dict[bytes, Hashable] = {}
-    for digest, label in zip(row_keys(digests[1]), _label_keys(test_labels), strict=True):
-        test_copies += digest in test
-        contradictions += test.setdefault(digest, label) != label
-    train: dict[bytes, Hashable] = {}
-    rows: list[int] = []
-    for row, (digest, label) in enumerate(
-        zip(row_keys(digests[0]), _label_keys(train_labels), strict=True)
-    ):
-        known = test.get(digest, train.get(digest))
-        if known is None:
-            train[digest] = label
-            rows.append(row)
-            continue
-        contradictions += known != label
-        in_test += digest in test
-        copies += digest not in test
-    notes = []
-    if in_test:
-        notes.append(
-            f"{counted(in_test, 'training image')} that also "
-            f"{'occurs' if in_test == 1 else 'occur'} in the test split "
-            f"{were(in_test)} left out"
-        )
-    if copies:
-        notes.append(
-            f"{counted(copies, 'training image')} that {were(copies)} an exact copy of another "
-            f"{were(copies)} left out"
-        )
-    if test_copies:
-        notes.append(
-            f"{counted(test_copies, 'test image')} {were(test_copies)} an exact copy of another; "
-            "the test split was left as it is"
-        )
-    if contradictions:
-        meant = "class" if kinds_of(test_labels) == ("class",) else "targets"
-        notes.append(
-            f"{counted(contradictions, 'exact copy')} contradicted the {meant} of the first"
-        )
-    return np.array(rows, np.int64), notes
-
-
-def _label_keys(labels: Targets) -> list[Hashable]:
-    """Return a key an image, equal where the targets are: classes themselves, else a hash."""
-    if labels.dtype.names is None:
-        classes: list[Hashable] = labels.tolist()
-        return classes
-    return [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in labels]
-
-
-def row_keys(digests: Digests) -> list[bytes]:
-    """Return each digest as bytes."""
-    keys: list[bytes] = np.ascontiguousarray(digests).view("V16").ravel().tolist()
-    return keys
 
 
 def _draw(digests: Digests, seed: int) -> _Integers:

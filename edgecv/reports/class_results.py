@@ -13,7 +13,7 @@ from edgecv.core.plugins import Task
 from edgecv.core.report import DataFacts
 from edgecv.core.text import TextTable, counted, name_at
 from edgecv.reports.contact_sheet import Tile, write_contact_sheet
-from edgecv.reports.png import new_figure, write_picture
+from edgecv.reports.png import literal, new_figure, write_picture
 
 MOST_IMAGES = 24
 MOST_DRAWN = 30
@@ -77,7 +77,7 @@ def write_confusion(results: ClassResults, names: Sequence[str], path: Path) -> 
     """Draw the confusion matrix, as fractions of the images of each class."""
     shown, counts = confusion_matrix(results)
     matrix = counts / np.maximum([[results.classes[label].images] for label in shown], 1)
-    labels = [name_at(names, label)[:16] for label in shown]
+    labels = [literal(name_at(names, label)[:16]) for label in shown]
     figure = new_figure(3 + 0.28 * len(shown), 2.6 + 0.26 * len(shown))
     axes = figure.subplots()
     image = axes.imshow(matrix, vmin=0, vmax=1, cmap="Blues")
@@ -116,7 +116,7 @@ def write_reliability(results: Sequence[ModelResults], path: Path) -> None:
     for each in results:
         bins, error = each.results.reliability, each.results.calibration_error
         x, y = [one.confidence for one in bins], [one.accuracy for one in bins]
-        axes.plot(x, y, marker=".", label=f"{each.path}: error {error:.1%}")
+        axes.plot(x, y, marker=".", label=literal(f"{each.path}: error {error:.1%}"))
     axes.set(title="Calibration", xlabel="confidence", ylabel="fraction right")
     axes.grid(alpha=0.3)
     axes.legend()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgecv.core.costs import Costs, LayerCost, ModelCost
-from edgecv.reports.png import new_figure, write_picture
+from edgecv.reports.png import literal, new_figure, write_picture
 
 HEADINGS = ("layer", "type", "output", "multiply-accumulates", "parameters", "activations")
 
@@ -50,7 +50,7 @@ def write_widths(costs: Costs, path: Path) -> None:
     for place, name in zip(places, names, strict=True):
         text = f" {_change(widths[name], after[name])}"
         axes.text(widths[name], place, text, va="center", fontsize=8)
-    axes.set_yticks(places, names, fontsize=8)
+    axes.set_yticks(places, [literal(name) for name in names], fontsize=8)
     axes.set(xlabel="channels", title="Widths before and after", ylim=(len(names) - 0.4, -0.6))
     axes.margins(x=0.15)
     axes.legend(loc="lower right")

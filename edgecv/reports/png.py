@@ -18,8 +18,18 @@ def new_figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout=LAYOUT)
 
 
-def write_picture(figure: Any, path: Path) -> None:
-    """Write a figure of matplotlib into a PNG file."""
+def literal(text: str) -> str:
+    """Return a text as matplotlib shows it unchanged: to it, two dollar signs hold a formula."""
+    return text.replace("$", r"\$")
+
+
+def drawn(figure: Any) -> bytes:
+    """Draw a figure of matplotlib; return the content of a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=DOTS_PER_INCH)
-    write_bytes(path, content.getvalue())
+    return content.getvalue()
+
+
+def write_picture(figure: Any, path: Path) -> None:
+    """Write a figure of matplotlib into a PNG file."""
+    write_bytes(path, drawn(figure))

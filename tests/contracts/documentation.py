@@ -11,13 +11,18 @@ A comment before a block says how it is tested; without one it is run.
     <!-- test: not run, REASON -->    cannot be run here
 """
 
+import importlib.util
 import re
+import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from paths import REPOSITORY
 
 DOCS = REPOSITORY / "docs"
+GENERATORS = DOCS / "generators"
 BLOCK = re.compile(
     r"(?:^<!-- test: (?P<how>.+?) -->\n)?^```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
@@ -73,3 +78,15 @@ def blocks_of(page: Path) -> list[Block]:
 def written_text() -> str:
     """Return all pages that people write: neither generated references nor results."""
     return "\n".join(page.read_text("utf-8") for page in pages() if page.parent != DOCS / "results")
+
+
+@cache
+def generator(name: str) -> Any:
+    if str(GENERATORS) not in sys.path:
+        sys.path.append(str(GENERATORS))
+    spec = importlib.util.spec_from_file_location(name, GENERATORS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -3,15 +3,13 @@
 import ast
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 import edgecv
 
 PACKAGE = Path(edgecv.__file__).parent
-FILES = sorted(PACKAGE.rglob("*.py"))
 PRIVATE_WORDS = {
     "bedside",
     "blame",
@@ -63,31 +61,49 @@ def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
                     yield statement.lineno, text
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_name_is_of_the_field(path: Path) -> None:
-    names = [path.stem, *defined_names(ast.parse(path.read_text("utf-8")))]
-    private = PRIVATE_WORDS - (OF_A_SEARCH if "search" in path.parts else set())
-    assert sorted({name for name in names if words_in(name) & private}) == []
+def in_each_file(find: Callable[[Path, ast.Module], Iterable[str]]) -> dict[str, list[str]]:
+    """Return what is found in each file that has any: one test for all, as each test costs."""
+    found = {str(path.relative_to(PACKAGE)): sorted(find(path, tree)) for path, tree in parsed()}
+    return {path: names for path, names in found.items() if names}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_docstring_begins_with_what_the_thing_is_or_does(path: Path) -> None:
-    vague = [
-        f"line {line}: {text.splitlines()[0]}"
-        for line, text in docstrings(ast.parse(path.read_text("utf-8")))
-        if VAGUE.match(text)
-    ]
-    assert vague == []
+@cache
+def parsed() -> list[tuple[Path, ast.Module]]:
+    return [(path, ast.parse(path.read_text("utf-8"))) for path in sorted(PACKAGE.rglob("*.py"))]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_no_message_says_1_inputs(path: Path) -> None:
-    found = [
+def test_names_are_of_the_field() -> None:
+    def private(path: Path, tree: ast.Module) -> set[str]:
+        private_words = PRIVATE_WORDS - (OF_A_SEARCH if "search" in path.parts else set())
+        names = [path.stem, *defined_names(tree)]
+        return {name for name in names if words_in(name) & private_words}
+
+    assert in_each_file(private) == {}
+
+
+def test_docstrings_begin_with_what_the_thing_is_or_does() -> None:
+    def vague(_: Path, tree: ast.Module) -> list[str]:
+        return [
+            f"line {line}: {text.splitlines()[0]}"
+            for line, text in docstrings(tree)
+            if VAGUE.match(text)
+        ]
+
+    assert in_each_file(vague) == {}
+
+
+def test_no_message_says_1_inputs() -> None:
+    assert in_each_file(uncounted) == {}, (
+        "write the number and its noun by counted(...) of edgecv.core.text"
+    )
+
+
+def uncounted(_: Path, tree: ast.Module) -> list[str]:
+    return [
         ast.unparse(text)
-        for text in ast.walk(ast.parse(path.read_text()))
+        for text in ast.walk(tree)
         if isinstance(text, ast.JoinedStr)
         for count, after in itertools.pairwise(text.values)
         if isinstance(count, ast.FormattedValue) and ast.unparse(count.value).startswith("len(")
         if isinstance(after, ast.Constant) and COUNTED.match(str(after.value))
     ]
-    assert not found, "write the number and its noun by counted(...) of edgecv.core.text"

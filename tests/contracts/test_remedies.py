@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 from paths import REPOSITORY
@@ -31,6 +32,7 @@ def texts(node: ast.AST) -> Iterator[str]:
             yield each.value
 
 
+@cache
 def remedies() -> list[tuple[str, str]]:
     found = []
     for path in sorted((REPOSITORY / "edgecv").rglob("*.py")):
@@ -48,6 +50,7 @@ def remedies() -> list[tuple[str, str]]:
     return found
 
 
+@cache
 def options_of_commands() -> dict[str, set[str]]:
     return {
         name: {option for each in build(name).params for option in each.opts} | {"--help"}

@@ -10,8 +10,6 @@ from edgecv.core.preprocessing import NAMED, Preprocessing, named
 from edgecv.models.preprocessing import LAYER, found_in, with_preprocessing
 from edgecv.models.tf import load_tensorflow, set_seed
 
-pytestmark = pytest.mark.quick
-
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 3)).astype(np.float32)
 EXPECTED = {
     "0..255": lambda pixels: pixels,

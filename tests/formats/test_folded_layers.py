@@ -10,8 +10,6 @@ from edgecv.core.quantization import Stored
 from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.pixel_transform import Pixels
 
-pytestmark = pytest.mark.quick
-
 RANDOM = np.random.default_rng(0)
 WEIGHTS = RANDOM.normal(size=(4, 3, 3, 3)).astype(np.float32)
 BIAS = RANDOM.normal(size=4).astype(np.float32)
@@ -45,6 +43,7 @@ def check(found: Stored) -> None:
     assert point.sources == (0,)
 
 
+@pytest.mark.quick
 def test_products_and_sums_are_folded() -> None:
     wide = {"f": FACTOR.reshape(4, 1, 1), "t": TERM.reshape(1, 4, 1, 1)}
     nodes = [node("Conv", "x w b", "a"), node("Mul", "f a", "c"), node("Add", "c t", "d"),
@@ -52,6 +51,7 @@ def test_products_and_sums_are_folded() -> None:
     check(read(nodes, {"w": WEIGHTS, "b": BIAS, **wide}))
 
 
+@pytest.mark.quick
 def test_normalization_is_folded() -> None:
     variance, mean = (RANDOM.uniform(1, 2, 4).astype(np.float32) for _ in range(2))
     scale = FACTOR * np.sqrt(variance + 1e-3)
@@ -61,12 +61,14 @@ def test_normalization_is_folded() -> None:
     check(read(nodes, {"w": WEIGHTS, "b": BIAS, **given}))
 
 
+@pytest.mark.quick
 def test_behind_moved_axes_the_outputs_are_the_last() -> None:
     nodes = [node("Conv", "x w b", "a"), node("Transpose", "a", "e", perm=[0, 2, 3, 1]),
              node("Mul", "e f", "c"), node("Add", "c t", "d"), node("Relu", "d", "y")]  # fmt: skip
     check(read(nodes, {"w": WEIGHTS, "b": BIAS, "f": FACTOR, "t": TERM}))
 
 
+@pytest.mark.quick
 def test_what_is_not_one_factor_an_output_is_not_folded() -> None:
     nodes = [node("Conv", "x w b", "a"), node("Mul", "a f", "y")]
     found = read(nodes, {"w": WEIGHTS, "b": BIAS, "f": np.ones((8, 8), np.float32)})
@@ -74,6 +76,7 @@ def test_what_is_not_one_factor_an_output_is_not_folded() -> None:
     assert [each.type for each in found.points] == ["kernel", "Mul"]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("kind", "of"), [("Mul", FACTOR), ("Div", 1 / FACTOR)])
 def test_the_rounding_of_constants_in_half_precision_is_known(kind: str, of: Any) -> None:
     nodes = [node(kind, "x r", "p"), node("Add", "p o", "q"), node("Conv", "q w b", "a"),

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bars import bars
+from bars import bars, tiny
 from weights import weights_sha256
 
 from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.events import Event
 from edgecv.evaluation.tasks.classification import Classification
-from edgecv.models.tf import keras, set_seed
 from edgecv.models.training.batches import Batches
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.loop import fit
@@ -40,22 +39,6 @@ def test_images_without_labels_come_in_whole_passes_of_the_step_alone() -> None:
     again = [images for images, _ in Batches(labelled, 4, 5, 3, further).of_epoch(2)]
     assert all((one == other).all() for one, (other, _) in zip(again, taken[2], strict=True))
     assert Batches(labelled, 9, 2, 3, further).unlabelled_batch == 7
-
-
-def tiny(seed: int) -> Any:
-    set_seed(seed)
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            layers.InputLayer(SHAPE),
-            layers.Rescaling(1 / 255),
-            layers.Conv2D(4, 3, activation="relu"),
-            layers.BatchNormalization(),
-            layers.Flatten(),
-            layers.Dense(2),
-            layers.Softmax(),
-        ]
-    )
 
 
 def train(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bars import bars
+from bars import bars, tiny
 from weights import weights_sha256
 
 from edgecv.core.data import Dataset, Outputs, Split
@@ -35,30 +35,16 @@ def split(images: int, seed: int) -> Split:
 DATA = Dataset("bars", ("top", "bottom"), split(120, 1), split(10, 2), split(40, 3), split(40, 4))
 
 
-def tiny(seed: int = 0, *further: Any) -> Any:
-    set_seed(seed)
-    _, keras = load_tensorflow()
-    layers = keras.layers
-    return keras.Sequential(
-        [
-            layers.InputLayer((8, 8, 1)),
-            layers.Rescaling(1 / 255),
-            layers.Conv2D(4, 3, activation="relu"),
-            layers.BatchNormalization(),
-            layers.Flatten(),
-            *further,
-            layers.Dense(2),
-            layers.Softmax(),
-        ]
-    )
-
-
 def train(
-    folder: Path, model: Any, schedule: Schedule = QUICK, on_event: Any = lambda event: None
+    folder: Path,
+    model: Any,
+    schedule: Schedule = QUICK,
+    on_event: Any = lambda event: None,
+    data: Dataset = DATA,
 ) -> tuple[Epoch, ...]:
     return fit(
         model,
-        DATA,
+        data,
         Classification(),
         schedule,
         seed=7,
@@ -385,18 +371,14 @@ def test_a_short_training_finds_batch_normalization_anew(
     schedule = QUICK.model_copy(update={"epochs": 2, "batch": 64, "shift": 0, "mirror": False})
     notes: list[str] = []
 
+    def listen(event: Event) -> None:
+        if event.stage == "note":
+            notes.append(event.message)
+
     def trained(folder: Path) -> tuple[Any, float]:
         folder.mkdir(exist_ok=True)
         model = residual()
-        fit(
-            model,
-            data,
-            Classification(),
-            schedule,
-            seed=7,
-            checkpoint=folder / "epoch.npz",
-            on_event=lambda event: notes.append(event.message) if event.stage == "note" else None,
-        )
+        train(folder, model, schedule, listen, data)
         predictions = model(data.test.images[:].astype(np.float32), training=False).numpy()
         return model, Classification().metric(Outputs.one(predictions), data.test.labels)
 

@@ -9,9 +9,8 @@ from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.pipeline.run import run, train
 from edgecv.system.storage import Store
 
-pytestmark = pytest.mark.quick
 
-
+@pytest.mark.quick
 @pytest.mark.parametrize("act", [run, train])
 @pytest.mark.parametrize(
     ("task", "network", "accepted"),

@@ -14,12 +14,11 @@ from edgecv.core.report import Report, SplitFacts
 from edgecv.reports.page.compare import compared_files, remarks, to_comparison
 from edgecv.reports.page.plot import LETTER, LINE
 
-pytestmark = pytest.mark.quick
-
 OTHER = replace(REPORT, name="other", outcome="passed", gates=())
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
+@pytest.mark.quick
 def test_verdicts_stand_first_and_every_file_is_there() -> None:
     page = Page(to_comparison([REPORT, OTHER]))
     shown = [text.strip() for text in page.texts if text.strip()]
@@ -30,12 +29,14 @@ def test_verdicts_stand_first_and_every_file_is_there() -> None:
     assert {each["aria-label"].split(",")[0] for each in marks} == {"run", "other"}
 
 
+@pytest.mark.quick
 def test_names_are_text() -> None:
     page = Page(to_comparison([REPORT, replace(OTHER, name=HOSTILE, notes=(HOSTILE,))]))
     assert page.text.count(HOSTILE) >= 5
     assert page.all_of("img") == []
 
 
+@pytest.mark.quick
 def test_what_runs_share() -> None:
     assert [text[:8] for text in remarks([REPORT, OTHER])] == ["All runs"] * 3
     data = replace(REPORT.data, splits={"test": SplitFacts(10, "1" * 64)})
@@ -48,12 +49,14 @@ def test_what_runs_share() -> None:
     assert [text[:3] for text in remarks([REPORT, given])] == ["All", "Not", "All"]
 
 
+@pytest.mark.quick
 def test_runs_of_several_metrics_have_a_table_each() -> None:
     recipe = {**REPORT.recipe, "task": {"task": "multilabel"}}
     page = Page(to_comparison([REPORT, replace(OTHER, recipe=recipe)]))
     assert page.text.count("Files of all runs") == 2
 
 
+@pytest.mark.quick
 def test_labels_of_marks_do_not_cover_each_other() -> None:
     (part, *_) = compared_files([REPORT, OTHER, replace(OTHER, name="third")])
     for plot in part.plots:
@@ -67,6 +70,7 @@ def test_labels_of_marks_do_not_cover_each_other() -> None:
             assert is_beside or abs(one[2] - other[2]) >= LINE - 0.01
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("file", "message"),
     [("training.json", "is a baseline; .* edgecv compress"), ("search.json", "is a search; .*s-0")],

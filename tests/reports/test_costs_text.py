@@ -15,6 +15,7 @@ def model(name: str, channels: int) -> ModelCost:
     return ModelCost(layer.macs, 10, 64, (layer,))
 
 
+@pytest.mark.usefixtures("drawn_pictures")
 def test_a_layer_of_a_model_within_is_found_again(tmp_path: Path) -> None:
     costs = Costs(model("features/conv", 8), model("conv", 4))
     assert costs_rows(costs)[0][3] == "800 -> 400"

@@ -16,8 +16,6 @@ from edgecv.core.report import Report
 from edgecv.core.text import one_line
 from edgecv.reports.model_card import to_card
 
-pytestmark = pytest.mark.quick
-
 
 def metadata(card: str) -> dict[str, Any]:
     start, front, _ = card.split("---\n", 2)
@@ -52,6 +50,7 @@ def test_limits_intervals_and_a_program_stand_below(main_report: Report) -> None
         assert text in card
 
 
+@pytest.mark.quick
 @given(
     st.sampled_from(["# b\n---\n# c", "<script>", "a: b: c", "```\n# d", "@all [x](y)"])
     | st.text(min_size=1, max_size=40)
@@ -79,6 +78,7 @@ def test_names_are_text(name: str) -> None:
     assert len(headings) >= len([line for line in usual.split("\n") if line.startswith("## ")])
 
 
+@pytest.mark.quick
 def test_a_model_without_labels_has_no_metrics() -> None:
     found = metadata(to_card(replace(REPORT, comparisons=(replace(COMPARISON, value=None),))))
     assert set(found) == {"tags", "pipeline_tag"}

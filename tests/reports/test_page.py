@@ -31,8 +31,6 @@ from edgecv.reports.page.classes import class_parts
 from edgecv.reports.page.plot import LETTER, _crosses, plots
 from edgecv.reports.page.snippet import snippets
 
-pytestmark = pytest.mark.quick
-
 CONSTANTS = {"95", "2.5", "1998", "0.05", "15", "9", "256", "0", "1", "8", "32"}
 """Numbers of the page's own sentences and names: the level of intervals, gzip -9, SHA-256."""
 HOSTILE = (
@@ -105,6 +103,7 @@ def test_figures_and_marks_of_each_file_are_those_of_report_json(output: Path) -
         assert at == [(found["artifact"]["bytes"], points), (latency["median_us"], points)]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("outcome", ["passed", "failed", "inconclusive"])
 def test_the_verdict_stands_first(outcome: str) -> None:
     page = Page(to_page(replace(REPORT, outcome=outcome, gates=())))
@@ -134,6 +133,7 @@ def hostile_report(text: str) -> Report:
     )
 
 
+@pytest.mark.quick
 @given(HOSTILE_TEXTS)
 def test_names_are_shown_as_text(text: str) -> None:
     usual, page = Page(to_page(hostile_report("name"))), Page(to_page(hostile_report(text)))
@@ -147,6 +147,7 @@ def test_names_are_shown_as_text(text: str) -> None:
     assert len(page.text) < 20_000
 
 
+@pytest.mark.quick
 def test_a_page_loads_nothing_and_runs_its_own_script_alone() -> None:
     text = to_page(REPORT)
     page = Page(text)
@@ -165,6 +166,7 @@ def test_a_page_loads_nothing_and_runs_its_own_script_alone() -> None:
     assert not {name for name in attributes if name.startswith("on")} | {"style"} & attributes
 
 
+@pytest.mark.quick
 def test_missing_parts_are_absent() -> None:
     bare = replace(
         COMPARISON, value=None, baseline_value=None, difference_points=None, agreement=None,
@@ -179,6 +181,7 @@ def tile(place: int, image: np.ndarray) -> Tile:
     return Tile(place, image, ("loss: a", "a -> b"), "loss", "a")
 
 
+@pytest.mark.quick
 def test_a_gallery_is_read_back_and_shown(tmp_path: Path) -> None:
     image = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
     writer = GalleryWriter(2)
@@ -197,6 +200,7 @@ def test_a_gallery_is_read_back_and_shown(tmp_path: Path) -> None:
     assert (np.asarray(Image.open(tmp_path / "picture.png")) == image).all()
 
 
+@pytest.mark.quick
 def test_pictures_of_many_files_fit_into_a_page(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     writer = GalleryWriter(6)
@@ -209,6 +213,7 @@ def test_pictures_of_many_files_fit_into_a_page(tmp_path: Path) -> None:
     assert min(len(each.images) for each in gallery.files) >= 8
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     "damage",
     [
@@ -228,6 +233,7 @@ def test_a_damaged_gallery_is_refused(tmp_path: Path, damage: object) -> None:
     assert "is damaged" in refusal_of(lambda: read_gallery(tmp_path))
 
 
+@pytest.mark.quick
 def test_a_picture_of_elsewhere_is_no_part_of_a_page(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
@@ -257,6 +263,7 @@ def test_the_snippets_run(main_report: Report, output: Path, tmp_path: Path) -> 
     assert np.allclose(*sums, atol=0.1)
 
 
+@pytest.mark.quick
 def test_only_a_page_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     write_page(to_page(REPORT), path)
@@ -268,12 +275,14 @@ def test_only_a_page_is_replaced(tmp_path: Path) -> None:
     assert "its folder" in refusal_of(lambda: write_page("", tmp_path / "none" / "page.html"))
 
 
+@pytest.mark.quick
 def test_a_change_shows_its_classes(tmp_path: Path) -> None:
     page = Page(to_page(REPORT))
     assert STATISTICS.classes[0].difference_points == -20
     assert [float(each["width"]) for each in page.all_of("rect")] == [90.0]
 
 
+@pytest.mark.quick
 def test_learning_curves_are_drawn_where_a_run_has_them() -> None:
     epochs = tuple(
         {
@@ -295,6 +304,7 @@ def test_learning_curves_are_drawn_where_a_run_has_them() -> None:
     ]
 
 
+@pytest.mark.quick
 def test_the_reasons_of_a_failure_stand_in_a_list() -> None:
     gates = tuple(Gate(f"limit-{n}", "int8.tflite", 1, 2, "failed") for n in range(7))
     page = Page(to_page(replace(REPORT, gates=gates)))
@@ -313,6 +323,7 @@ def test_the_spread_of_times_is_drawn_where_a_report_has_it(main_report: Report)
     assert text in to_page(main_report)
 
 
+@pytest.mark.quick
 def test_labels_of_a_plot_cross_neither_marks_nor_intervals_nor_each_other() -> None:
     statistics = COMPARISON.statistics
     files = [

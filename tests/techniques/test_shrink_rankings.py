@@ -24,8 +24,6 @@ from edgecv.techniques.channel_pruning.allocation import order_of
 from edgecv.techniques.channel_pruning.ranking import Ranking, scores
 from edgecv.techniques.shrink import Shrink
 
-pytestmark = pytest.mark.quick
-
 PLANTED = [1, 4, 6, 11, 12]
 
 

@@ -169,7 +169,6 @@ def test_a_model_with_quantizers_reads_back(rounded: Any, tmp_path: Path) -> Non
     assert weights_sha256(load(path)) == weights_sha256(rounded)
 
 
-@pytest.mark.quick
 def test_pruning_reaches_its_target_exactly(model: Any, context: TechniqueContext) -> None:
     options = Prune(sparsity=0.75, layers={"dense_*": 0.9}, exclude=("logits",), training=QUICK)
     kernels = kernels_of(options.apply(model, context))

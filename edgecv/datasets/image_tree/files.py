@@ -19,11 +19,11 @@ from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.text import counted, listed, were
 from edgecv.datasets.cache import cached
 from edgecv.datasets.decoded import Decoded
+from edgecv.datasets.exact_copies import Digests, image_digests
 from edgecv.datasets.image_tree.decoding import BadImage, check_shape, decode_with_size, notes_of
 from edgecv.datasets.image_tree.folder_tree import Tree
 from edgecv.datasets.image_tree.thread_pool import in_batches
 from edgecv.datasets.placement import Resize
-from edgecv.datasets.splits import Digests, image_digests
 from edgecv.datasets.workspace import Workspace
 
 

@@ -178,7 +178,6 @@ def test_json_holds_every_finding(files: Path) -> None:
     assert "by ONNX Runtime's profiler" in table["findings"][0]["observed"]
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -12,8 +12,6 @@ from edgecv.core.errors import InputError
 from edgecv.formats.contents import Contents
 from edgecv.formats.tflite import inspect as tflite
 
-pytestmark = pytest.mark.quick
-
 Edit = Callable[[Any, Any], None]
 
 

@@ -11,7 +11,12 @@ from edgecv.core.report import DataFacts, Report
 from edgecv.core.text import counted
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.evaluation.tasks.classification.class_results import MOST_CELLS, class_results
-from edgecv.reports.class_results import MOST_ROWS, class_table, write_confusion
+from edgecv.reports.class_results import (
+    MOST_ROWS,
+    class_table,
+    write_confusion,
+    write_reliability,
+)
 from edgecv.reports.json_file import read_report, to_table
 
 
@@ -65,6 +70,16 @@ def test_the_worst_images_are_wrong_and_surest_of_another_class() -> None:
     assert Classification().worst(Outputs.one(predictions), labels, 1) == (0,)
 
 
+@pytest.mark.usefixtures("drawn_pictures")
+@pytest.mark.parametrize("name", [r"$\bad$", r"\$a\$", "$5 and $6"])
+def test_a_name_is_no_formula(name: str, tmp_path: Path) -> None:
+    """Matplotlib took it for one: the run ended with its error."""
+    found = class_results(*answers(60, 2))
+    write_confusion(found, (name, "b"), tmp_path / "confusion.png")
+    write_reliability([ModelResults(f"{name}.tflite", "", found)], tmp_path / "reliability.png")
+
+
+@pytest.mark.usefixtures("drawn_pictures")
 def test_a_thousand_classes_fit_into_a_report(tmp_path: Path) -> None:
     predictions, labels = answers(6000, 1000)
     found = class_results(predictions, labels)

@@ -70,7 +70,6 @@ def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
     assert dict(line.split() for line in done.stdout.splitlines()) == expected
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(("file_format", "precision"), EVERY)
 def test_weights_that_are_no_numbers_are_refused(
     file_format: str, precision: str, tmp_path: Path
@@ -84,7 +83,6 @@ def test_weights_that_are_no_numbers_are_refused(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize(("file_format", "precision"), CALIBRATED)
 def test_calibration_without_images_is_refused(
     file_format: str, precision: str, network: Network, tmp_path: Path

@@ -17,8 +17,6 @@ from edgecv.formats.tflite.exporter import TFLite
 from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.models.tf import load_tensorflow
 
-pytestmark = pytest.mark.quick
-
 
 def tensors(path: Path) -> list[Any]:
     operators = TFLiteTables(path.read_bytes(), str(path)).operators

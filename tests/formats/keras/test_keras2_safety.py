@@ -19,8 +19,6 @@ from edgecv.formats.keras.importer import load
 from edgecv.formats.trust import Trust
 from edgecv.models.tf import load_tensorflow
 
-pytestmark = pytest.mark.quick
-
 SHAPE = (12, 12, 3)
 Config = dict[str, Any]
 
@@ -424,6 +422,7 @@ def test_the_format_is_told_by_the_content(saved: dict[str, Path], tmp_path: Pat
     assert load(link).name == "benign"
 
 
+@pytest.mark.quick
 def test_text_is_no_model(tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
     path.write_text("hello")

@@ -12,8 +12,6 @@ from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.formats.tflite.runtime import LiteRT
 from edgecv.models.tf import load_tensorflow
 
-pytestmark = pytest.mark.quick
-
 NAMES = ["float32", "int8_of_bytes", "int8_of_int8", "int16x8"]
 TOLERANCE = {"float32": 1e-6, "int8_of_bytes": 0.02, "int8_of_int8": 0.02, "int16x8": 0.01}
 
@@ -80,6 +78,7 @@ def test_other_images_are_refused_with_both_shapes(
         assert str(list(wrong.shape)) in str(caught.value)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("content", [b"", b"noise" * 100, b"\x1c\0\0\0TFL3" + b"\0" * 50])
 def test_what_is_not_a_tflite_file_is_refused(content: bytes, tmp_path: Path) -> None:
     check_refused(LiteRT(), tmp_path / "bad.tflite", content, r"LiteRT refused it: .|is empty")
@@ -104,6 +103,7 @@ def test_an_operator_of_another_maker_is_named_and_wrong_input(
         LiteRT().open(path, threads=1)
 
 
+@pytest.mark.quick
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RuntimeFailure, match="cannot be read: No such file"):
         LiteRT().open(tmp_path / "none.tflite", threads=1)

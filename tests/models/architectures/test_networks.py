@@ -244,3 +244,15 @@ def test_weight_decay_is_the_benchmarks() -> None:
         assert len(model.losses) == kernels
         kernel = model.get_layer("conv_1").kernel.numpy()
         assert float(model.losses[0]) == pytest.approx(1e-4 * np.sum(kernel**2), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES.classes)
+def test_an_architecture_takes_pixels_and_gives_probabilities(name: str) -> None:
+    cls = ARCHITECTURES.get(name, "test")
+    model = cls().build((32, 32, 3), head_for(cls, 7))
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
+    probabilities = model(images).numpy()
+    is_map = cls.features == "map"
+    assert (probabilities.shape[::3] if is_map else probabilities.shape) == (4, 7)
+    assert all(32 % side == 0 for side in probabilities.shape[1:-1]), "a map may be coarser"
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-5)

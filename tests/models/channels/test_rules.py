@@ -14,8 +14,6 @@ from edgecv.models.channels.rules import RULES
 from edgecv.models.channels.trace import trace
 from edgecv.models.tf import load_tensorflow
 
-pytestmark = pytest.mark.quick
-
 Body = Callable[[Any, Any], Any]
 
 

@@ -139,9 +139,13 @@ class Searched:
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Searched:
+def small(
+    tmp_path_factory: pytest.TempPathFactory, blank_pictures: Callable[[Any], bytes]
+) -> Searched:
     folder, engine = tmp_path_factory.mktemp("search"), KnowingEngine()
-    return Searched(folder, engine, searched(folder, engine, max_size=60_000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgecv.reports.png.drawn", blank_pictures)
+        return Searched(folder, engine, searched(folder, engine, max_size=60_000))
 
 
 def test_no_recipe_is_tried_twice_and_the_front_holds_its_limits(small: Searched) -> None:

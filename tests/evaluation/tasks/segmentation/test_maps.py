@@ -5,7 +5,7 @@ import pytest
 
 from edgecv.core.data import Outputs
 from edgecv.evaluation.tasks.segmentation import Segmentation
-from edgecv.evaluation.tasks.segmentation.maps import channels_last, class_maps, nearest, resized
+from edgecv.evaluation.tasks.segmentation.maps import channels_last, class_maps
 
 pytestmark = pytest.mark.quick
 RANDOM = np.random.default_rng(3)
@@ -79,17 +79,6 @@ def test_numbers_of_classes_stay_as_they_are() -> None:
     assert (class_maps(Outputs.one(maps)) == CLASSES).all()
     larger = class_maps(Outputs.one(maps), (12, 16))
     assert (larger == CLASSES.repeat(2, axis=1).repeat(2, axis=2)).all()
-
-
-def test_maps_are_resized_as_tensorflow_resizes_them() -> None:
-    from edgecv.models.tf import load_tensorflow
-
-    tensorflow, _ = load_tensorflow()
-    for size in ((12, 16), (9, 13), (3, 4), (6, 8)):
-        expected = tensorflow.image.resize(LOGITS, size, "bilinear").numpy()
-        np.testing.assert_allclose(resized(LOGITS, size), expected, atol=1e-5)
-        expected = tensorflow.image.resize(CLASSES[..., None], size, "nearest").numpy()[..., 0]
-        np.testing.assert_array_equal(nearest(CLASSES.astype(np.uint8), size), expected)
 
 
 def test_rounded_probabilities_are_still_probabilities() -> None:

@@ -74,19 +74,6 @@ def test_a_class_that_no_mask_has_is_not_averaged() -> None:
     assert TASK.metric(maps_of(found), masks) == pytest.approx(28 / 32)
 
 
-def test_keras_counts_the_same() -> None:
-    from edgecv.models.tf import load_tensorflow
-
-    _, keras = load_tensorflow()
-    random = np.random.default_rng(5)
-    masks = random.integers(0, 3, (7, 9, 11)).astype(np.uint8)
-    found = np.where(random.random(masks.shape) < 0.6, masks, random.integers(0, 3, masks.shape))
-    masks[:, 0] = IGNORED
-    metric = keras.metrics.MeanIoU(3, ignore_class=IGNORED)
-    metric.update_state(masks.astype(np.int32), found)
-    assert TASK.metric(maps_of(found), masks) == pytest.approx(float(metric.result()), abs=1e-6)
-
-
 def test_resampled_is_the_metric_of_those_images() -> None:
     masks, found = squares(), squares(seed=1)
     metric = TASK.resampled(maps_of(found), masks)

@@ -10,6 +10,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task
 from edgecv.core.targets import IGNORED, together
 from edgecv.evaluation.tasks.segmentation import MapHead, Segmentation
+from edgecv.evaluation.tasks.segmentation.maps import nearest, resized
 from edgecv.models.tf import keras, tensorflow
 from edgecv.models.training.augmentation import BatchMove
 
@@ -151,3 +152,22 @@ def test_without_a_softmax_files_give_logits_and_everything_else_is_the_same() -
     np.testing.assert_allclose(
         task.confidence(logits, places), TASK.confidence(shares, places), atol=1e-5
     )
+
+
+def test_maps_are_resized_as_tensorflow_resizes_them() -> None:
+    for size in ((16, 16), (11, 13), (4, 4), (8, 8)):
+        expected = tensorflow.image.resize(RAW, size, "bilinear").numpy()
+        np.testing.assert_allclose(resized(RAW, size), expected, atol=1e-5)
+        expected = tensorflow.image.resize(MASKS[..., None], size, "nearest").numpy()[..., 0]
+        np.testing.assert_array_equal(nearest(MASKS, size), expected)
+
+
+def test_keras_counts_the_same() -> None:
+    random = np.random.default_rng(5)
+    masks = random.integers(0, 3, (7, 9, 11)).astype(np.uint8)
+    found = np.where(random.random(masks.shape) < 0.6, masks, random.integers(0, 3, masks.shape))
+    masks[:, 0] = IGNORED
+    metric = keras.metrics.MeanIoU(3, ignore_class=IGNORED)
+    metric.update_state(masks.astype(np.int32), found)
+    maps = Outputs.one(0.1 + 0.7 * np.eye(3, dtype=np.float32)[found])
+    assert TASK.metric(maps, masks) == pytest.approx(float(metric.result()), abs=1e-6)
