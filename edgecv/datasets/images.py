@@ -11,7 +11,8 @@ from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
 from edgecv.core.plugins import Progress
 from edgecv.datasets.decoded import Decoded
-from edgecv.datasets.image_tree.files import Decoding, ImageFileSource, decode_files, decoded_once
+from edgecv.datasets.image_tree.decode_files import decode_files
+from edgecv.datasets.image_tree.files import Decoding, ImageFileSource, decoded_once
 from edgecv.datasets.image_tree.folder_tree import LAYOUT, FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import read_layout
 from edgecv.datasets.image_tree.zip_tree import ZipTree, is_zip

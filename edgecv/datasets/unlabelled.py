@@ -10,8 +10,9 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
 from edgecv.core.text import listed, were
 from edgecv.datasets.decoded import Decoded
+from edgecv.datasets.image_tree.decode_files import decode_files
 from edgecv.datasets.image_tree.decoding import SUFFIXES
-from edgecv.datasets.image_tree.files import Decoding, ImageFileSource, decode_files, decoded_once
+from edgecv.datasets.image_tree.files import Decoding, ImageFileSource, decoded_once
 from edgecv.datasets.image_tree.folder_tree import FolderTree, Tree, has_splits, locate
 from edgecv.datasets.image_tree.layout import notes_on_others
 from edgecv.datasets.splits import CALIBRATION_IMAGES, without_labels

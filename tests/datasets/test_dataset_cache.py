@@ -16,7 +16,7 @@ from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
 from edgecv.datasets import cache as _cache
 from edgecv.datasets.cache_settings import cache_folder, cache_set
-from edgecv.datasets.image_tree import files as image_files
+from edgecv.datasets.image_tree import decode_files as image_files
 from edgecv.datasets.images import ImageTree
 
 pytestmark = pytest.mark.quick

@@ -16,7 +16,7 @@ from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.images import ImageArray, ImageFile, ImageRows, chunks, image_rows
 from edgecv.datasets.cache_settings import cache_set
-from edgecv.datasets.image_tree import files as image_files
+from edgecv.datasets.image_tree import decode_files as image_files
 from edgecv.datasets.image_tree import thread_pool
 from edgecv.datasets.images import ImageTree
 from edgecv.datasets.resolve import resolve

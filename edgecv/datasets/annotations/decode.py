@@ -14,8 +14,9 @@ from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, Size, split_of
 from edgecv.datasets.array_targets import MOST_BOXES
 from edgecv.datasets.decoded import Decoded
+from edgecv.datasets.image_tree.decode_files import decode_files
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
-from edgecv.datasets.image_tree.files import Decoding, decode_files
+from edgecv.datasets.image_tree.files import Decoding
 from edgecv.datasets.image_tree.folder_tree import Tree
 from edgecv.datasets.placement import Placement, box_fault, inside
 from edgecv.datasets.workspace import Workspace
