@@ -55,6 +55,7 @@ def compress_auto(
         on_event(Event("search", message))
 
     attempts: list[Attempt] = []
+    on_event = without_repeats(on_event)
     for number, recipe in enumerate(ladder(base, training, attempts, say)):
         if attempts and time.monotonic() > end:
             say(f"--minutes {minutes:g} are over: no further recipe is tried")
@@ -76,9 +77,9 @@ def compress_auto(
             continue
         attempts.append(Attempt(recipe, report))
         say(line_of_attempt(attempts[-1]))
-        if attempts[-1].holds:
+        if attempts[-1].is_worth_it:
             break
-    chosen, remark = _chosen(base, attempts)
+    chosen, remark = choice_of(base, attempts)
     say(remark)
     say(f"proving {steps_of(chosen.recipe)} on the test images")
     final = confirmed_on_test(base, chosen.recipe, base.name, remark)
@@ -100,6 +101,24 @@ def within(on_event: OnEvent, end: float, minutes: float) -> OnEvent:
             raise StepError(f"--minutes {minutes:g}", "were over before it had ended")
 
     return on_event_in_time
+
+
+REPEATED = ("baseline", "data", "note")
+"""Stages of what is the same in every trial: model and data."""
+
+
+def without_repeats(on_event: OnEvent) -> OnEvent:
+    """Return a listener that passes on what is said of model and data once."""
+    said: set[str] = set()
+
+    def on_new_event(event: Event) -> None:
+        if event.stage in REPEATED and event.total is None:
+            if event.message in said:
+                return
+            said.add(event.message)
+        on_event(event)
+
+    return on_new_event
 
 
 def first_recipe(options: CompressOptions) -> Recipe:
@@ -134,16 +153,18 @@ def _run_once(
     return run(recipe, store, force=True, on_event=on_event, log=log, check=check)
 
 
-def _chosen(base: Recipe, attempts: list[Attempt]) -> tuple[Attempt, str]:
+def choice_of(base: Recipe, attempts: list[Attempt]) -> tuple[Attempt, str]:
     """Return the attempt that holds the limits, or the nearest, and a sentence on the choice."""
-    last, count = attempts[-1], counted(len(attempts), "recipe")
-    images = last.report.data.splits["test"].images
+    count, images = counted(len(attempts), "recipe"), attempts[0].report.data.splits["test"].images
     choice = f"chosen by --auto among {count} on {images:,} validation images"
-    if last.holds:
-        return (
-            last,
-            f"{choice}: the first that holds the limits there; the test images chose nothing",
-        )
-    figures = [(each, figures_of(each.report, each.recipe)) for each in attempts]
-    attempt = nearest(figures, base.gates)
-    return attempt, f"{choice}: none holds all limits there, and this one came nearest"
+    held = [each for each in attempts if each.holds]
+    if not held:
+        figures = [(each, figures_of(each.report, each.recipe)) for each in attempts]
+        attempt = nearest(figures, base.gates)
+        return attempt, f"{choice}: none holds all limits there, and this one came nearest"
+    chosen = next((each for each in held if each.is_worth_it), held[0])
+    gain = "" if chosen.is_worth_it else ", though it gains no more in bytes than it loses in time"
+    return (
+        chosen,
+        f"{choice}: the first that holds the limits there{gain}; the test images chose nothing",
+    )

@@ -15,10 +15,9 @@ from edgecv.pipeline.search.space import FIRST_TRAINED, LADDER, Steps, technique
 from edgecv.pipeline.search.trial import candidate, figures_of, steps_of
 from edgecv.reports.gate_text import gate_sentence
 
-WORTH_BYTES = 0.95
-"""Most bytes of a file that is worth it, as a fraction of the float file's."""
-WORTH_SPEED = 0.97
-"""Least speed-up of a file that is worth it: within the noise of a time it is no slower."""
+WORTH = 1.05
+"""Least gain of a file that is worth it: how many times smaller it is than the float file, less
+what it is slower."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +29,15 @@ class Attempt:
 
     @property
     def holds(self) -> bool:
-        """True if it holds the limits, and is smaller than the float file and no slower."""
+        """True if it holds the limits."""
+        return self.report.outcome == "passed"
+
+    @property
+    def is_worth_it(self) -> bool:
+        """True if it holds the limits, and gains more in bytes than it loses in time."""
         file = candidate(self.report, self.recipe)
-        is_worth = (file.size_ratio or 1) * WORTH_BYTES >= 1 and (file.speedup or 1) >= WORTH_SPEED
-        return self.report.outcome == "passed" and is_worth
+        gain = (file.size_ratio or 1) * min(1.0, file.speedup or 1)
+        return self.holds and gain >= WORTH
 
 
 def ladder(
@@ -59,9 +63,12 @@ def ladder(
     yield of_steps(LADDER[0])
     targets = narrower_targets(attempts[0], base) if attempts else {}
     if targets:
+        over = f"exceeds the limit on {' and '.join(targets)}"
+        if "a gain" in targets:
+            over = "holds the limits, and is no gain"
         say(
-            f"{steps_of(attempts[0].recipe)} exceeds the limit on {' and '.join(targets)}: only"
-            " narrower networks are tried, as the others are as large and as slow"
+            f"{steps_of(attempts[0].recipe)} {over}: only narrower networks are tried, as the"
+            " others are as large and as slow"
         )
         options = {key: each for target in targets.values() for key, each in target.items()}
         yield of_steps({"shrink": options, "distil": {}, "qat": {}})
@@ -70,7 +77,10 @@ def ladder(
     for steps in LADDER[1:]:
         if steps == FIRST_TRAINED:
             yield from of_precision("mixed")
+        made = len(attempts)
         yield of_steps(steps)
+        if len(attempts) == made and "bias_correction" in steps:  # The other one did not fit.
+            yield of_steps({"bias_correction": {}})
     yield from of_precision("float16")
 
 
@@ -94,6 +104,8 @@ def narrower_targets(plain: Attempt, base: Recipe) -> dict[str, dict[str, Any]]:
         times["latency_us"] = slowest / INDISTINCT
     if least_speedup and figures.speedup and figures.speedup * INDISTINCT < least_speedup:
         times["speedup"] = least_speedup * INDISTINCT
+    if plain.holds:
+        return {} if plain.is_worth_it else {"a gain": {"keep": 0.5}}
     if times:
         found["time"] = times if base.settings.device is None else {"keep": 0.5}
     if any(set(each) - {"keep"} for each in found.values()):
@@ -114,11 +126,8 @@ def line_of_attempt(attempt: Attempt) -> str:
     if report.outcome != "passed":
         kind = "does not hold" if report.outcome == "failed" else "is not certain to hold"
         found = f"{kind}: {'; '.join(left)}"
-    elif not attempt.holds:
-        found = (
-            f"is not worth it: {1 - WORTH_BYTES:.0%} fewer bytes than float32, and no slower, are"
-            " asked for"
-        )
+    elif not attempt.is_worth_it:
+        found = "holds, and is not worth it: it gains no more in bytes than it loses in time"
     elif figures.lost_points > attempt.recipe.gates.margin_points:
         found = "holds as measured, these images cannot show more"
     else:
