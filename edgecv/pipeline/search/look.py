@@ -45,9 +45,12 @@ def look_at(
     techniques = [each.technique for each in candidates]
     learned_from = base.replace(techniques=tuple(techniques))
     taught = without_unused(learned_from).replace(techniques=(), search=space)
-    if isinstance(taught.baseline.teacher, TeacherNetwork) and not trains_teacher:
-        untaught = taught.baseline.model_copy(update={"teacher": None})
-        taught = taught.replace(baseline=untaught)
+    if isinstance(taught.baseline.teacher, TeacherNetwork):
+        if trains_teacher:
+            say("training the teacher, unless it is stored already")
+        else:
+            untaught = taught.baseline.model_copy(update={"teacher": None})
+            taught = taught.replace(baseline=untaught)
     facts = engine.look(taught, techniques)
     check_reachable(base, facts.images, has_labels=facts.has_labels)
     space, left_out = reachable(space, candidates, facts.unfit)
