@@ -63,13 +63,15 @@ def ladder(
     yield of_steps(LADDER[0])
     targets = narrower_targets(attempts[0], base) if attempts else {}
     if targets:
-        over = f"exceeds the limit on {' and '.join(targets)}"
-        if "a gain" in targets:
-            over = "holds the limits, and is no gain"
+        name, is_gain = steps_of(attempts[0].recipe), "a gain" in targets
         say(
-            f"{steps_of(attempts[0].recipe)} {over}: only narrower networks are tried, as the"
-            " others are as large and as slow"
+            f"{name} holds the limits, and is no gain: float16 and narrower networks follow"
+            if is_gain
+            else f"{name} exceeds the limit on {' and '.join(targets)}: only narrower networks are"
+            " tried, as the others are as large and as slow"
         )
+        if is_gain:
+            yield from of_precision("float16")
         options = {key: each for target in targets.values() for key, each in target.items()}
         yield of_steps({"shrink": options, "distil": {}, "qat": {}})
         yield from (of_steps(each) for each in LADDER if "student" in each)
