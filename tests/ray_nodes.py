@@ -87,7 +87,7 @@ def bits(store: Store, name: str) -> dict[str, Any]:
         "splits": report.data.splits,
         "recipe": report.recipe,
         "trainings": [
-            [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in each.history]
+            [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in each.epochs]
             for each in report.trainings
         ],
     }
