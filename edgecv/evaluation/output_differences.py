@@ -28,6 +28,18 @@ MOST_OF_A_SHAPE = 4
 def aligned(outputs: Outputs, reference: Outputs) -> tuple[Outputs, str]:
     """Return outputs in the order and under the names of a reference's, and a note if they moved.
 
+    Raises ValueError where numbers of outputs or their shapes differ; see ``own_names``.
+    """
+    own, true = outputs.arrays, reference.arrays
+    names = own_names(outputs, reference)
+    note = f"its outputs come in another order than the baseline's: {', '.join(names)}"
+    moved = list(names.values()) != list(own) and own.keys() != true.keys()
+    return Outputs({name: own[mine] for name, mine in names.items()}), note if moved else ""
+
+
+def own_names(outputs: Outputs, reference: Outputs) -> dict[str, str]:
+    """Return the name of one's own output for each of a reference's, in the order of these.
+
     Outputs belong together by their names; where these are others, as converters give them, by
     shape and order, and those of one shape by their values, since nothing else tells them. Raises
     ValueError where numbers of outputs or their shapes differ.
@@ -35,27 +47,18 @@ def aligned(outputs: Outputs, reference: Outputs) -> tuple[Outputs, str]:
     own, true = outputs.arrays, reference.arrays
     if len(own) != len(true):
         raise ValueError(f"gives {counted(len(own), 'output')}, the baseline gives {len(true)}")
-    if own.keys() == true.keys():
-        pairs = {name: own[name] for name in true}
-    else:
-        pairs = {name: own[other] for name, other in _by_shape(own, true).items()}
-    for name, values in pairs.items():
-        if values.shape[1:] != true[name].shape[1:]:
+    names = {name: name for name in true} if own.keys() == true.keys() else _by_shape(own, true)
+    for name, mine in names.items():
+        if own[mine].shape[1:] != true[name].shape[1:]:
             raise ValueError(
-                f"its output {name} has the shape {list(values.shape[1:])}, the baseline's"
+                f"its output {name} has the shape {list(own[mine].shape[1:])}, the baseline's"
                 f" {list(true[name].shape[1:])}"
             )
-    moved = [
-        name
-        for (name, values), mine in zip(pairs.items(), own.values(), strict=True)
-        if values is not mine
-    ]
-    note = f"its outputs come in another order than the baseline's: {', '.join(pairs)}"
-    return Outputs(pairs), note if moved and own.keys() != true.keys() else ""
+    return names
 
 
 def _by_shape(own: Mapping[str, Predictions], true: Mapping[str, Predictions]) -> dict[str, str]:
-    """Return the name of one's own output for each of the reference's."""
+    """Return the same as ``own_names`` for outputs of other names."""
     shapes = [each.shape[1:] for each in own.values()]
     wanted = [each.shape[1:] for each in true.values()]
     if sorted(shapes) != sorted(wanted):
@@ -76,8 +79,9 @@ def _distance(
     own: Mapping[str, Predictions],
     true: Mapping[str, Predictions],
 ) -> float:
-    pairs = zip(mine, theirs, strict=True)
-    return sum(float(np.abs(own[one] - true[other]).mean()) for one, other in pairs)
+    pairs = [(own[one], true[other]) for one, other in zip(mine, theirs, strict=True)]
+    count = min(len(each) for pair in pairs for each in pair)
+    return sum(float(np.abs(one[:count] - other[:count]).mean()) for one, other in pairs)
 
 
 def output_differences(outputs: Outputs, reference: Outputs) -> tuple[OutputDifference, ...]:

@@ -166,24 +166,27 @@ def test_all_that_is_missing_is_asked_for_at_once(tmp_path: Path) -> None:
     assert "preprocess=" in str(error.value)
 
 
-def of_images(path: Path, **outputs: list[str]) -> Path:
-    """Write a network of 8x8 images with these outputs, each by its shape in words."""
+def of_images(path: Path, *, prefix: str = "", **outputs: list[int]) -> Path:
+    """Write a network of 8x8 images with these outputs, by their shapes."""
     import onnx
     from onnx import TensorProto, helper
 
     nodes = {
-        "boxes": helper.make_node("Reshape", ["image", "pairs"], ["boxes"]),
-        "maps": helper.make_node("Relu", ["image"], ["maps"]),
+        "boxes": helper.make_node("Reshape", ["scaled", "pairs"], [f"{prefix}boxes"]),
+        "maps": helper.make_node("Relu", ["scaled"], [f"{prefix}maps"]),
     }
     graph = helper.make_graph(
-        [nodes[name] for name in outputs],
+        [helper.make_node("Mul", ["image", "two"], ["scaled"]), *(nodes[name] for name in outputs)],
         "images",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 8, 8])],
         [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *shape])
+            helper.make_tensor_value_info(f"{prefix}{name}", TensorProto.FLOAT, ["n", *shape])
             for name, shape in outputs.items()
         ],
-        [helper.make_tensor("pairs", TensorProto.INT64, [3], [0, 96, 2])],
+        [
+            helper.make_tensor("pairs", TensorProto.INT64, [3], [0, 96, 2]),
+            helper.make_tensor("two", TensorProto.FLOAT, [], [2.0]),
+        ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, path)
@@ -209,3 +212,21 @@ def test_a_task_of_one_output_is_refused_for_two(tmp_path: Path, images: Path, t
     path = of_images(tmp_path / "both.onnx", boxes=[96, 2], maps=[3, 8, 8])
     with pytest.raises(InputError, match=f"gives 2 outputs: boxes, maps; .*one output for {task}"):
         edgecv.validate(path, data=images, preprocess="0..1", task=task)
+
+
+def test_outputs_of_other_names_and_order_are_examined_as_the_baseline_s(
+    tmp_path: Path, images: Path
+) -> None:
+    path = of_images(tmp_path / "a.onnx", boxes=[96, 2], maps=[3, 8, 8])
+    other = of_images(tmp_path / "b.onnx", prefix="other_", maps=[3, 8, 8], boxes=[96, 2])
+    given = {"baseline": other, "data": images, "preprocess": "0..1"}
+    report = edgecv.validate(path, **given)  # type: ignore[arg-type]
+    assert report.comparisons[0].agreement == 1.0
+    diagnosis = edgecv.doctor(path, beside=other, **given)  # type: ignore[arg-type]
+    kinds = {each.name for each in diagnosis.findings}
+    assert "wrong-output" not in kinds
+    assert "no-reference" in kinds  # They have no layer with weights.
+    (good,) = (each for each in diagnosis.findings if each.name == "good-outputs")
+    assert "boxes without error, maps without error" in good.observed
+    assert diagnosis.parity is not None
+    assert set(sum(diagnosis.parity.agreement, ())) == {1.0}

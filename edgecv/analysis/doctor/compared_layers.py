@@ -58,6 +58,17 @@ def other_weights(path: Path, compared: ComparedLayers) -> Finding:
     )
 
 
+def nothing_in_common(reference: Path) -> Finding:
+    """Return the finding for a reference none of whose layers with weights is one of the file."""
+    return Finding(
+        "no-reference",
+        "warning",
+        str(reference),
+        "layers were not compared: it has no layer with weights in common with the file",
+        "give the model that the file was made of as --baseline",
+    )
+
+
 def left_layers(compared: ComparedLayers) -> Iterator[Finding]:
     """Find layers that have no counterpart."""
     if compared.left:

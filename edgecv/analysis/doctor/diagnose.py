@@ -8,7 +8,12 @@ import numpy as np
 
 from edgecv.analysis.described_files import single_file
 from edgecv.analysis.doctor.checks import check_options, check_paths, more_precise
-from edgecv.analysis.doctor.compared_layers import compared_layers, left_layers, other_weights
+from edgecv.analysis.doctor.compared_layers import (
+    compared_layers,
+    left_layers,
+    nothing_in_common,
+    other_weights,
+)
 from edgecv.analysis.doctor.execution import delegate_findings, processor_finding, profile_findings
 from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
 from edgecv.analysis.doctor.layer_errors import layer_errors, layer_findings
@@ -206,7 +211,9 @@ def _layers(
     compared = compared_layers(stored, reference, twin.names)
     if compared.is_other_model:
         return (), [other_weights(file.path, compared), *found]
-    errors = layer_errors(own, true, compared.pairs, str(file.path))
+    errors = layer_errors(own, true, compared.pairs)
+    if not errors:
+        found.append(nothing_in_common(twin.path))
     return errors, [*found, *layer_findings(errors, remedy), *left_layers(compared)]
 
 

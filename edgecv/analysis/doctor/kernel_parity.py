@@ -17,6 +17,7 @@ from edgecv.core.images import ImageSequence
 from edgecv.core.plugins import Task, TaskHead
 from edgecv.core.sample import sample_rows
 from edgecv.core.text import counted
+from edgecv.evaluation.output_differences import aligned
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.formats.tflite.interpreter import Kernels
 from edgecv.pipeline.context import AnalysisContext
@@ -62,7 +63,7 @@ def compare_kernels(
                 answers.append(None)
                 continue
             cells.append(KernelCell(str(path), name, len(found)))
-            answers.append(found)
+            answers.append(_named_as(next(filter(None, answers), found), found))
 
     def agreement(head: TaskHead, one: Outputs, other: Outputs) -> float:
         return float(np.mean(head.task.same_answer(head.of(one), head.of(other))))
@@ -146,6 +147,14 @@ def _predict(worker: ModelClient, file: MeasuredFile, images: Images) -> Outputs
         return first
     rest = worker.predict(path, images[len(first) : count], input_spec=input_spec)
     return Outputs.joined([first, rest])
+
+
+def _named_as(first: Outputs, found: Outputs) -> Outputs:
+    """Return outputs of one file under the names of the first one's, where they are comparable."""
+    try:
+        return aligned(found, first)[0]
+    except ValueError:
+        return found
 
 
 def _compared(

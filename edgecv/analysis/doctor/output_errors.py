@@ -6,7 +6,7 @@ from edgecv.analysis.doctor.records import Finding
 from edgecv.core.comparison import OutputDifference
 from edgecv.core.data import Outputs
 from edgecv.core.plugins import Task
-from edgecv.evaluation.output_differences import aligned, difference_text, output_differences
+from edgecv.evaluation.output_differences import difference_text, output_differences, own_names
 
 WRONG_DB = 10.0
 """Signal over error below which an output is wrong: a third of its values is error."""
@@ -24,9 +24,8 @@ def output_findings(
     if len(answers[0].arrays) == 1:
         return
     try:
-        wanted, _ = task.normalized(*reference)
-        mine, _ = aligned(answers[0], wanted)
-        outputs, _ = task.normalized(mine, answers[1])
+        wanted, _ = task.normalized(*_under_names_of(answers[0], reference))
+        outputs, _ = task.normalized(*answers)
         found = output_differences(outputs, wanted)
     except ValueError as error:
         yield Finding("wrong-output", "error", where, str(error))
@@ -46,6 +45,14 @@ def output_findings(
     if good:
         text = f"signal over error of the outputs: {', '.join(good)}"
         yield Finding("good-outputs", "note", where, text)
+
+
+def _under_names_of(outputs: Outputs, reference: Answers) -> Answers:
+    """Return the reference's answers under the names, and in the order, of a file's outputs."""
+    values, scales = reference
+    names = own_names(values, outputs)
+    arrays = {name: values.arrays[other] for name, other in names.items()}
+    return Outputs(arrays), {name: scales.get(other) for name, other in names.items()}
 
 
 def _is_wrong(found: OutputDifference) -> bool:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.data import Dataset, Images, Outputs, Targets
+from edgecv.core.data import Bools, Dataset, Images, Outputs, Targets
 from edgecv.core.images import ImageSequence
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import NAMED, Preprocessing, fitting
 from edgecv.core.sample import balanced_rows
+from edgecv.evaluation.output_differences import aligned
 from edgecv.evaluation.statistics.binary_scores import mcnemar
+from edgecv.evaluation.task_of import compared_outputs
 from edgecv.pipeline.preprocessing.model_reader import ModelReader
 
 IMAGES = (500, 2000)
@@ -141,10 +143,29 @@ def run_agreement_trial(
     reference: Outputs,
     task: Task,
 ) -> Trial:
-    """Score a file by the answers of its baseline to the same images."""
-    outputs = model.predict(images, choices)
-    same = {name: task.same_answer(each, reference) for name, each in outputs.items()}
-    return Trial({name: each.astype(np.float64) for name, each in same.items()}, True)
+    """Score a file by the answers of its baseline to the same images.
+
+    Outputs that cannot be compared have no answer in common.
+    """
+    scores = {}
+    for name, outputs in model.predict(images, choices).items():
+        try:
+            scores[name] = _same_answers(outputs, reference, task).astype(np.float64)
+        except ValueError:
+            scores[name] = np.zeros(len(images))
+    return Trial(scores, True)
+
+
+def _same_answers(outputs: Outputs, reference: Outputs, task: Task) -> Bools:
+    """Compare outputs under the names that the heads of the task have; of others, the numbers."""
+    if len(outputs.arrays) == len(reference.arrays) == 1:  # One output needs no name.
+        return task.same_answer(outputs, reference)
+    heads = {name for head in task.heads() for name in head.output}
+    if heads and heads <= outputs.arrays.keys():
+        return task.same_answer(outputs, aligned(reference, outputs)[0])
+    own = aligned(outputs, reference)[0]
+    known = task if heads <= reference.arrays.keys() else compared_outputs()
+    return known.same_answer(own, reference)
 
 
 def choices_with(
