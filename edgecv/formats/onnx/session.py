@@ -23,6 +23,8 @@ LEVELS: dict[Optimization, str] = {
 ERRORS_ONLY = 3
 NO_KERNEL = ("is not a registered function/op", "No Op registered for")
 """Parts of what ONNX Runtime says of an operator that its maker alone has."""
+OLD_OR_OTHER = "Could not find an implementation for"
+"""Part of what it says of an operator of ONNX of a version, or for a type, that it has not."""
 
 
 def new_session(
@@ -52,15 +54,20 @@ def new_session(
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001  its errors have no base class of their own
         found = f"ONNX Runtime refused it: {first_line(error)}"
-        if not any(text in found for text in NO_KERNEL):
-            raise RuntimeFailure(str(path), found) from None
-        raise UnsuitableFile(
-            str(path),
-            found,
-            accepted="operators of ONNX and of ONNX Runtime",
-            remedy="edgecv inspect reads the file without running it; to run it, export the model"
-            " again without this operator",
-        ) from None
+        raise _refusal(path, found) from None
+
+
+def _refusal(path: Path, found: str) -> RuntimeFailure:
+    """Return the failure of a file that ONNX Runtime does not accept."""
+    export = "edgecv inspect reads the file without running it; to run it, export the model again"
+    if any(text in found for text in NO_KERNEL):
+        accepted, how = "operators of ONNX and of ONNX Runtime", "without this operator"
+    elif OLD_OR_OTHER in found:
+        accepted = "versions and types of operators that ONNX Runtime computes on a processor"
+        how = "with a newer operator set, or with float32 where it has another type"
+    else:
+        return RuntimeFailure(str(path), found)
+    return UnsuitableFile(str(path), found, accepted=accepted, remedy=f"{export} {how}")
 
 
 def bound_call(

@@ -157,6 +157,21 @@ def test_an_operator_of_another_maker_is_named_and_wrong_input(domain: str, tmp_
         OnnxRuntime().open(tmp_path / "a.onnx", threads=1)
 
 
+def test_an_operator_set_that_is_too_old_is_wrong_input_with_a_remedy(tmp_path: Path) -> None:
+    image, mean = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, side, side])
+        for name, side in (("image", 6), ("mean", 3))
+    )
+    node = onnx.helper.make_node(
+        "AveragePool", ["image"], ["mean"], kernel_shape=[2, 2], strides=[2, 2]
+    )
+    graph = onnx.helper.make_graph([node], "old", [image], [mean])
+    opset = [onnx.helper.make_opsetid("", 6)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=3), tmp_path / "a.onnx")
+    with pytest.raises(UnsuitableFile, match=r"AveragePool.*with a newer operator set"):
+        OnnxRuntime().open(tmp_path / "a.onnx", threads=1)
+
+
 def test_weights_beside_the_file_are_a_part_of_it(tmp_path: Path, images: Images) -> None:
     path = write(tmp_path / "a.onnx")
     expected = OnnxRuntime().open(path, threads=1).predict(images[:2]).only
