@@ -17,6 +17,14 @@ CAN_BE_INT8 = frozenset(
     """.split()
 )
 """Operators that LiteRT and ONNX Runtime have integer kernels for."""
+ROUNDED_ANEW = frozenset(
+    """
+    ConvInteger MatMulInteger com.microsoft.MatMulIntegerToFloat com.microsoft.DynamicQuantizeMatMul
+    com.microsoft.DynamicQuantizeLSTM
+    """.split()
+)
+"""Integer operators of ONNX whose activations have no fixed range: what is around them in float is
+how such a file works."""
 CLAIM = "int8"
 
 
@@ -39,11 +47,13 @@ def _dynamic_range(contents: Contents, name: str) -> Iterator[Finding]:
     hybrid = [
         each
         for each in contents.operators
-        if each.arithmetic == "weights only" and each.weight_type in SMALL_INTEGERS
+        if each.type in ROUNDED_ANEW
+        or (each.arithmetic == "weights only" and each.weight_type in SMALL_INTEGERS)
     ]
-    is_static = any(each.arithmetic == "quantized" for each in contents.operators)
-    if not hybrid or is_static:
+    if not hybrid or any(map(_has_fixed_ranges, contents.operators)):
         return
+    first = hybrid[0]
+    activations = "float32" if first.type in ROUNDED_ANEW else first.activation_type
     claims = [
         claim
         for claim, is_claimed in (
@@ -68,15 +78,19 @@ def _dynamic_range(contents: Contents, name: str) -> Iterator[Finding]:
         "dynamic-range",
         "error" if claims else "warning",
         _places(hybrid),
-        f"{sold}: {counted(len(hybrid), 'operator')} with {hybrid[0].weight_type} weights and "
-        f"{hybrid[0].activation_type} activations, which are rounded anew for each image",
+        f"{sold}: {counted(len(hybrid), 'operator')} with {first.weight_type or 'integer'} weights"
+        f" and {activations} activations, which are rounded anew for each image",
         'give fixed ranges: precision = "int8" under [[export]], with calibration images',
     )
 
 
+def _has_fixed_ranges(operator: Operator) -> bool:
+    return operator.arithmetic == "quantized" and operator.type not in ROUNDED_ANEW
+
+
 def _islands(operators: Sequence[Operator]) -> Iterator[Finding]:
     """Find float operators between integer operators."""
-    integers = [n for n, each in enumerate(operators) if each.arithmetic == "quantized"]
+    integers = [n for n, each in enumerate(operators) if _has_fixed_ranges(each)]
     if not integers:
         return
     inner = operators[integers[0] : integers[-1] + 1]
