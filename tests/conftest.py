@@ -1,5 +1,6 @@
 """What several tests need: a cache of their own, a small trained baseline, a run, real images."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 MOST_WORKERS = 4
 """Each of them loads TensorFlow, and starts children that do."""
 QUICK = "quick and not slow"
-BLANK = b"\x89PNG\r\n\x1a\n"
-"""A picture that nobody looks at: what each of the kind begins with."""
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -106,12 +105,16 @@ def quick_measuring() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def blank_pictures() -> Iterator[Callable[[Any], bytes]]:
     """Make figures of matplotlib, and write blank pictures; return what draws them."""
+    from PIL import Image
+
     from edgecv.reports import png
 
+    blank = io.BytesIO()
+    Image.new("L", (1, 1)).save(blank, "png")
     with pytest.MonkeyPatch.context() as patch:
         draw = png.drawn
         patch.setattr(png, "LAYOUT", "none")
-        patch.setattr(png, "drawn", lambda figure: BLANK)
+        patch.setattr(png, "drawn", lambda figure: blank.getvalue())
         yield draw
 
 
