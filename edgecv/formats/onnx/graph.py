@@ -71,10 +71,15 @@ class DamagedGraph(ValueError):
     """A model that contradicts itself; the message is one line."""
 
 
+class ForeignValues(ValueError):
+    """A sound model with values that are no tensors; the message is a part of a sentence."""
+
+
 def read_model(model: ModelProto | bytes) -> Model:
     """Return a ModelProto, or the bytes of one, as an onnx-ir model with Constant nodes lifted.
 
-    Raises DamagedGraph if a tensor has two producers, or a type or an attribute is not known.
+    Raises DamagedGraph if a tensor has two producers, or a type or an attribute is not known,
+    ForeignValues for maps.
     """
     import onnx
     import onnx_ir
@@ -91,6 +96,8 @@ def read_model(model: ModelProto | bytes) -> Model:
                 cause = cause.__cause__
             if isinstance(cause, MemoryError | RecursionError):
                 raise cause from None
+            if isinstance(cause, NotImplementedError):
+                raise ForeignValues("has values that are no tensors, such as maps") from error
             raise DamagedGraph(first_line(cause)) from error
     return linked
 

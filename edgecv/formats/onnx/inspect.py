@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from edgecv.core.errors import EdgecvError
+from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.text import counted, listed
 from edgecv.formats.contents import Contents, Operator, known_total, total
@@ -16,7 +16,7 @@ from edgecv.formats.onnx.checked_graph import (
     TensorShape,
     damaged,
 )
-from edgecv.formats.onnx.graph import KERNEL_INPUT, DamagedGraph, input_of
+from edgecv.formats.onnx.graph import KERNEL_INPUT, DamagedGraph, ForeignValues, input_of
 from edgecv.formats.onnx.graph_types import Node, Value
 from edgecv.formats.onnx.inspect_ends import SCALE_OF_FIRST, facts, input_end, output_end
 from edgecv.formats.onnx.integer_operators import IntegerOperators
@@ -46,6 +46,13 @@ def read(content: bytes, where: str, input_spec: InputSpec = DEFAULT_INPUT) -> C
         return OnnxInspector(CheckedGraph(content, where, input_spec)).contents()
     except EdgecvError:
         raise
+    except ForeignValues as error:
+        raise InputError(
+            where,
+            str(error),
+            accepted="models whose inputs and outputs are tensors",
+            remedy="export it without maps: zipmap=False in skl2onnx",
+        ) from error
     except DamagedGraph as error:
         raise damaged(where, str(error)) from error
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

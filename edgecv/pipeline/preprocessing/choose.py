@@ -136,7 +136,8 @@ def _by_statistics(where: str, evidence: InputEvidence, channels: int) -> Choice
         text = f"{_divergences_text(evidence)}; {fits[0]} was taken, as none was given"
         return Choice(fits[0], (text,))
     if fits:
-        raise InputError(where, _divergences_text(evidence), remedy=_remedy(fits))
+        found = f"does not show which of its pixels are right: {_divergences_text(evidence)}"
+        raise InputError(where, found, remedy=_remedy(fits))
     found = "has no batch normalization that shows its pixels"
     if evidence.divergences:
         found = f"was trained on none of them: {_divergences_text(evidence)}"

@@ -381,3 +381,16 @@ def test_sparse_constants_are_counted() -> None:
     )
     (product,) = contents.operators
     assert (product.macs, product.parameters, product.weight_bytes) == (200, 200, 8)
+
+
+def test_maps_are_no_damage() -> None:
+    """Classifiers of scikit-learn give their probabilities as a sequence of maps."""
+    from onnx import TensorProto, helper
+
+    model = onnx_model([node("Relu", "x", "y")], {"x": [1, 4]}, {"y": [1, 4]}, {})
+    tensor = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    maps = helper.make_sequence_type_proto(helper.make_map_type_proto(TensorProto.INT64, tensor))
+    model.graph.output.append(helper.make_value_info("probabilities", maps))
+    with pytest.raises(InputError, match="no tensors, such as maps.*zipmap=False") as caught:
+        read(model)
+    assert "damaged" not in str(caught.value)
