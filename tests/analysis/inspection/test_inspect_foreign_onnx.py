@@ -391,6 +391,6 @@ def test_maps_are_no_damage() -> None:
     tensor = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
     maps = helper.make_sequence_type_proto(helper.make_map_type_proto(TensorProto.INT64, tensor))
     model.graph.output.append(helper.make_value_info("probabilities", maps))
-    with pytest.raises(InputError, match="no tensors, such as maps.*zipmap=False") as caught:
+    with pytest.raises(InputError, match=r"no tensors, such as maps.*zipmap=False") as caught:
         read(model)
     assert "damaged" not in str(caught.value)

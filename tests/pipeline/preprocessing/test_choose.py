@@ -182,3 +182,15 @@ def test_without_labels_statistics_decide_or_the_flag_is_asked_for(
         return
     with pytest.raises(InputError, match=expected):
         choose_preprocessing(reader, data, default_task(), None)
+
+
+def test_several_that_fit_are_refused_in_a_whole_sentence() -> None:
+    divergences = (("0..255", 3.0), ("0..1", 0.05), ("-1..1", 0.03))
+    reader = model({}, InputEvidence(divergences=divergences))
+    with pytest.raises(InputError) as caught:
+        choose_preprocessing(reader, ordered_data(has_labels=False), default_task(), None)
+    assert str(caught.value) == (
+        "model.h5: does not show which of its pixels are right: divergence of what its first batch"
+        " normalization sees from what it saw in training: 0..255 3, 0..1 0.05, -1..1 0.03; give"
+        " --preprocess -1..1 or --preprocess 0..1: the one that it was trained with"
+    )
