@@ -109,13 +109,13 @@ REPEATED = ("baseline", "data", "note")
 
 def without_repeats(on_event: OnEvent) -> OnEvent:
     """Return a listener that passes on what is said of model and data once."""
-    said: set[str] = set()
+    shown: set[str] = set()
 
     def on_new_event(event: Event) -> None:
         if event.stage in REPEATED and event.total is None:
-            if event.message in said:
+            if event.message in shown:
                 return
-            said.add(event.message)
+            shown.add(event.message)
         on_event(event)
 
     return on_new_event
