@@ -41,6 +41,7 @@ from edgecv.techniques.channel_pruning.ranking import Ranking, check_has_scales,
 from edgecv.techniques.channel_pruning.sensitivity import damages
 from edgecv.techniques.channel_pruning.target_flag import parse_targets
 from edgecv.techniques.channel_pruning.targets import Search, Targets, out_of_reach
+from edgecv.techniques.channel_pruning.trials import Trials
 from edgecv.techniques.channel_pruning.width_steps import WidthSteps, width_steps_of
 
 HALF = 0.5
@@ -266,15 +267,17 @@ class Shrink(Technique):
     ) -> dict[str, Any]:
         """Return the units to remove in this round, and sentences for the report."""
         began = time.perf_counter()
-        narrowing = self._ranked(model, graph, width_steps, context)
+        narrowing = self._ranked(model, graph, width_steps, number, context)
         took = time.perf_counter() - began
         whole = {name: steps[0] for name, steps in width_steps.items()}
-        search = Search(
-            targets,
-            width_steps,
+        trials = Trials(
             lambda kept: rebuild(model, graph, graph.without(narrowing.gone({**whole, **kept}))),
             context,
+            self.runtime,
+            whole,
+            f"round-{number}-trial",
         )
+        search = Search(targets, width_steps, trials)
         wanted = search.wanted()
         narrowing = replace(narrowing, timings=search.timings)
         path = list(narrowing.path(wanted))
@@ -295,13 +298,18 @@ class Shrink(Technique):
         model: KerasModel,
         graph: ChannelGraph,
         width_steps: WidthSteps,
+        number: int,
         context: TechniqueContext,
     ) -> ChannelAllocation:
         context.progress(f"ranking channels by {self.ranking}", 0, 1)
         found = scores(model, graph, self.ranking, context)
         orders = {each.name: order_of(each, found) for each in graph.widths}
+        damage: dict[str, list[float]] = context.remember(
+            f"round-{number}-damage",
+            lambda: dict(damages(model, graph, orders, width_steps, context)),
+        )
         return ChannelAllocation(
-            graph, orders, width_steps, damages(model, graph, orders, width_steps, context)
+            graph, orders, width_steps, {name: tuple(each) for name, each in damage.items()}
         )
 
     def _width_steps(self, graph: ChannelGraph, before: Mapping[str, int]) -> WidthSteps:

@@ -1,6 +1,7 @@
 """Shrink on a tiny model: widths, floors, rounds, what a kill leaves, and what is refused."""
 
 import json
+import re
 from dataclasses import replace
 from functools import partial
 from math import ceil
@@ -150,7 +151,8 @@ def test_three_rounds_reach_the_target_by_three_trainings(
     parameters = [bench.base, *(each[0] for each in bench.fits)]
     assert parameters == sorted(set(parameters), reverse=True), "a round removed nothing"
     assert bench.done.count(RANKED) == 3
-    assert set(bench.remembered) == {"round-1", "round-2", "round-3"}
+    rounds = {"round-1", "round-2", "round-3"}
+    assert set(bench.remembered) == rounds | {f"{each}-damage" for each in rounds}
 
 
 def test_rounds_of_a_measured_target(model: Any, bench: MeasurementPool) -> None:
@@ -219,6 +221,27 @@ def test_a_run_that_was_killed_after_a_round_does_the_rest(
     resumed = MeasurementPool(base=bench.base, before=half)
     assert weights_sha256(shrink.apply(model, resumed.context())) == weights_sha256(whole)
     assert resumed.done.count(RANKED) == 1
+
+
+def test_timings_of_a_killed_run_are_not_taken_again(model: Any, bench: MeasurementPool) -> None:
+    shrink = Shrink(speedup=1.6, **OPTIONS)
+    whole = shrink.apply(model, bench.context())
+    killed = {key: value for key, value in bench.remembered.items() if key != "round-1"}
+    assert len(killed) > 5
+    resumed = MeasurementPool(base=bench.base, before=killed)
+    assert weights_sha256(shrink.apply(model, resumed.context())) == weights_sha256(whole)
+    assert resumed.tried == bench.tried[:1], "the narrowest alone is timed again"
+    assert resumed.notes[1:] == bench.notes[1:]
+
+
+def test_timings_say_before_they_begin_how_many_they_are(
+    model: Any, bench: MeasurementPool
+) -> None:
+    Shrink(speedup=1.6, **OPTIONS).apply(model, bench.context())
+    estimate = next(each for each in bench.done if each.startswith("timing"))
+    found = re.fullmatch(r"timing (\d+) candidates at most, about \d+ seconds", estimate)
+    assert found
+    assert len(bench.tried) - 1 <= int(found[1])
 
 
 @pytest.mark.parametrize("ranking", ["l2", "taylor"])

@@ -14,6 +14,7 @@ from edgecv.models.channels.costs import cost_of_model
 from edgecv.models.channels.trace import trace
 from edgecv.techniques.channel_pruning.allocation import Candidate
 from edgecv.techniques.channel_pruning.targets import Search, Targets
+from edgecv.techniques.channel_pruning.trials import Trials
 from edgecv.techniques.shrink import Shrink
 
 
@@ -145,12 +146,15 @@ def test_every_place_on_the_path_is_found(option: str, length: int) -> None:
         tried.append(size)
         return TrialExport(size, float(size), 100 / size)
 
-    context = replace(MeasurementPool().context(), trial=trial)
+    def trials() -> Trials:
+        context = replace(MeasurementPool().context(), trial=trial)
+        return Trials(lambda kept: kept["conv"], context, "litert", {}, "trial")
+
     for place, wanted in enumerate(path):
         size = wanted.kept["conv"]
         asked = {"int8_bytes": size, "latency_us": float(size), "speedup": 100 / size}[option]
         targets = replace(NOTHING_ASKED, **{option: asked})
-        search = Search(targets, {}, lambda kept: kept["conv"], context)
+        search = Search(targets, {}, trials())
         tried.clear()
         assert search.first_that_holds(path) == place
         assert len(tried) <= 2 + (length - 1).bit_length()
@@ -159,7 +163,7 @@ def test_every_place_on_the_path_is_found(option: str, length: int) -> None:
         targets = replace(NOTHING_ASKED, **{option: too_much})
         width_steps = {"conv": tuple(range(length, 0, -1))}
         tried.clear()
-        Search(targets, width_steps, lambda kept: kept["conv"], context).wanted()
+        Search(targets, width_steps, trials()).wanted()
     assert tried == [1]
 
 

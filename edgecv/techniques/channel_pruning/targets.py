@@ -1,14 +1,13 @@
 """Targets of a narrower model, and the search for the widest one that meets them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from edgecv.core.costs import TrialExport
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import TechniqueContext
 from edgecv.techniques.channel_pruning.allocation import Candidate, ChannelAllocation, Wanted
-from edgecv.techniques.channel_pruning.timings import Timings, measure_timings
+from edgecv.techniques.channel_pruning.timings import Timings, measure_timings, timed_cuts
+from edgecv.techniques.channel_pruning.trials import Trials
 from edgecv.techniques.channel_pruning.width_steps import WidthSteps
 
 MOST_WIDENINGS = 8
@@ -43,6 +42,12 @@ class Targets:
         """True if bytes of an int8 file, or of its memory, are asked for."""
         return self.int8_bytes is not None or self.arena_bytes is not None
 
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """The precisions that candidates are measured at."""
+        of_bytes = ("int8",) if self.is_of_int8 else ()
+        return tuple(dict.fromkeys((*of_bytes, *((self.precision,) if self.is_timed else ()))))
+
     def hold_in(self, candidate: Candidate) -> bool:
         """Return True if the limits on multiply-accumulates and parameters are met."""
         return (self.macs is None or candidate.macs <= self.macs) and (
@@ -52,35 +57,32 @@ class Targets:
 
 @dataclass
 class Search:
-    """The search for one model, which measures candidates and notes the results.
-
-    ``make`` builds the model with these channels of these widths, and all of the others.
-    """
+    """The search for one model, which measures candidates and notes the results."""
 
     targets: Targets
     width_steps: WidthSteps
-    make: Callable[[Mapping[str, int]], Any]
-    context: TechniqueContext
+    trials: Trials
     timings: Timings | None = None
     notes: list[str] = field(default_factory=list)
     _twin_us: float = 0.0
-    _tried: dict[tuple[str, tuple[tuple[str, int], ...]], TrialExport] = field(default_factory=dict)
 
     def wanted(self) -> Wanted:
         """Return the targets as limits on the estimated costs, which takes some measurements."""
         targets, parameters, latency_us = self.targets, self.targets.parameters, None
         if targets.is_measured:
-            # First, as nothing else needs to be measured if it fails.
-            holds, found = self._measure(
-                {name: steps[-1] for name, steps in self.width_steps.items()}
-            )
+            # First, as nothing else needs to be measured if it fails; and always anew, as a
+            # stored timing of a busy machine would refuse the target for ever.
+            self.trials.most = self._most_trials()
+            narrowest = {name: steps[-1] for name, steps in self.width_steps.items()}
+            for precision in targets.precisions:
+                self.trials.fresh(narrowest, precision)
+            holds, found = self._measure(narrowest)
             if not holds:
                 raise out_of_reach("target", f"is not met by the narrowest model ({found})")
         if targets.is_timed:
             self.timings = measure_timings(
                 self.width_steps,
                 lambda kept: self._try(kept, targets.precision).latency_us,
-                lambda done, total: self.context.progress("timing single cuts", done, total),
             )
             asked = [targets.latency_us] if targets.latency_us else []
             asked += [self._twin_us / targets.speedup] if targets.speedup else []
@@ -107,10 +109,8 @@ class Search:
         if not self.targets.is_measured:
             return first
         low, high = first, len(path) - 1
-        step, steps = 1, (high - low).bit_length() + 1
         while low < high:
-            self.context.progress("measuring candidates", step, steps)
-            middle, step = (low + high) // 2, step + 1
+            middle = (low + high) // 2
             low, high = (low, middle) if self._measure(path[middle].kept)[0] else (middle + 1, high)
         return high
 
@@ -187,7 +187,7 @@ class Search:
         sizes = []
         for place in (0, -1):
             kept = {name: steps[place] for name, steps in self.width_steps.items()}
-            parameters = int(self.make(kept).count_params())
+            parameters = int(self.trials.make(kept).count_params())
             sizes.append((parameters, self._try(kept, "int8").bytes))
         (most, largest), (least, smallest) = sizes
         if largest == smallest:
@@ -195,14 +195,18 @@ class Search:
         return int(least + (most_bytes - smallest) * (most - least) / (largest - smallest))
 
     def _try(self, kept: Mapping[str, int], precision: str) -> TrialExport:
-        """Export and time a model once: bytes and latency of one file come together."""
-        whole = {name: steps[0] for name, steps in self.width_steps.items()}
-        key = (precision, tuple(sorted({**whole, **kept}.items())))
-        if key not in self._tried:
-            self._tried[key] = self.context.trial(self.make(kept), self.targets.runtime, precision)
-        tried = self._tried[key]
+        tried = self.trials.measure(kept, precision)
         self._twin_us = tried.latency_us * tried.speedup
         return tried
+
+    def _most_trials(self) -> int:
+        """Return about how many candidates are measured at most."""
+        targets, steps = self.targets, self.width_steps
+        cuts = sum(map(len, timed_cuts(steps).values())) if targets.is_timed else 0
+        halvings = sum(len(each) - 1 for each in steps.values()).bit_length()
+        whole = len(steps) if targets.arena_bytes is not None else 0
+        one_by_one = 2 + halvings + MOST_WIDENINGS + whole
+        return cuts + len(targets.precisions) * one_by_one
 
 
 def out_of_reach(option: str, found: str, accepted: str = "") -> InputError:

@@ -27,28 +27,26 @@ class Timings:
         return max(0.0, self.whole_us - float(np.interp(kept, counts, us)))
 
 
-def measure_timings(
-    width_steps: WidthSteps,
-    time_us: Callable[[Mapping[str, int]], float],
-    progress: Callable[[int, int], None],
-) -> Timings:
-    """Time the whole model, and each width at some steps of its width_steps: the last one at least.
-
-    ``time_us`` times the model with these channels kept of these widths.
-    """
+def timed_cuts(width_steps: WidthSteps) -> dict[str, tuple[int, ...]]:
+    """Return the channels kept of each width that is timed alone: at least its last step."""
     each = max(1, MOST_TIMINGS // len(width_steps))
     chosen: dict[str, tuple[int, ...]] = {}
     for name, steps in width_steps.items():
         places = np.unique(np.linspace(len(steps) - 1, 0, min(each + 1, len(steps))).round())
         chosen[name] = tuple(steps[int(place)] for place in places[1:])
-    total, done = 1 + sum(map(len, chosen.values())), 1
+    return chosen
+
+
+def measure_timings(
+    width_steps: WidthSteps, time_us: Callable[[Mapping[str, int]], float]
+) -> Timings:
+    """Time the whole model, and each width at some of its steps.
+
+    ``time_us`` times the model with these channels kept of these widths.
+    """
     whole_us = time_us({})
     by_width: dict[str, tuple[tuple[int, float], ...]] = {}
-    for name, counts in chosen.items():
-        timed = [(width_steps[name][0], whole_us)]
-        for kept in counts:
-            progress(done, total)
-            timed.append((kept, time_us({name: kept})))
-            done += 1
-        by_width[name] = tuple(timed)
+    for name, counts in timed_cuts(width_steps).items():
+        timed = [(kept, time_us({name: kept})) for kept in counts]
+        by_width[name] = ((width_steps[name][0], whole_us), *timed)
     return Timings(whole_us, by_width)
