@@ -46,7 +46,7 @@ def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json:
     if folder is not None:
         text += f"Written to {printable(str(folder))}: look at report.html\n"
         if step := next_step(report, quote(printable(str(folder)))):
-            text += f"{': '.join(step)}\n"
+            text += f"{step}\n"
     screen.write(text)
 
 

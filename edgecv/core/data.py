@@ -121,6 +121,9 @@ class Dataset:
 
     meaning: Preprocessing | None = None
     """The numbers that the bytes stand for, where these are no pixels: byte * scale + offset."""
+    has_drawn_test: bool = False
+    """True if the data has no test split and images were set aside for it: a model that comes from
+    elsewhere may have been trained on them."""
 
     @property
     def test_labels(self) -> Targets | None:

@@ -10,8 +10,6 @@ from edgecv.core.targets import kinds_of, rarest_class
 from edgecv.datasets.exact_copies import Digests, image_digests
 from edgecv.datasets.splits import IMAGES_A_TEST_IMAGE, partition, set_aside
 
-NO_TEST_SPLIT = "there is no test split"
-
 
 @dataclass(frozen=True)
 class Decoded:
@@ -29,6 +27,8 @@ class Decoded:
     target_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """As of a Dataset."""
     meaning: Preprocessing | None = None
+    """As of a Dataset."""
+    has_drawn_test: bool = False
     """As of a Dataset."""
 
     def split(self, name: str, where: str, validation: float, seed: int) -> Dataset:
@@ -48,7 +48,7 @@ class Decoded:
             chosen_images=self.chosen_images,
             target_names=self.target_names,
         )
-        return replace(found, meaning=self.meaning)
+        return replace(found, meaning=self.meaning, has_drawn_test=self.has_drawn_test)
 
     def with_digests(self) -> "Decoded":
         """Return it with the digests of its images."""
@@ -63,7 +63,7 @@ class Decoded:
         is_test = set_aside(rarest_class(self.train_labels), digests[0], seed)
         is_of_class = kinds_of(self.train_labels) == ("class",)
         note = (
-            f"{NO_TEST_SPLIT}: one image in {IMAGES_A_TEST_IMAGE}"
+            f"there is no test split: one image in {IMAGES_A_TEST_IMAGE}"
             f"{' of each class' * is_of_class} was set aside for it, by the seed {seed}"
         )
         images = image_rows(self.train_images)
@@ -75,4 +75,5 @@ class Decoded:
             test_labels=self.train_labels[is_test],
             digests=(digests[0][~is_test], digests[0][is_test]),
             notes=(note, *self.notes),
+            has_drawn_test=True,
         )

@@ -11,7 +11,6 @@ from edgecv.core.plugins import DatasetSource, Task
 from edgecv.core.report import DataFacts, SplitFacts
 from edgecv.core.targets import class_of_each, kinds_of
 from edgecv.core.text import printable
-from edgecv.datasets.decoded import NO_TEST_SPLIT
 from edgecv.datasets.semi_supervised import FurtherImages, read_further
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -54,7 +53,7 @@ def load_data(
             context.emit("data", f"test images a class: {counts_text(counted)}")
         if note := imbalance(counted):
             data = replace(data, notes=(*data.notes, note))
-    if for_brought and any(note.startswith(NO_TEST_SPLIT) for note in data.notes):
+    if for_brought and data.has_drawn_test:
         data = replace(data, notes=(*data.notes, PERHAPS_TRAINED_ON))
     for note in data.notes:
         context.emit("note", note)

@@ -1,19 +1,38 @@
-"""The command that a user of a finished run needs next."""
+"""What a user of a finished run needs next."""
+
+from dataclasses import dataclass
 
 from edgecv.core.registry import TARGETS
 from edgecv.core.report import Report
+from edgecv.reports.failed_limits import needs_doctor, remedy_of
 
 
-def next_step(report: Report, folder: str) -> tuple[str, str] | None:
-    """Return a sentence and the command: a run onto a device, or the reason that it failed.
+@dataclass(frozen=True)
+class NextStep:
+    """The next step: a command, or advice for the command that made the run."""
+
+    title: str
+    command: str = ""
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.command or self.advice}"
+
+
+def next_step(report: Report, folder: str) -> NextStep | None:
+    """Return how a run comes onto a device, why it failed, or what may reach its limits.
 
     ``folder`` of the run, as a shell takes it. Returns None for an inconclusive run, and for a
     deployment.
     """
     if report.deployment is not None:
         return None
-    if report.outcome == "failed":
-        return "Why", f"edgecv doctor {folder}"
+    failed = [gate for gate in report.gates if gate.outcome == "failed"]
+    if any(needs_doctor(gate, report) for gate in failed):
+        return NextStep("Why", f"edgecv doctor {folder}")
+    for gate in failed:
+        if remedy := remedy_of(gate, report):
+            return NextStep("To reach it", advice=remedy)
     formats = TARGETS.get("bundle", "--to").formats
     files = [each.artifact for each in report.comparisons if not each.is_twin]
     files = files or [each.artifact for each in report.comparisons]
@@ -22,4 +41,4 @@ def next_step(report: Report, folder: str) -> tuple[str, str] | None:
     if report.outcome != "passed" or not fitting:
         return None
     which = f" --artifact {fitting[0].path}" if len(fitting) > 1 else ""
-    return "On a device", f"edgecv deploy {folder} --to bundle{which}"
+    return NextStep("On a device", f"edgecv deploy {folder} --to bundle{which}")

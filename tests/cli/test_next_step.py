@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 
-from edgecv.core.report import Report
-from edgecv.reports.next_step import next_step
+from edgecv.core.report import Gate, Report
+from edgecv.reports.failed_limits import failed_limits
+from edgecv.reports.next_step import NextStep, next_step
+from edgecv.techniques.channel_pruning.target_flag import parse_targets
 
 RUN = "'exported/my run'"
 
 
 def test_the_line_names_the_run_as_a_shell_takes_it(main_report: Report) -> None:
     command = "edgecv deploy 'exported/my run' --to bundle"
-    assert next_step(main_report, RUN) == ("On a device", command)
+    assert next_step(main_report, RUN) == NextStep("On a device", command)
 
 
 def test_one_of_several_files_is_named(main_report: Report) -> None:
@@ -19,10 +21,44 @@ def test_one_of_several_files_is_named(main_report: Report) -> None:
     report = replace(main_report, comparisons=(*main_report.comparisons, other))
     step = next_step(report, RUN)
     assert step is not None
-    assert step[1].endswith("--to bundle --artifact int8.tflite")
+    assert step.command.endswith("--to bundle --artifact int8.tflite")
 
 
-def test_a_run_that_failed_is_diagnosed(main_report: Report) -> None:
-    step = next_step(replace(main_report, outcome="failed"), RUN)
-    assert step == ("Why", "edgecv doctor 'exported/my run'")
-    assert next_step(replace(main_report, outcome="inconclusive"), RUN) is None
+def failed(report: Report, *gates: Gate) -> Report:
+    return replace(report, outcome="failed", gates=gates)
+
+
+LOST = Gate("max_drop_points", "int8.tflite", 0.5, 3.0, "failed")
+LARGE = Gate("max_bytes", "int8.tflite", 1000, 1200, "failed")
+SLOW = Gate("min_speedup", "int8.tflite", 3.0, 2.4, "failed")
+
+
+def test_a_run_that_lost_answers_is_diagnosed(main_report: Report) -> None:
+    step = next_step(failed(main_report, LARGE, LOST), RUN)
+    assert step == NextStep("Why", "edgecv doctor 'exported/my run'")
+    inconclusive = replace(main_report, outcome="inconclusive")
+    assert next_step(inconclusive, RUN) is None
+
+
+def test_limits_on_size_and_time_are_no_work_for_the_doctor(main_report: Report) -> None:
+    for gate, target in ((LARGE, "--shrink 1000B"), (SLOW, "--shrink 3x")):
+        step = next_step(failed(main_report, gate), RUN)
+        assert step is not None
+        assert step.advice.startswith(target)
+        assert "doctor" not in str(step)
+        parse_targets(target.split()[1])
+
+
+def test_a_file_that_is_slower_than_floats_is_diagnosed(main_report: Report) -> None:
+    slower = [replace(each, speedup=0.5) for each in main_report.comparisons]
+    report = failed(replace(main_report, comparisons=tuple(slower)), SLOW)
+    assert next_step(report, RUN) == NextStep("Why", "edgecv doctor 'exported/my run'")
+
+
+def test_a_failed_limit_says_by_how_much(main_report: Report) -> None:
+    report = failed(main_report, LARGE, SLOW, LOST)
+    large, slow, lost = failed_limits(report)
+    assert large.found == "bytes 1,200, limit 1,000: 200 (20% of the limit) too much"
+    assert "2.4, limit 3: 0.6 (20% of the limit) too little" in slow.found
+    assert "--quantize mixed" in lost.remedy
+    assert failed_limits(report, "float32.tflite") == []

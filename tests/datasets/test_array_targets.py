@@ -77,6 +77,7 @@ def test_names_say_the_kind_and_several_kinds_stand_together(tmp_path: Path) -> 
     assert drawn.test.labels.dtype == data.test.labels.dtype
     assert [len(drawn.split(name)) for name in SPLITS] == [23, 4, 3, 6]
     assert "one image in 5 was set aside" in drawn.notes[0]
+    assert (data.has_drawn_test, drawn.has_drawn_test) == (False, True)
 
 
 def test_without_splits_as_many_calibrate_as_are_promised() -> None:

@@ -41,6 +41,7 @@ def test_class_folders_without_splits_are_labelled(classes: Path) -> None:
     }
     assert len(seen) == 30
     notes = " ".join(data.notes)
+    assert data.has_drawn_test
     assert "there is no test split: one image in 5 of each class was set aside" in notes
     assert "2 files beside the images were not read: dog/scan.tif, readme.txt" in notes
 

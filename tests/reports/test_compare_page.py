@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from pages import Page
-from small_report import REPORT
+from small_report import COMPARISON, REPORT, STATISTICS, TWIN
 
 from edgecv.cli import app
+from edgecv.core.comparison import ControlComparison
 from edgecv.core.errors import InputError
 from edgecv.core.report import Report, SplitFacts
 from edgecv.reports.page.compare import compared_files, remarks, to_comparison
@@ -54,6 +55,14 @@ def test_runs_of_several_metrics_have_a_table_each() -> None:
     recipe = {**REPORT.recipe, "task": {"task": "multilabel"}}
     page = Page(to_comparison([REPORT, replace(OTHER, recipe=recipe)]))
     assert page.text.count("Files of all runs") == 2
+
+
+def test_a_run_with_a_control_stands_in_the_same_table() -> None:
+    judged = replace(COMPARISON, control=ControlComparison(0.78, 2.0, STATISTICS, decides=False))
+    (part,) = compared_files([REPORT, replace(OTHER, comparisons=(TWIN, judged))])
+    place = part.headings.index("vs control")
+    assert [row[place] for row in part.rows] == ["-", "+2.00"]
+    assert {len(row) for row in part.rows} == {len(part.headings)}
 
 
 @pytest.mark.quick

@@ -122,7 +122,7 @@ def test_a_run_is_compressed_and_judged_there(server: Server, output: Path, tmp_
         recipe=str(output / "there" / "recipe.toml"), output=str(output), max_size="1kb"
     )
     assert "judged again" in again.notes[-1]
-    with pytest.raises(edgecv.StepError, match="Connection refused"):
+    with pytest.raises(edgecv.InputError, match="Connection refused"):
         edgecv.compress(
             data="digits", epochs=3, name="nowhere", on="ssh://127.0.0.1:1", output=str(output)
         )

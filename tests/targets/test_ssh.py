@@ -19,7 +19,7 @@ from ssh_server import IMAGES, Server, file_at, opened, running
 from edgecv.analysis.options import DeployOptions, deploy
 from edgecv.core.errors import InputError, RuntimeFailure, StepError
 from edgecv.core.options import parse_options
-from edgecv.core.plugins import DeployedFile
+from edgecv.core.plugins import DeployContext, DeployedFile
 from edgecv.core.report import Report
 from edgecv.targets.ssh import connection, host
 from edgecv.targets.ssh.target import Ssh, program
@@ -82,12 +82,14 @@ def test_lost_connections_resume_and_leave_nothing(
     cutter = threading.Thread(target=cut)
     with opened(server.target(), file, tmp_path / "built") as there:
         cutter.start()
-        while len(kills) < 4:
-            answers = there.predict(images)
-            for one, other in zip(answers.arrays.values(), here.values(), strict=True):
-                np.testing.assert_array_equal(one, np.tile(other, (8, 1)))
-        done.set()
-        cutter.join()
+        try:
+            while len(kills) < 4:
+                answers = there.predict(images)
+                for one, other in zip(answers.arrays.values(), here.values(), strict=True):
+                    np.testing.assert_array_equal(one, np.tile(other, (8, 1)))
+        finally:
+            done.set()
+            cutter.join()
         assert any("lost the connection" in note for note in there.facts.notes)
     assert server.left() == []
 
@@ -173,10 +175,57 @@ def test_a_host_that_lets_nobody_in_is_one_sentence(
     assert "does not let this user in" in found
     login = f"ssh -F {config} ssh://127.0.0.1:{server.port}"
     assert f"`{login}` must work without a question" in found
+
+
+SSH_SAYS = {
+    "ssh: Could not resolve hostname nowhere.invalid: Name or service not known":
+        "no address is known for",
+    "ssh: connect to host there port 22: No route to host": "is on, and in this network",
+    "ssh: connect to host there port 22: Network is unreachable": "has a network",
+    "ssh: connect to host there port 22: Connection timed out": "does not answer",
+    "ssh: connect to host there port 22: Connection refused": "that sshd runs there",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("says", SSH_SAYS)
+def test_a_host_that_is_not_there_is_tried_once(
+    says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh, tries = tmp_path / "ssh", tmp_path / "tries"
+    ssh.write_text(f"#!/bin/sh\necho try >>{tries}\necho '{says}' >&2\nexit 255\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    target = Ssh(host="ssh://there")
+    with pytest.raises(InputError) as caught:
+        target.reach(["tflite"], DeployContext(lambda stage, message: None))
+    assert says in str(caught.value)
+    assert SSH_SAYS[says] in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert tries.read_text() == "try\n"
+
+
+def test_a_host_that_does_not_let_in_is_wrong_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ssh = tmp_path / "ssh"
+    ssh.write_text("#!/bin/sh\necho 'me@there: Permission denied (publickey).' >&2\nexit 255\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(InputError, match="does not let this user in"):
+        Ssh(host="ssh://me@there").reach(["tflite"], DeployContext(lambda stage, message: None))
+
+
+@device
+@needs("ssh", "sshd")
+def test_a_host_that_is_gone_at_first_is_wrong_input(
+    server: Server, file: DeployedFile, tmp_path: Path
+) -> None:
     closed = server.target(host="//127.0.0.1:1")
-    assert "port 1: Connection refused" in refusal(closed, file, tmp_path / "two")
-    missing = server.target(host="//nowhere.invalid")
-    assert "Could not resolve hostname nowhere.invalid" in refusal(missing, file, tmp_path / "3")
+    with (
+        pytest.raises(InputError, match=r"refuses the connection: .*; check the port"),
+        opened(closed, file, tmp_path / "built"),
+    ):
+        pass
 
 
 HOSTS = {

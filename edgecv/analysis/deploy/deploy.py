@@ -36,6 +36,8 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
         others = tuple(each.artifact.path for each in rows)
         found = described(whole, others, origin_of(whole, run), context)
         target.check(found, profile)
+        there = DeployContext(context.emit, log, threads)
+        target.reach([found.artifact.format], there)
         report, arrays = validate(replace(request, files=files), context)
         resize = getattr(request.source, "resize", None) or "stretch"
         found = completed(found, arrays, resize, context)
@@ -43,7 +45,7 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
         with place.folder() as folder:
             context.emit("build", f"building {target.name}")
             target.build(found, folder)
-            with target.open(found, folder, DeployContext(context.emit, log, threads)) as device:
+            with target.open(found, folder, there) as device:
                 if device is None:
                     report = proof.without_device(target)
                 else:

@@ -16,6 +16,7 @@ from edgecv.core.report import Report
 from edgecv.datasets.resolve import resolve
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.pipeline.measure import MeasuredFile
+from edgecv.reports.failed_limits import failed_limits
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import check_seal, describe
 
@@ -52,6 +53,7 @@ def examined_file(options: DoctorOptions) -> ExaminedFile:
         check_seal(path)
         report = read_report(path)
         chosen, found = _chosen(path, report)
+        found = (*_failed(report), *found)
         options = options.model_copy(update={"path": path / chosen.artifact.path})
         return _of_run(options, report, source or _source_of(path, report), found)
     beside = report_in(path.parent) if path.is_file() else None
@@ -62,7 +64,8 @@ def examined_file(options: DoctorOptions) -> ExaminedFile:
     # Without images, structure alone is read.
     if is_other or (source is None and options.baseline is None):
         return ExaminedFile(options, source, report=beside)
-    return _of_run(options, beside, source or _source_of(path.parent, beside), ())
+    failed = tuple(_failed(beside, path.name))
+    return _of_run(options, beside, source or _source_of(path.parent, beside), failed)
 
 
 def read_models(options: DoctorOptions, file: MeasuredFile, report: Report | None) -> ReadModels:
@@ -111,6 +114,12 @@ def _chosen(folder: Path, report: Report) -> tuple[Comparison, tuple[Finding, ..
         f"edgecv doctor {folder / names[0]}",
     )
     return chosen, (others,)
+
+
+def _failed(report: Report, path: str | None = None) -> Iterator[Finding]:
+    """Yield a finding for each limit that a run, or one file of it, has failed."""
+    for each in failed_limits(report, path):
+        yield Finding("failed-limit", "warning", each.label, each.found, each.remedy)
 
 
 def _of_run(

@@ -1,7 +1,7 @@
 """One page of several runs: verdicts, files and plots side by side."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from edgecv.core.report import Report
 from edgecv.core.text import counted, listed
@@ -11,7 +11,7 @@ from edgecv.reports.page.plot import plots
 from edgecv.reports.page.recipe import recipe_text
 from edgecv.reports.page.records import ComparedFiles, ComparedRun
 from edgecv.reports.page.render import render
-from edgecv.reports.run_table import run_tables
+from edgecv.reports.run_table import AGAINST_CONTROL, RunTable, run_tables
 from edgecv.reports.verdict import verdict_line
 
 
@@ -63,25 +63,40 @@ def _baseline(report: Report) -> str:
 
 def compared_files(reports: Sequence[Report]) -> list[ComparedFiles]:
     """Return the files of all runs, one table for each head and metric."""
-    groups: dict[tuple[str, tuple[str, ...]], list[tuple[Report, list[tuple[str, ...]]]]] = {}
+    groups: dict[tuple[str, tuple[str, ...]], list[tuple[Report, RunTable]]] = {}
     for report in reports:
         for table, own in zip(run_tables(report), per_head(report).values(), strict=True):
-            rows = [
-                cells
-                for cells, is_candidate in zip(table.rows, table.is_candidate, strict=True)
-                if is_candidate or not any(table.is_candidate)
-            ]
-            groups.setdefault((table.head, table.headings), []).append((own, rows))
-    return [
-        ComparedFiles(
-            title=head or "Files",
-            headings=("run", "verdict", *headings),
-            rows=tuple((own.name, own.outcome, *cells) for own, rows in members for cells in rows),
-            plots=tuple(plots([own for own, _ in members])),
-            runs=tuple(own.name for own, _ in members),
+            shared = tuple(each for each in table.headings if each != AGAINST_CONTROL)
+            groups.setdefault((table.head, shared), []).append((own, table))
+    found = []
+    for (head, _), members in groups.items():
+        headings = max((table.headings for _, table in members), key=len)
+        rows = [
+            (own.name, own.outcome, *cells)
+            for own, table in members
+            for cells in _candidates(table, headings)
+        ]
+        found.append(
+            ComparedFiles(
+                title=head or "Files",
+                headings=("run", "verdict", *headings),
+                rows=tuple(rows),
+                plots=tuple(plots([own for own, _ in members])),
+                runs=tuple(own.name for own, _ in members),
+            )
         )
-        for (head, headings), members in groups.items()
-    ]
+    return found
+
+
+def _candidates(table: RunTable, headings: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of the candidates, or of all rows where there is none.
+
+    A dash stands where a run has no such column: it has no control.
+    """
+    for cells, is_candidate in zip(table.rows, table.is_candidate, strict=True):
+        if is_candidate or not any(table.is_candidate):
+            own = dict(zip(table.headings, cells, strict=True))
+            yield tuple(own.get(heading, "-") for heading in headings)
 
 
 def _run(report: Report) -> ComparedRun:

@@ -30,7 +30,7 @@ from edgecv.targets.ssh.agent.start import (
     NO_NUMPY,
     NO_RUNTIME,
 )
-from edgecv.targets.ssh.failures import FAILURES, OF_SSH
+from edgecv.targets.ssh.failures import FAILURES, NETWORK, OF_SSH
 from edgecv.targets.ssh.login import Login
 from edgecv.targets.ssh.wheels import download
 
@@ -46,6 +46,10 @@ PACKAGES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
 
 class ConnectionLost(StepError):
     """A connection that ended without an answer: another one may bring it."""
+
+
+class Unreachable(ConnectionLost):
+    """A connection to a host that the network does not find, or that does not take it."""
 
 
 class ProgramDied(ConnectionLost):
@@ -189,17 +193,15 @@ class Connection(Closing):
         text, status = self._errors.decode("utf-8", "replace"), self._process.returncode
         lines = [line for line in text.splitlines() if line.strip()]
         last = f": {_text(lines[-1])}" if lines else ""
-        url = self._login.url
+        url, config = self._login.url, self._login.config
+        parts = {"url": url, "ssh": f"ssh -F {config}" if config else "ssh"}
         for cause, sign, found, remedy in FAILURES:
             if status == cause and sign in text:
-                config = self._login.config
-                parts = {
-                    "url": url,
-                    "ssh": f"ssh -F {config}" if config else "ssh",
-                    "python": self._login.python,
-                    **self._packages(status, last),
-                }
+                parts |= {"python": self._login.python, **self._packages(status, last)}
                 raise StepError(url, found.format(**parts) + last, remedy=remedy.format(**parts))
+        for sign, found, remedy in NETWORK:
+            if status == OF_SSH and sign in text:
+                raise Unreachable(url, found + last, remedy=remedy.format(**parts))
         ended = "was closed" if status is None else f"ended with status {status}"
         is_own_end = self._is_ready and status is not None and 0 < status < OF_SSH
         cls = ProgramDied if is_own_end else ConnectionLost

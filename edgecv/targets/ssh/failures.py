@@ -43,3 +43,17 @@ FAILURES = (
     (MISSING + NO_NUMPY + NO_RUNTIME, "", "its {python} lacks {lacked}", INSTALL),
 )
 """Status, text in the messages, what was found, what to do."""
+NETWORK = (
+    (
+        "Could not resolve hostname",
+        "has a name that no address is known for",
+        "check the spelling: `{ssh} {url}` must find it too",
+    ),
+    ("Connection refused", "refuses the connection", "check the port, and that sshd runs there"),
+    ("No route to host", "is not reached", "check that it is on, and in this network"),
+    ("Network is unreachable", "is not reached", "check that this machine has a network"),
+    ("Connection timed out", "does not answer", "check that it is on, and in this network"),
+    ("Operation timed out", "does not answer", "check that it is on, and in this network"),
+)
+"""Text in the messages of an ssh that reached no host, what was found, what to do. Before the host
+has ever answered, another try ends the same way."""

@@ -10,7 +10,7 @@ import numpy as np
 from edgecv.core.closing import Closing
 from edgecv.core.comparison import Blocks
 from edgecv.core.data import Images, Outputs
-from edgecv.core.errors import RuntimeFailure, StepError
+from edgecv.core.errors import InputError, RuntimeFailure, StepError
 from edgecv.core.plugins import DeployedFile, DeviceFacts
 from edgecv.core.preprocessing import affine_of
 from edgecv.core.text import counted
@@ -18,7 +18,13 @@ from edgecv.formats.tflite.state import keeps_state
 from edgecv.system.environment import machine_of
 from edgecv.system.isolation.protocol import Frame
 from edgecv.targets.answers import checked_times, output_bytes, outputs_of_bytes, pixel_values
-from edgecv.targets.ssh.connection import PACKAGES, Connection, ConnectionLost, ProgramDied
+from edgecv.targets.ssh.connection import (
+    PACKAGES,
+    Connection,
+    ConnectionLost,
+    ProgramDied,
+    Unreachable,
+)
 
 WAITS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Waits before each further connection; a part that no connection brings ends the deployment."""
@@ -53,7 +59,7 @@ class Host(Closing):
 
     def __enter__(self) -> Self:
         try:
-            self._retried(self._open, WAITS_AT_FIRST_S)
+            again(self._open, WAITS_AT_FIRST_S, self._lost)
         except BaseException:
             self.close()
             raise
@@ -97,23 +103,14 @@ class Host(Closing):
             connection = self._connection or self._open()
             return connection.ask(header, [image], **limits)
 
-        return self._retried(ask, WAITS_S)
+        return again(ask, WAITS_S, self._lost)
 
-    def _retried(self, action: Callable[[], T], waits_s: Sequence[float]) -> T:
-        """Do something again over a new connection where one is lost, after each of some waits."""
-        waits = iter(waits_s)
-        while True:
-            try:
-                return action()
-            except ConnectionLost as lost:
-                self.close()
-                self._losses += 1
-                wait_s = next(waits, None)
-                if wait_s is None:
-                    found = f"{lost.found}, {len(waits_s) + 1} times in a row"
-                    cls = RuntimeFailure if isinstance(lost, ProgramDied) else StepError
-                    raise cls(lost.where, found) from None
-            time.sleep(wait_s)
+    def _lost(self, lost: ConnectionLost) -> None:
+        """Close what a lost connection leaves. Raises InputError if the host never answered."""
+        self.close()
+        self._losses += 1
+        if self._machine is None:
+            refuse_unreachable(lost)
 
     def _open(self) -> Connection:
         connection = self._connection = self._connect()
@@ -157,3 +154,27 @@ class Host(Closing):
             machine=machine_of(found["processor"], found["cores"]),
         )
         return connection
+
+
+def again(
+    action: Callable[[], T], waits_s: Sequence[float], on_lost: Callable[[ConnectionLost], None]
+) -> T:
+    """Do something again over a new connection where one is lost, after each of some waits."""
+    waits = iter(waits_s)
+    while True:
+        try:
+            return action()
+        except ConnectionLost as lost:
+            on_lost(lost)
+            wait_s = next(waits, None)
+            if wait_s is None:
+                found = f"{lost.found}, {len(waits_s) + 1} times in a row"
+                cls = RuntimeFailure if isinstance(lost, ProgramDied) else StepError
+                raise cls(lost.where, found, remedy=lost.remedy) from None
+        time.sleep(wait_s)
+
+
+def refuse_unreachable(lost: ConnectionLost) -> None:
+    """Raise InputError where a host that has never answered is not there: the address is wrong."""
+    if isinstance(lost, Unreachable):
+        raise InputError(lost.where, lost.found, remedy=lost.remedy) from None

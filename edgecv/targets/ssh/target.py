@@ -12,7 +12,7 @@ from typing import ClassVar
 from pydantic import field_validator
 
 import edgecv
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, Target
 from edgecv.core.profile import Profile
 from edgecv.core.text import counted
@@ -20,7 +20,7 @@ from edgecv.formats.onnx.external_data import in_one_file
 from edgecv.system.isolation.protocol import LARGEST_ARRAYS_BYTES
 from edgecv.system.storage import write_bytes
 from edgecv.targets.ssh.connection import Connection
-from edgecv.targets.ssh.host import Host
+from edgecv.targets.ssh.host import WAITS_AT_FIRST_S, Host, again, refuse_unreachable
 from edgecv.targets.ssh.login import Login
 from edgecv.targets.ssh.wheels import wheels_in
 
@@ -107,11 +107,22 @@ class Ssh(Target):
             yield host
 
     def reach(self, formats: Sequence[str], context: DeployContext) -> None:
-        """Connect to the host, and end: it lets this user in, and runs files of these formats."""
+        """Connect to the host, and end: it lets this user in, and runs files of these formats.
+
+        Raises InputError where it does not: nothing has been started yet.
+        """
         self._check_host()
         for kind in dict.fromkeys(formats):
             context.emit("connecting", self.host)
-            Connection(self._login(kind), program(), context.log).close()
+            login = self._login(kind)
+
+            def connect(login: Login = login) -> Connection:
+                return Connection(login, program(), context.log)
+
+            try:
+                again(connect, WAITS_AT_FIRST_S, refuse_unreachable).close()
+            except StepError as error:
+                raise InputError(error.where, error.found, remedy=error.remedy) from None
 
     def _check_host(self) -> None:
         if not self.host:

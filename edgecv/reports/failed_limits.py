@@ -1,0 +1,110 @@
+"""Failed limits: by how much a file missed each, and what may reach it."""
+
+from dataclasses import dataclass
+
+from edgecv.core.report import Gate, Report
+from edgecv.evaluation.limit import Evidence
+from edgecv.evaluation.limits import evidence_of
+from edgecv.evaluation.task_of import task_of
+from edgecv.reports.gate_text import gate_sentence, number_text
+from edgecv.reports.verdict import OF_EVERY_RUN, retrains
+
+OF_TARGETS: dict[str, Evidence] = {
+    "int8_bytes": "size", "arena_bytes": "size", "macs": "size", "parameters": "size",
+    "speedup": "time", "latency_us": "time",
+}  # fmt: skip
+"""Gates of what channel pruning was asked for."""
+LEAST_IS_ASKED = ("speedup",)
+TRIED = "edgecv compress --auto with the same limits tries recipes until one holds them"
+OF_GZIP = "--prune and --cluster make files that gzip packs better"
+OF_FLOATS = "--quantize int8 takes about a quarter of the bytes, and most runtimes less time"
+OF_ROUNDING = (
+    "--quantize mixed leaves the layers in float32 that lose most, --qat trains with the rounding"
+)
+MEASURED_BEFORE = (
+    "a trial met it before the training, and the finished file does not: ask for a little more"
+)
+
+
+@dataclass(frozen=True)
+class FailedLimit:
+    """One failed limit."""
+
+    label: str
+    """The file, or the head of it."""
+    found: str
+    """What was observed, the limit, and by how much it was missed."""
+    remedy: str
+    """What may reach it; empty where it is not known."""
+
+
+def failed_limits(report: Report, path: str | None = None) -> list[FailedLimit]:
+    """Return the failed gates of a run, or of one of its files alone."""
+    task = task_of(report)
+    found = []
+    for gate in report.gates:
+        if gate.outcome == "failed" and path in (None, gate.artifact):
+            text = gate_sentence(gate, task).removeprefix(f"{gate.label}: ") + _missed_by(gate)
+            found.append(FailedLimit(gate.label, text, remedy_of(gate, report)))
+    return found
+
+
+def needs_doctor(gate: Gate, report: Report) -> bool:
+    """Return True for what a look into a file explains: wrong answers, or slower than floats."""
+    kind = kind_of(gate)
+    is_slower = kind == "time" and _speedup(gate, report) < 1
+    return kind == "answers" or is_slower
+
+
+def kind_of(gate: Gate) -> Evidence:
+    """Return what a gate judges: answers, size or time."""
+    return OF_TARGETS.get(gate.name) or evidence_of(gate.name)
+
+
+def remedy_of(gate: Gate, report: Report) -> str:
+    """Return what may reach a limit; empty where it is not known."""
+    if gate.name in OF_TARGETS:
+        return MEASURED_BEFORE
+    names = [each["technique"] for each in report.recipe.get("technique", ())]
+    precisions = {each.artifact.path: each.artifact.precision for each in report.comparisons}
+    precision = precisions.get(gate.artifact)
+    if precision is None or gate.name in OF_EVERY_RUN:
+        return ""
+    if kind_of(gate) == "answers":
+        if any(map(retrains, names)):
+            return f"ask for less of {', '.join(names)}, or train longer (--schedule default)"
+        return "" if precision == "float32" else OF_ROUNDING
+    found = [
+        OF_FLOATS if precision == "float32" else "",
+        OF_GZIP if gate.name == "max_gzip_bytes" else _narrower(gate),
+        TRIED,
+    ]
+    return "; ".join(filter(None, found))
+
+
+def _narrower(gate: Gate) -> str:
+    """Return the target of channel pruning that is a limit; empty where there is none."""
+    if gate.name == "max_bytes":
+        return f"--shrink {gate.limit:.0f}B removes channels until the int8 file fits"
+    if gate.name == "min_speedup" and gate.limit <= 1:
+        return ""
+    target = f"{gate.limit:g}{'x' if _is_least(gate) else 'us'}"
+    return f"--shrink {target} removes channels until a file is as fast"
+
+
+def _is_least(gate: Gate) -> bool:
+    return gate.name.startswith("min_") or gate.name in LEAST_IS_ASKED
+
+
+def _missed_by(gate: Gate) -> str:
+    """Return by how much a limit was missed."""
+    if gate.observed is None or not gate.limit:
+        return ""
+    missed = abs(gate.observed - gate.limit)
+    word = "too little" if _is_least(gate) else "too much"
+    return f": {number_text(missed)} ({missed / abs(gate.limit):.0%} of the limit) {word}"
+
+
+def _speedup(gate: Gate, report: Report) -> float:
+    found = (each.speedup for each in report.comparisons if each.artifact.path == gate.artifact)
+    return next((each for each in found if each is not None), 1.0)
