@@ -10,8 +10,8 @@ from edgecv.core.registry import RUNTIMES
 from edgecv.core.report import Report
 from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.task_of import per_head, task_of
-from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.formats.tflite.runtime import LiteRT
+from edgecv.reports.ratio_text import kernels_of
 
 OF_FILES = ("bytes", "gzip -9", "median us", "p95 us", "speed-up")
 """Columns on size and speed: they stand with the first head."""
@@ -35,7 +35,8 @@ def run_tables(report: Report) -> Iterator[RunTable]:
     for place, (name, each) in enumerate(per_head(report).items()):
         task = task_of(each)
         found = [*_originals(each, task)]
-        kernels = _kernels(each)
+        kernels = kernels_of(each)
+        kernels = f", {kernels} kernels" if kernels else ""
         cells = found + [_cells(comparison, task, kernels) for comparison in each.comparisons]
         shown = [key for key in _headings(report, task) if not (place and key in OF_FILES)]
         yield RunTable(
@@ -44,13 +45,6 @@ def run_tables(report: Report) -> Iterator[RunTable]:
             tuple(tuple(row.get(key, "") for key in shown) for row in cells),
             (*(False for _ in found), *(not comparison.is_twin for comparison in each.comparisons)),
         )
-
-
-def _kernels(report: Report) -> str:
-    found = report.recipe.get("kernels", USUAL_KERNELS)
-    if report.deployment is not None and report.deployment.kernels:
-        found = report.deployment.kernels
-    return "" if found == USUAL_KERNELS else f", {found} kernels"
 
 
 def _headings(report: Report, task: Task) -> tuple[str, ...]:

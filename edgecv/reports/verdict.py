@@ -13,6 +13,7 @@ from edgecv.evaluation.group_text import group_sentence
 from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.gate_text import allowed_text, gate_sentence
+from edgecv.reports.ratio_text import size_text, speed_beside_twin
 
 OF_EVERY_RUN = (
     OUTPUTS,
@@ -44,7 +45,7 @@ def verdict_sentences(report: Report) -> list[str]:
     if failed or open_ones:
         return [failed or open_ones, *reasons(report)]
     candidates = [each for each in report.comparisons if not each.is_twin]
-    summary = "; ".join(_candidate(each, task) for each in candidates or report.comparisons)
+    summary = "; ".join(_candidate(each, task, report) for each in candidates or report.comparisons)
     more = (unproven(report), *_lost_classes(report), *reasons(report), _no_faster(report))
     return [summary, *_limits(report), *filter(None, more)]
 
@@ -129,7 +130,7 @@ def _made_by(name: str) -> frozenset[str]:
     return frozenset() if found is None else found.makes
 
 
-def _candidate(comparison: Comparison, whole: Task) -> str:
+def _candidate(comparison: Comparison, whole: Task, report: Report) -> str:
     head, *_ = whole.heads()
     task = whole.head_called(comparison.head).task
     parts = [f"{comparison.metric} {task.headline.text(comparison.value, 1)}"]
@@ -146,7 +147,7 @@ def _candidate(comparison: Comparison, whole: Task) -> str:
         if comparison.size_ratio is not None:
             parts.append(size_text(comparison.size_ratio))
         if comparison.speedup is not None:
-            parts.append(speed_text(comparison.speedup))
+            parts.append(speed_beside_twin(comparison, comparison.speedup, report))
     return f"{comparison.label} {', '.join(parts)}"
 
 
@@ -157,30 +158,6 @@ def percent(value: float | None, digits: int = 2) -> str:
     ('74.70%', 'unknown')
     """
     return "unknown" if value is None else f"{value:.{digits}%}"
-
-
-def speed_text(speedup: float) -> str:
-    """Return a speed-up as a factor above 1.
-
-    >>> speed_text(0.25), speed_text(0.99)
-    ('4.0 times slower', 'as fast')
-    """
-    return _ratio_text(speedup, "times faster", "times slower", "as fast")
-
-
-def size_text(ratio: float) -> str:
-    """Return a ratio of sizes as a factor above 1.
-
-    >>> size_text(3.7), size_text(0.1)
-    ('3.7 times smaller', '10.0 times larger')
-    """
-    return _ratio_text(ratio, "times smaller", "times larger", "as large")
-
-
-def _ratio_text(ratio: float, better: str, worse: str, equal: str) -> str:
-    if f"{ratio:.1f}" == "1.0":
-        return equal
-    return f"{ratio:.1f} {better}" if ratio > 1 else f"{1 / ratio:.1f} {worse}"
 
 
 def _limits(report: Report) -> list[str]:

@@ -8,6 +8,7 @@ from small_report import COMPARISON, REPORT, STATISTICS
 from edgecv.core.paired_results import GroupDifference, PairedAccuracy
 from edgecv.core.report import Deployment, Gate, Report
 from edgecv.reports.page.build import to_page
+from edgecv.reports.ratio_text import speed_beside_twin
 from edgecv.reports.run_table import run_tables
 from edgecv.reports.verdict import verdict_line
 
@@ -78,3 +79,20 @@ def test_other_kernels_stand_beside_the_runtime() -> None:
         )
     ]
     assert rows == ["litert", "litert, reference kernels", "litert, builtin kernels"]
+
+
+def test_a_speed_up_says_what_is_compared_where_it_is_not_the_usual() -> None:
+    builtin = replace(REPORT, recipe={**REPORT.recipe, "kernels": "builtin"})
+    onnx = replace(COMPARISON, runtime="onnxruntime")
+    deployed = replace(REPORT, deployment=Deployment("c", "x", "C99", 10, 10, 10, 0.0, "builtin"))
+    twin = "than its float32 twin"
+    assert speed_beside_twin(COMPARISON, 2.5, REPORT) == "2.5 times faster"
+    assert speed_beside_twin(COMPARISON, 2.5, builtin) == (
+        f"2.5 times faster {twin}, both by LiteRT's builtin kernels"
+    )
+    assert speed_beside_twin(onnx, 0.5, builtin) == "2.0 times slower"
+    assert speed_beside_twin(COMPARISON, 0.9, deployed) == (
+        f"1.1 times slower {twin}, both by LiteRT's builtin kernels on this machine:"
+        " a device has other times"
+    )
+    assert speed_beside_twin(onnx, 1.0, deployed).startswith("as fast as its float32 twin on this")

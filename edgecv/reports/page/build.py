@@ -34,7 +34,8 @@ from edgecv.reports.page.recipe import recipe_text
 from edgecv.reports.page.render import render
 from edgecv.reports.page.snippet import snippets
 from edgecv.reports.paired_comparison import judged
-from edgecv.reports.verdict import reasons, size_text, speed_text, unproven, verdict_sentences
+from edgecv.reports.ratio_text import size_text, speed_beside_twin
+from edgecv.reports.verdict import reasons, unproven, verdict_sentences
 
 MEANINGS: dict[Outcome, str] = {
     "passed": "every limit holds, the files may be shipped",
@@ -135,7 +136,8 @@ def _card(comparison: Comparison, report: Report) -> Card:
     ratio = "" if comparison.size_ratio is None else size_text(comparison.size_ratio)
     figures.append(("size", f"{comparison.artifact.bytes:,} bytes", ratio))
     if latency is not None:
-        factor = "" if comparison.speedup is None else speed_text(comparison.speedup)
+        speedup = comparison.speedup
+        factor = "" if speedup is None else speed_beside_twin(comparison, speedup, report)
         figures.append(("time, one image", f"{latency.median_us:,.1f} us", factor))
     return Card(comparison.label, _outcome_of(comparison, report.gates), tuple(figures))
 

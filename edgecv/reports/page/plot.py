@@ -8,7 +8,7 @@ from edgecv.core.comparison import Comparison
 from edgecv.core.report import Report
 from edgecv.evaluation.task_of import task_of
 from edgecv.reports.page.records import Mark, Plot, PlotAxis, TimePlot
-from edgecv.reports.verdict import size_text, speed_text
+from edgecv.reports.ratio_text import size_text, speed_text
 
 WIDTH, HEIGHT = 460, 320
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 46
