@@ -16,6 +16,9 @@ class Architecture(Plugin):
     """Features that it gives to the head of a task: a "row" an image, float32 (N, F), or a "map",
     float32 (N, H, W, F)."""
 
+    def check_shape(self, shape: Shape) -> None:
+        """Raise InputError if images of this shape are too small: before any data is read."""
+
     @abstractmethod
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build an untrained tf-keras model.

@@ -26,9 +26,13 @@ class CifarCnn(Architecture):
     depth: int = Field(default=1, ge=1, le=16)
     """3x3 convolutions before each pooling, and after the last; the further ones are padded."""
 
+    def check_shape(self, shape: Shape) -> None:
+        """Raise InputError if images of this shape are too small."""
+        blocks.check_size(self.name, shape, SMALLEST_SIDE)
+
     def build(self, input_shape: Shape, head: Head) -> KerasModel:
         """Build the untrained network: float32 (N, H, W, C), 0..255."""
-        blocks.check_size(self.name, input_shape, SMALLEST_SIDE)
+        self.check_shape(input_shape)
         layers, ending = keras.layers, head()
         body = [
             layers.InputLayer(input_shape, name="image"),

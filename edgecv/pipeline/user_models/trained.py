@@ -24,12 +24,14 @@ class TrainedModel(UserModel):
 
     @classmethod
     def check(cls, recipe: Recipe) -> None:
-        """Raise InputError if the head of the task does not fit the architecture.
+        """Raise InputError if the head of the task or the size of images does not fit the network.
 
         Techniques check the architecture themselves.
         """
         if recipe.baseline.train is not None:
             own_function(recipe.baseline.train)
+        if recipe.baseline.has_architecture:
+            recipe.architecture.check_shape(recipe.baseline.input_shape)
         backbone = recipe.baseline.backbone
         if backbone is not None:
             check_backbone(recipe, backbone)

@@ -1,7 +1,7 @@
 """An Android device that adb reaches: the file runs there by LiteRT's benchmark_model."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -37,6 +37,19 @@ class Adb(Target):
         if file.facts.batch > 1:
             found = f"takes {file.facts.batch} images at once"
             raise InputError(str(file.path), found, accepted="one image")
+        self._check_programs()
+
+    def reach(self, formats: Sequence[str], context: DeployContext) -> None:
+        """Raise InputError where adb, benchmark_model or the device is not there."""
+        self._check_programs()
+        client = AdbClient(adb_path(), self.serial)
+        context.emit("connecting", client.where)
+        try:
+            client.shell("true")
+        except StepError as error:
+            raise InputError(error.where, error.found, remedy=error.remedy) from None
+
+    def _check_programs(self) -> None:
         if not Path(self.benchmark_model).is_file():
             found = (
                 f"there is no file {self.benchmark_model}" if self.benchmark_model else "is needed"

@@ -7,7 +7,7 @@ import select
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -48,6 +48,13 @@ class Qemu(CProject):
     def check(self, file: DeployedFile, profile: Profile | None) -> None:
         """Refuse what the C target refuses, and a machine without compiler or emulator."""
         super().check(file, profile)
+        self._check_installed()
+
+    def reach(self, formats: Sequence[str], context: DeployContext) -> None:
+        """Raise InputError where compiler or emulator is not installed."""
+        self._check_installed()
+
+    def _check_installed(self) -> None:
         missing = [program for program in PROGRAMS if shutil.which(program) is None]
         if missing:
             raise InputError(

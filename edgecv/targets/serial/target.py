@@ -1,7 +1,7 @@
 """A board on a serial port that runs the firmware, or any that speaks MLPerf Tiny's protocol."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -35,6 +35,19 @@ class SerialBoard(CProject):
     def check(self, file: DeployedFile, profile: Profile | None) -> None:
         """Refuse what the C target refuses, and a machine without pyserial."""
         super().check(file, profile)
+        self._check_port()
+
+    def reach(self, formats: Sequence[str], context: DeployContext) -> None:
+        """Raise InputError for a port that is not there, and a machine without pyserial.
+
+        It is not opened: that restarts many boards.
+        """
+        self._check_port()
+        if self.port.startswith("/") and not os.path.exists(self.port):
+            found = "there is no such port"
+            raise InputError(f"--to serial:{self.port}", found, remedy="is the board connected?")
+
+    def _check_port(self) -> None:
         if not self.port:
             raise InputError("--to serial", "names no port", accepted="serial:/dev/ttyACM0")
         _pyserial()

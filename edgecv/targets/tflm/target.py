@@ -1,7 +1,7 @@
 """TFLite Micro: a C array, exactly the model's operators, and the arena as measured."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -38,16 +38,14 @@ class Tflm(Target):
     weights: Literal["plain", "lut"] = "plain"
     """The weights as they are, or those of few values in look-up tables, unpacked while it runs."""
 
+    def reach(self, formats: Sequence[str], context: DeployContext) -> None:
+        """Raise InputError where the interpreter is not installed."""
+        _check_installed()
+
     def check(self, file: DeployedFile, profile: Profile | None) -> None:
         """Refuse what the interpreter does not take, and an arena too large for the board."""
         super().check(file, profile)
-        if not is_installed():
-            raise InputError(
-                "--to tflm",
-                "needs the package tflite-micro, which is not installed",
-                accepted="Linux on x86_64",
-                remedy='pip install "edgecv[micro]"',
-            )
+        _check_installed()
         answer = self._first(file)
         if profile is not None:
             check_flash(str(file.path), len(answer.content), profile)
@@ -152,3 +150,13 @@ def _array(content: bytes) -> str:
     lines = "\n".join("  " + ",".join(map(str, row)) + "," for row in rows)
     declared = f"alignas({ALIGNMENT}) const unsigned char kEdgecvModel[kEdgecvModelBytes]"
     return f'#include "edgecv_model.h"\n\n{declared} = {{\n{lines}\n}};\n'
+
+
+def _check_installed() -> None:
+    if not is_installed():
+        raise InputError(
+            "--to tflm",
+            "needs the package tflite-micro, which is not installed",
+            accepted="Linux on x86_64",
+            remedy='pip install "edgecv[micro]"',
+        )

@@ -1,6 +1,6 @@
 """A page that runs the file in a browser: a folder that serves itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -53,6 +53,11 @@ class Web(Target):
             found = "keeps its state from one image to the next, which no page can reset"
             raise InputError(where, found, remedy="--to bundle, or --to ssh")
         installed_runtime(kind, self.node_modules)
+
+    def reach(self, formats: Sequence[str], context: DeployContext) -> None:
+        """Raise InputError where the runtime of a format is not installed."""
+        for kind in formats:
+            installed_runtime(kind, self.node_modules)
 
     def build(self, file: DeployedFile, folder: Path) -> None:
         """Write page, server, runtime, file and golden images."""
