@@ -71,7 +71,9 @@ def tensor_text(tensor: TensorFacts) -> str:
     shape = "x".join(str(side) if side > 0 else "N" for side in tensor.shape)
     text = f"{tensor.type} {shape} `{tensor.name}`"
     if tensor.scale is not None:
-        text += f", value = {tensor.scale:.9g} x (stored - {tensor.zero_point or 0})"
+        zero = tensor.zero_point or 0
+        stored = f"(stored {'-' if zero > 0 else '+'} {abs(zero)})" if zero else "stored"
+        text += f", value = {tensor.scale:.9g} x {stored}"
     return text
 
 

@@ -54,7 +54,8 @@ def allowed_text(gate: Gate) -> str:
         if limit.allowed and gate.name in (key, *limit.other_gates):
             bound = "" if gate.name == key else " (95% interval)"
             value = gate.limit * 100 if limit.quantity is FRACTION else gate.limit
-            return f"{limit.allowed.format(value)}{bound}"
+            text = limit.allowed.format(value)
+            return f"{text.replace('points', 'point') if value == 1 else text}{bound}"
     return ""
 
 

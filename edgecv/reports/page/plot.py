@@ -18,6 +18,8 @@ LINE = 15
 LETTER = 7.2
 """Approximate width of a letter of a label."""
 LONGEST_LABEL = 22
+FARTHEST = 4
+"""Times the slowest third quartile that lines of times are drawn to: longer ones are cut."""
 
 
 def plots(reports: Sequence[Report]) -> list[Plot]:
@@ -219,4 +221,7 @@ def time_plot(report: Report) -> TimePlot | None:
     if not rows:
         return None
     highest = max(times[-1] for _, times in rows)
-    return TimePlot(axis_of("microseconds", [0.0, highest], 150, WIDTH - RIGHT), tuple(rows))
+    # A machine that was busy for a moment would leave nothing to see of the others.
+    longest = min(highest, FARTHEST * max(times[3] for _, times in rows))
+    axis = axis_of("microseconds", [0.0, longest], 150, WIDTH - RIGHT)
+    return TimePlot(axis, tuple(rows), longest)

@@ -63,6 +63,8 @@ class TimePlot:
 
     x: PlotAxis
     rows: tuple[tuple[str, tuple[float, ...]], ...]
+    longest: float
+    """The time that lines are drawn to; longer ones are cut, and say so."""
 
 
 @dataclass(frozen=True)
