@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from edgecv.api.parameter_names import in_parameters
 from edgecv.core.events import Event, OnEvent, ignore_event
+
+if TYPE_CHECKING:
+    from edgecv.api.notebook import NotebookProgress
+    from edgecv.cli.progress import EventProgress
 
 
 @contextmanager
@@ -17,14 +21,7 @@ def shown(progress: bool | None, on_event: OnEvent | None) -> Iterator[OnEvent]:
     if progress is False or (progress is None and not in_notebook()):
         yield on_event or ignore_event
         return
-    from rich.console import Console
-
-    from edgecv.cli.progress import EventProgress
-
-    console = Console() if in_notebook() else Console(stderr=True)
-    # A notebook draws a bar with ipywidgets only; without it, lines are shown.
-    has_bar = find_spec("ipywidgets") is not None if console.is_jupyter else console.is_terminal
-    with EventProgress(console, has_bar=has_bar, wording=in_parameters) as view:
+    with _view() as view:
 
         def both(event: Event) -> None:
             view.on_event(event)
@@ -32,6 +29,20 @@ def shown(progress: bool | None, on_event: OnEvent | None) -> Iterator[OnEvent]:
                 on_event(event)
 
         yield both
+
+
+def _view() -> "EventProgress | NotebookProgress":
+    """Return what shows events here: below the cell of a notebook, or on standard error."""
+    if in_notebook():
+        from edgecv.api.notebook import NotebookProgress, cell_output
+
+        return NotebookProgress(cell_output(), in_parameters)
+    from rich.console import Console
+
+    from edgecv.cli.progress import EventProgress
+
+    console = Console(stderr=True)
+    return EventProgress(console, has_bar=console.is_terminal, wording=in_parameters)
 
 
 def in_notebook() -> bool:

@@ -52,7 +52,8 @@ class EventProgress(Closing):
         if event.row and self._has_bar:
             self._progress.show(event.row)
         elif event.stage == "epoch":
-            self._epoch(event)
+            if line := epoch_line(event):
+                self._console.print(line, highlight=False)
         elif event.row and not event.message:
             return
         elif event.total is None:
@@ -60,18 +61,6 @@ class EventProgress(Closing):
             self._console.print(message, highlight=False, markup=False)
         else:
             self._advance(event)
-
-    def _epoch(self, event: Event) -> None:
-        step, total = event.step or 0, event.total or 1
-        if step % math.ceil(total / EPOCH_LINES) and step != total:
-            return
-        values, name = event.values, score_name(event.values)
-        self._console.print(
-            f"epoch {step}/{total}: loss {values['loss']:.4f}, "
-            f"{name} {score_text(values[name])}, validation "
-            f"{score_text(values[f'validation_{name}'])}, {values['seconds']:.1f} s",
-            highlight=False,
-        )
 
     def _advance(self, event: Event) -> None:
         if self._task is None or self._description != event.message:
@@ -89,6 +78,18 @@ class EventProgress(Closing):
             self._progress.remove_task(self._task)
             self._progress.refresh()
             self._task = None
+
+
+def epoch_line(event: Event) -> str:
+    """Return an epoch as a line; empty for most of many epochs."""
+    step, total = event.step or 0, event.total or 1
+    if step % math.ceil(total / EPOCH_LINES) and step != total:
+        return ""
+    values, name = event.values, score_name(event.values)
+    return (
+        f"epoch {step}/{total}: loss {values['loss']:.4f}, {name} {score_text(values[name])},"
+        f" validation {score_text(values[f'validation_{name}'])}, {values['seconds']:.1f} s"
+    )
 
 
 def score_text(value: float) -> str:

@@ -1,12 +1,14 @@
 """Progress of a call: quiet in scripts, lines or a bar where asked for or in a notebook."""
 
 import io
+import re
 import time
 
 import pytest
 from rich.console import Console
 
 from edgecv.api import progress as progress_of_calls
+from edgecv.api.notebook import NotebookProgress
 from edgecv.api.progress import in_notebook, shown
 from edgecv.cli.progress import EventProgress
 from edgecv.core.events import Event
@@ -84,26 +86,51 @@ def test_a_terminal_gets_a_table_of_trials_and_other_places_a_line_for_each() ->
     assert lines.getvalue().splitlines() == ["trial 0: passed", "trial 1: passed"]
 
 
-@pytest.mark.parametrize("has_widgets", [False, True])
-def test_a_notebook_shows_by_itself(monkeypatch: pytest.MonkeyPatch, has_widgets: bool) -> None:
-    stream = io.StringIO()
-    bars: list[bool] = []
+class Cell:
+    """The output of a cell: what was shown last, and how often."""
 
-    class Notebook(Console):
-        def __init__(self, **options: object) -> None:
-            super().__init__(file=stream, width=80)
-            self.is_jupyter = True
+    def __init__(self) -> None:
+        self.page = self.text = ""
+        self.shown = 0
 
-    class View(EventProgress):
-        def __init__(self, console: Console, *, has_bar: bool, wording: object) -> None:
-            bars.append(has_bar)
-            super().__init__(Console(file=stream), has_bar=False, wording=wording)  # type: ignore[arg-type]
+    def show(self, page: str, text: str) -> None:
+        self.page, self.text, self.shown = page, text, self.shown + 1
 
+
+def test_a_notebook_shows_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, seen = Cell(), list[Event]()
     monkeypatch.setattr(progress_of_calls, "in_notebook", lambda: True)
-    monkeypatch.setattr(progress_of_calls, "find_spec", lambda name: has_widgets or None)
-    monkeypatch.setattr("rich.console.Console", Notebook)
-    monkeypatch.setattr("edgecv.cli.progress.EventProgress", View)
-    with shown(None, None) as on_event:
-        on_event(EVENTS[0])
-    assert "reading [the] data" in stream.getvalue()
-    assert bars == [has_widgets]
+    monkeypatch.setattr("edgecv.api.notebook.cell_output", lambda: cell.show)
+    with shown(None, seen.append) as on_event:
+        for event in EVENTS[:2]:
+            on_event(event)
+        assert "reading images: 1 of 2" in cell.text
+        on_event(EVENTS[3])
+    assert cell.text.splitlines() == ["reading [the] data", "leave max_drop= out"]
+    assert "<progress" not in cell.page
+    assert seen == [*EVENTS[:2], EVENTS[3]]
+
+
+def test_a_bar_of_a_notebook_says_what_is_left_and_is_not_drawn_too_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cell, now = Cell(), [100.0]
+    monkeypatch.setattr("edgecv.api.notebook.time.monotonic", lambda: now[0])
+    with NotebookProgress(cell.show) as view:
+        for step in range(1, 41):
+            view.on_event(Event("export", "timing <candidates>", step, 80))
+            now[0] += 0.1
+        assert cell.shown <= 20
+        assert "timing &lt;candidates&gt;: " in cell.page
+        assert '<progress value="' in cell.page
+        assert re.fullmatch(r"timing <candidates>: \d+ of 80, about 5 seconds left", cell.text)
+
+
+def test_epochs_in_a_notebook_are_lines_and_a_bar() -> None:
+    cell = Cell()
+    values = {"epoch": 1, "loss": 1.0, "accuracy": 0.5, "validation_accuracy": 0.4, "seconds": 2.0}
+    with NotebookProgress(cell.show) as view:
+        view.on_event(Event("epoch", "", 1, 2, values))
+        lines = cell.text.splitlines()
+    assert lines[0] == "epoch 1/2: loss 1.0000, accuracy 50.00%, validation 40.00%, 2.0 s"
+    assert lines[1] == "epoch: 1 of 2"
