@@ -1,7 +1,7 @@
 """The diagnosis of one file: structure, execution, layers and kernels, each in a child process."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,12 @@ from edgecv.analysis.doctor.compared_layers import (
     nothing_in_common,
     other_weights,
 )
-from edgecv.analysis.doctor.execution import delegate_findings, processor_finding, profile_findings
+from edgecv.analysis.doctor.execution import (
+    delegate_findings,
+    operator_times,
+    processor_finding,
+    profile_findings,
+)
 from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_findings
 from edgecv.analysis.doctor.layer_errors import layer_errors, layer_findings
 from edgecv.analysis.doctor.output_errors import Answers, output_findings
@@ -27,7 +32,7 @@ from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.preprocessing import PreprocessingSearch, ReadModels
 from edgecv.analysis.reference_check.twin import Twin, export_twin
 from edgecv.analysis.validate_request import read_as
-from edgecv.core.artifact import SessionFacts
+from edgecv.core.artifact import ExecutedOperator, SessionFacts
 from edgecv.core.data import Dataset, Images
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.input_spec import InputSpec
@@ -88,7 +93,8 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         loaded = None if examined.source is None else load_data(examined.source, shape, context)
         task = _task(options, facts, run, loaded)
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
-        findings += _execution_findings(file, options.kernels, worker, contents, pixels, context)
+        operators = worker.executed(file.path, pixels, file.input_spec)
+        findings += _execution_findings(file, operators, options, worker, contents, pixels, context)
         models: ReadModels | None = None
         if loaded is not None:
             data = task.of_task(loaded)
@@ -118,7 +124,9 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         is_named = isinstance(options.data, str)
         findings += parity_findings(parity, str(options.data) if is_named else "DATA")
     findings.append(processor_finding(contents))
-    return options, Diagnosis(str(options.path), worst_first(findings), layers, parity)
+    times = operator_times(operators)
+    ordered = worst_first(findings)
+    return options, Diagnosis(str(options.path), ordered, layers, parity, operators=times)
 
 
 def _task(
@@ -160,13 +168,14 @@ def not_run(contents: Contents, *, has_data: bool) -> str:
 
 def _execution_findings(
     file: MeasuredFile,
-    kernels: str,
+    operators: Sequence[ExecutedOperator],
+    options: DoctorOptions,
     worker: ModelClient,
     contents: Contents,
     pixels: Images,
     context: AnalysisContext,
 ) -> Iterator[Finding]:
-    operators = worker.executed(file.path, pixels, file.input_spec)
+    kernels = options.kernels
     if not runtime_of_file(file.path).has_delegate:
         yield from profile_findings(operators, contents)
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from edgecv.analysis.doctor.records import Finding
+from edgecv.analysis.doctor.records import Finding, OperatorTime
 from edgecv.analysis.doctor.structure import layer_of
 from edgecv.core.artifact import ExecutedOperator
 from edgecv.core.text import counted
@@ -58,6 +58,7 @@ def delegate_findings(
         "note",
         "all operators",
         "LiteRT gives Python no profile by operator: which of them is slow was not measured",
+        "on a device: LiteRT's benchmark_model with --enable_op_profiling=true",
     )
 
 
@@ -91,6 +92,16 @@ def profile_findings(
             timed[0].name,
             f"of {total:,.0f} us in operators, by ONNX Runtime's profiler: {', '.join(shares)}",
         )
+
+
+def operator_times(operators: Sequence[ExecutedOperator]) -> tuple[OperatorTime, ...]:
+    """Return the operators that were timed, the slowest first."""
+    timed = [
+        OperatorTime(each.name, each.type, each.microseconds)
+        for each in operators
+        if each.microseconds is not None
+    ]
+    return tuple(sorted(timed, key=lambda each: -each.microseconds))
 
 
 def processor_finding(contents: Contents) -> Finding:

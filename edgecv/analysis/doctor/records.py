@@ -43,6 +43,15 @@ class LayerError:
 
 
 @dataclass(frozen=True)
+class OperatorTime:
+    """The median time of one operator in one run, by the profiler of its runtime."""
+
+    name: str
+    type: str
+    microseconds: float
+
+
+@dataclass(frozen=True)
 class KernelCell:
     """One file under some kernels."""
 
@@ -107,6 +116,8 @@ class Diagnosis(Displayed):
     schema_version: int = field(default=1)
     fix: Fix | None = None
     """The result of the remedy, if it was run."""
+    operators: tuple[OperatorTime, ...] = ()
+    """The slowest first; empty where the runtime has no profiler for Python: LiteRT."""
 
 
 def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -1,17 +1,18 @@
 """The text and the JSON of a diagnosis."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from edgecv.analysis.doctor.records import Diagnosis, Fix, KernelParity
+from edgecv.analysis.doctor.records import Diagnosis, Fix, KernelParity, OperatorTime
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
 from edgecv.core.text import counted
 from edgecv.reports.page.build import DiagnosedFile
 from edgecv.reports.verdict import percent
 
-WORST_LAYERS = 8
+WORST_LAYERS = SLOWEST_OPERATORS = 8
 LARGEST_BYTES = 20_000_000
 
 
@@ -48,6 +49,7 @@ def diagnosed_file(diagnosis: Diagnosis) -> DiagnosedFile:
             (each.layer or each.name, each.inputs_db, each.sqnr_db, each.gain)
             for each in diagnosis.layers
         ),
+        operators=tuple((each.name, each.type, each.microseconds) for each in diagnosis.operators),
     )
 
 
@@ -67,6 +69,8 @@ def to_text(diagnosis: Diagnosis) -> str:
             f"    {each.inputs_db:5.1f} -> {each.sqnr_db:5.1f}  {each.layer or each.name}"
             for each in worst[:WORST_LAYERS]
         ]
+    if diagnosis.operators:
+        lines += _times(diagnosis.operators)
     if diagnosis.parity is not None:
         lines += _matrix(diagnosis.parity)
     if diagnosis.fix is not None:
@@ -103,6 +107,19 @@ def fix_text(fix: Fix) -> str:
         f"  agreement with the baseline {fix.agreement_before:.2%} -> {fix.agreement_after:.2%}, "
         f"accuracy {percent(fix.accuracy_before)} -> {percent(fix.accuracy_after)}, {speed}"
     )
+
+
+def _times(operators: Sequence[OperatorTime]) -> list[str]:
+    """Return a line for each of the slowest operators, and one for all others."""
+    total = sum(each.microseconds for each in operators)
+    lines = [f"  time by operator, of {total:,.0f} us in all, by the profiler of its runtime:"]
+    shown, others = operators[:SLOWEST_OPERATORS], operators[SLOWEST_OPERATORS:]
+    rows = [(each.microseconds, f"{each.name} ({each.type})") for each in shown]
+    if others:
+        left = sum(each.microseconds for each in others)
+        rows.append((left, f"{counted(len(others), 'other operator')}"))
+    share = 1 / max(total, 1e-9)
+    return lines + [f"    {us:8,.0f} us  {us * share:4.0%}  {name}" for us, name in rows]
 
 
 def _matrix(parity: KernelParity) -> list[str]:

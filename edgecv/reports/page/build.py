@@ -37,6 +37,8 @@ from edgecv.reports.paired_comparison import judged
 from edgecv.reports.ratio_text import size_text, speed_beside_twin
 from edgecv.reports.verdict import reasons, unproven, verdict_sentences
 
+MOST_BARS = 8
+"""Operators that have a bar; all stand in the table."""
 MEANINGS: dict[Outcome, str] = {
     "passed": "every limit holds, the files may be shipped",
     "failed": "a limit does not hold, not to be shipped as it is",
@@ -63,6 +65,8 @@ class DiagnosedFile:
     findings: tuple[str, ...]
     layers: tuple[tuple[str, float, float, float], ...]
     """Name, signal over error of its inputs and of its output in dB, gain."""
+    operators: tuple[tuple[str, str, float], ...] = ()
+    """Name, kind and microseconds of each operator, the slowest first."""
 
 
 def to_page(
@@ -175,7 +179,11 @@ def _diagnosis(found: DiagnosedFile) -> Mapping[str, Any]:
         (name, f"{before:.1f}", f"{after:.1f}", f"{before - after:.1f}", f"{gain:.3f}")
         for name, before, after, gain in found.layers
     ]
-    return {"path": found.path, "findings": found.findings, "rows": rows}
+    whole = sum(us for _, _, us in found.operators) or 1.0
+    times = [(name, kind, f"{us:,.1f}", f"{us / whole:.1%}") for name, kind, us in found.operators]
+    shares = [(name, us / whole) for name, _, us in found.operators[:MOST_BARS]]
+    facts = {"path": found.path, "findings": found.findings}
+    return {**facts, "rows": rows, "times": times, "shares": shares}
 
 
 def _texts(report: Report) -> list[tuple[str, str, list[str]]]:

@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 from paths import HOSTILE
+from small_report import REPORT
 
 from edgecv.analysis.doctor.records import Diagnosis
-from edgecv.analysis.doctor.text import fix_text, to_json, to_text
+from edgecv.analysis.doctor.text import diagnosed_file, fix_text, to_json, to_text
 from edgecv.analysis.options import DoctorOptions, doctor
 from edgecv.core.data import Images
 from edgecv.core.errors import EdgecvError, InputError
 from edgecv.pipeline.recipe.recipe import load_recipe
+from edgecv.reports.page.build import DiagnosedFile, to_page
 
 
 def edited_tflite(source: Path, target: Path, edit: Callable[[Any], None]) -> Path:
@@ -176,6 +178,16 @@ def test_json_holds_every_finding(files: Path) -> None:
     table = json.loads(to_json(found))
     assert [each["name"] for each in table["findings"]] == ["operator-times", "processor"]
     assert "by ONNX Runtime's profiler" in table["findings"][0]["observed"]
+    times = [each["microseconds"] for each in table["operators"]]
+    assert times == sorted(times, reverse=True)
+    assert times[-1] >= 0
+    lines = to_text(found).splitlines()
+    first = next(n for n, line in enumerate(lines) if "time by operator, of" in line)
+    assert found.operators[0].name in lines[first + 1]
+    page = to_page(REPORT, diagnoses=[diagnosed_file(found)])
+    assert "Time by operator" in page
+    assert page.count(found.operators[0].name) >= 2
+    assert "Time by operator" not in to_page(REPORT, diagnoses=[DiagnosedFile("x", (), ())])
 
 
 @pytest.mark.parametrize(
