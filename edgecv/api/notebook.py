@@ -60,12 +60,12 @@ class NotebookProgress(Closing):
         if bar is not None and bar.total:
             step, total = min(bar.step or 0, bar.total), bar.total
             name = printable(self._wording(bar.message)) or bar.stage
-            words = f"{name}: {step:,} of {total:,}{self._left(step, total, now)}"
+            caption = f"{name}: {step:,} of {total:,}{self._left(step, total, now)}"
             page += (
-                f'<label>{html.escape(words)} <progress value="{step}" max="{total}">'
+                f'<label>{html.escape(caption)} <progress value="{step}" max="{total}">'
                 "</progress></label>"
             )
-            text += f"\n{words}" if text else words
+            text += f"\n{caption}" if text else caption
         self._show(page, text)
 
     def _left(self, step: int, total: int, now: float) -> str:

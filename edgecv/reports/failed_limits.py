@@ -33,9 +33,9 @@ class FailedLimit:
     label: str
     """The file, or the head of it."""
     found: str
-    """What was observed, the limit, and by how much it was missed."""
+    """The observed value, the limit, and by how much it was missed."""
     remedy: str
-    """What may reach it; empty where it is not known."""
+    """Options that may reach it; empty where none is known."""
 
 
 def failed_limits(report: Report, path: str | None = None) -> list[FailedLimit]:

@@ -1,4 +1,4 @@
-"""What a user of a finished run needs next."""
+"""The next step of a user of a finished run."""
 
 from dataclasses import dataclass
 

@@ -37,11 +37,11 @@ from edgecv.models.channels.trace import trace
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.techniques.channel_pruning.allocation import Candidate, ChannelAllocation, order_of
+from edgecv.techniques.channel_pruning.measurements import Measurements
 from edgecv.techniques.channel_pruning.ranking import Ranking, check_has_scales, scores
 from edgecv.techniques.channel_pruning.sensitivity import damages
 from edgecv.techniques.channel_pruning.target_flag import parse_targets
 from edgecv.techniques.channel_pruning.targets import Search, Targets, out_of_reach
-from edgecv.techniques.channel_pruning.trials import Trials
 from edgecv.techniques.channel_pruning.width_steps import WidthSteps, width_steps_of
 
 HALF = 0.5
@@ -270,14 +270,14 @@ class Shrink(Technique):
         narrowing = self._ranked(model, graph, width_steps, number, context)
         took = time.perf_counter() - began
         whole = {name: steps[0] for name, steps in width_steps.items()}
-        trials = Trials(
+        measurements = Measurements(
             lambda kept: rebuild(model, graph, graph.without(narrowing.gone({**whole, **kept}))),
             context,
             self.runtime,
             whole,
             f"round-{number}-trial",
         )
-        search = Search(targets, width_steps, trials)
+        search = Search(targets, width_steps, measurements)
         wanted = search.wanted()
         narrowing = replace(narrowing, timings=search.timings)
         path = list(narrowing.path(wanted))

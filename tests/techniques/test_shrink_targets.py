@@ -13,8 +13,8 @@ from edgecv.core.errors import InputError
 from edgecv.models.channels.costs import cost_of_model
 from edgecv.models.channels.trace import trace
 from edgecv.techniques.channel_pruning.allocation import Candidate
+from edgecv.techniques.channel_pruning.measurements import Measurements
 from edgecv.techniques.channel_pruning.targets import Search, Targets
-from edgecv.techniques.channel_pruning.trials import Trials
 from edgecv.techniques.shrink import Shrink
 
 
@@ -146,15 +146,15 @@ def test_every_place_on_the_path_is_found(option: str, length: int) -> None:
         tried.append(size)
         return TrialExport(size, float(size), 100 / size)
 
-    def trials() -> Trials:
+    def measurements() -> Measurements:
         context = replace(MeasurementPool().context(), trial=trial)
-        return Trials(lambda kept: kept["conv"], context, "litert", {}, "trial")
+        return Measurements(lambda kept: kept["conv"], context, "litert", {}, "trial")
 
     for place, wanted in enumerate(path):
         size = wanted.kept["conv"]
         asked = {"int8_bytes": size, "latency_us": float(size), "speedup": 100 / size}[option]
         targets = replace(NOTHING_ASKED, **{option: asked})
-        search = Search(targets, {}, trials())
+        search = Search(targets, {}, measurements())
         tried.clear()
         assert search.first_that_holds(path) == place
         assert len(tried) <= 2 + (length - 1).bit_length()
@@ -163,7 +163,7 @@ def test_every_place_on_the_path_is_found(option: str, length: int) -> None:
         targets = replace(NOTHING_ASKED, **{option: too_much})
         width_steps = {"conv": tuple(range(length, 0, -1))}
         tried.clear()
-        Search(targets, width_steps, trials()).wanted()
+        Search(targets, width_steps, measurements()).wanted()
     assert tried == [1]
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from edgecv.core.costs import TrialExport
 from edgecv.core.errors import InputError
 from edgecv.techniques.channel_pruning.allocation import Candidate, ChannelAllocation, Wanted
+from edgecv.techniques.channel_pruning.measurements import Measurements
 from edgecv.techniques.channel_pruning.timings import Timings, measure_timings, timed_cuts
-from edgecv.techniques.channel_pruning.trials import Trials
 from edgecv.techniques.channel_pruning.width_steps import WidthSteps
 
 MOST_WIDENINGS = 8
@@ -61,7 +61,7 @@ class Search:
 
     targets: Targets
     width_steps: WidthSteps
-    trials: Trials
+    measurements: Measurements
     timings: Timings | None = None
     notes: list[str] = field(default_factory=list)
     _twin_us: float = 0.0
@@ -72,10 +72,10 @@ class Search:
         if targets.is_measured:
             # First, as nothing else needs to be measured if it fails; and always anew, as a
             # stored timing of a busy machine would refuse the target for ever.
-            self.trials.most = self._most_trials()
+            self.measurements.most = self._most_candidates()
             narrowest = {name: steps[-1] for name, steps in self.width_steps.items()}
             for precision in targets.precisions:
-                self.trials.fresh(narrowest, precision)
+                self.measurements.fresh(narrowest, precision)
             holds, found = self._measure(narrowest)
             if not holds:
                 raise out_of_reach("target", f"is not met by the narrowest model ({found})")
@@ -187,7 +187,7 @@ class Search:
         sizes = []
         for place in (0, -1):
             kept = {name: steps[place] for name, steps in self.width_steps.items()}
-            parameters = int(self.trials.make(kept).count_params())
+            parameters = int(self.measurements.make(kept).count_params())
             sizes.append((parameters, self._try(kept, "int8").bytes))
         (most, largest), (least, smallest) = sizes
         if largest == smallest:
@@ -195,11 +195,11 @@ class Search:
         return int(least + (most_bytes - smallest) * (most - least) / (largest - smallest))
 
     def _try(self, kept: Mapping[str, int], precision: str) -> TrialExport:
-        tried = self.trials.measure(kept, precision)
+        tried = self.measurements.measure(kept, precision)
         self._twin_us = tried.latency_us * tried.speedup
         return tried
 
-    def _most_trials(self) -> int:
+    def _most_candidates(self) -> int:
         """Return about how many candidates are measured at most."""
         targets, steps = self.targets, self.width_steps
         cuts = sum(map(len, timed_cuts(steps).values())) if targets.is_timed else 0

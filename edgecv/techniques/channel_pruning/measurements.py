@@ -16,7 +16,7 @@ Kept = Mapping[str, int]
 
 
 @dataclass
-class Trials:
+class Measurements:
     """The measurements of one round, stored one by one until the round is decided.
 
     ``make`` builds the model with these channels of these widths, and all of the others.
