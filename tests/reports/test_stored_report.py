@@ -22,8 +22,6 @@ from edgecv.reports.html import report_html
 from edgecv.reports.json_file import read_report, to_table
 from edgecv.reports.markdown import to_markdown
 
-pytestmark = pytest.mark.quick
-
 
 def shown(path: Path) -> Report:
     """Read a report and show it in every way."""
@@ -44,6 +42,7 @@ def edited(path: Path, edit: Callable[[dict[str, Any]], object]) -> Path:
     return path
 
 
+@pytest.mark.quick
 def test_a_report_is_the_same_after_reading(tmp_path: Path) -> None:
     report = shown(edited(tmp_path / "report.json", lambda table: None))
     assert json.dumps(to_table(report)) == json.dumps(to_table(REPORT))
@@ -74,6 +73,7 @@ EDITS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
 ]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("words", "edit"), EDITS)
 def test_an_edited_report_is_damaged(
     words: str, edit: Callable[[dict[str, Any]], object], tmp_path: Path
@@ -84,6 +84,7 @@ def test_an_edited_report_is_damaged(
     assert len(str(caught.value)) < 600
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -105,6 +106,7 @@ def test_what_is_no_report_is_refused(content: bytes, words: str, tmp_path: Path
         read_report(path)
 
 
+@pytest.mark.quick
 def test_a_name_of_a_gate_is_no_template(tmp_path: Path) -> None:
     """It was: ``{output.__class__}`` ended in an AttributeError."""
     gate = {**to_table(REPORT)["gates"][0], "name": "{output.__class__.x}"}
@@ -112,6 +114,7 @@ def test_a_name_of_a_gate_is_no_template(tmp_path: Path) -> None:
     assert report.gates[-1].name == "{output.__class__.x}"
 
 
+@pytest.mark.quick
 def test_300_comparisons_are_shown(tmp_path: Path) -> None:
     def many(table: dict[str, Any]) -> None:
         one = table["comparisons"][1]
@@ -138,6 +141,7 @@ def test_mutants_are_reports_or_refused(tmp_path: Path) -> None:
     assert min(read, len(refused)) > 8
 
 
+@pytest.mark.quick
 def test_a_report_names_no_file_outside_of_its_run(tmp_path: Path) -> None:
     """A path of 300 letters was an OSError."""
     from edgecv.analysis.options import ValidateOptions
@@ -156,6 +160,7 @@ def test_a_report_names_no_file_outside_of_its_run(tmp_path: Path) -> None:
             ValidateOptions(paths=(run,), data="digits", baseline=run / "m.keras").request()
 
 
+@pytest.mark.quick
 def test_verify_ends_with_2_for_an_edited_report(tmp_path: Path) -> None:
     from edgecv.system.storage import seal
 

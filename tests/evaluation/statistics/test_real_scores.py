@@ -10,8 +10,6 @@ from edgecv.core.paired_results import PairedScores
 from edgecv.evaluation.statistics.real_scores import interval, no_worse, paired_scores
 from edgecv.reports.paired_comparison import narrow_text
 
-pytestmark = pytest.mark.quick
-
 SETS = 100
 ERROR = 0.055
 """Two and a half standard errors of a coverage of 95% over so many sets."""
@@ -23,6 +21,7 @@ def compared(gain: np.ndarray, margin: float = 1.0) -> PairedScores:
     )
 
 
+@pytest.mark.quick
 def test_the_interval_is_that_of_scipy_where_many_images_changed() -> None:
     from scipy.stats import bootstrap
 
@@ -35,17 +34,20 @@ def test_the_interval_is_that_of_scipy_where_many_images_changed() -> None:
     assert found.interval_points[1] == pytest.approx(100 * theirs.high, abs=0.04 * width)
 
 
+@pytest.mark.quick
 def test_the_same_scores_twice_are_the_same_interval() -> None:
     gain = np.random.default_rng(2).normal(size=80)
     assert compared(gain) == compared(gain)
 
 
+@pytest.mark.quick
 def test_equal_scores_are_no_worse() -> None:
     found = compared(np.zeros(40))
     assert (found.interval_points, found.p_value) == ((0.0, 0.0), 1.0)
     assert found.no_worse.answer == "yes"
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("images", [2, 3, 30, 1000])
 def test_one_image_that_changed_proves_nothing(images: int) -> None:
     gain = np.zeros(images)
@@ -57,6 +59,7 @@ def test_one_image_that_changed_proves_nothing(images: int) -> None:
     assert found.no_worse.answer == "cannot tell"
 
 
+@pytest.mark.quick
 def test_few_images_that_carry_the_change_are_said() -> None:
     random = np.random.default_rng(3)
     even = compared(random.normal(0, 0.1, 60))
@@ -70,6 +73,7 @@ def test_few_images_that_carry_the_change_are_said() -> None:
     assert narrow_text(compared(np.zeros(60))) == []
 
 
+@pytest.mark.quick
 def test_few_images_have_a_wider_interval_than_the_bootstrap_gives() -> None:
     from scipy.stats import bootstrap
 
@@ -79,6 +83,7 @@ def test_few_images_have_a_wider_interval_than_the_bootstrap_gives() -> None:
     assert high - low > 1.3 * 100 * (theirs.high - theirs.low)
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("gain", "answer"), [(-0.001, "yes"), (-0.03, "no"), (-0.0095, "cannot tell")]
 )
@@ -89,6 +94,7 @@ def test_a_margin_is_answered_by_the_interval(gain: float, answer: str) -> None:
     assert (found.no_worse.needed_images is not None) is (answer == "cannot tell")
 
 
+@pytest.mark.quick
 def test_so_many_images_as_are_needed_give_an_answer_in_four_of_five_tests() -> None:
     random, true = np.random.default_rng(5), -0.005
     needed = compared(random.normal(true, 0.1, 500)).no_worse.needed_images
@@ -98,6 +104,7 @@ def test_so_many_images_as_are_needed_give_an_answer_in_four_of_five_tests() -> 
     assert 0.5 < answered < 0.98, "the estimate is of one sample"
 
 
+@pytest.mark.quick
 def test_the_answer_at_the_limit_itself_needs_no_number_of_images() -> None:
     found = PairedScores(10, -1.0, (-2.0, 0.0), None, compared(np.zeros(4)).no_worse)
     assert no_worse(found, 1.0).needed_images is None
