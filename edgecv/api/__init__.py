@@ -98,14 +98,14 @@ def compress(
             Images: uint8 (N, height, width, channels), 0..255; labels: integers (N,).
     """
     from edgecv.pipeline import run as pipeline
-    from edgecv.pipeline.search.auto import compress_auto
+    from edgecv.pipeline.search.auto import compress_auto, first_recipe
 
     store = Store.at(str(options.get("output", "exported")))
     path, keep = stored_model(model, store)
     further = stored_images(options.get("unlabelled"), store)
     given = {"model": path, **options, "unlabelled": further}
     asked = this.options(CompressOptions, given, data)
-    plan = asked.to_recipe()
+    plan = first_recipe(asked) if asked.auto else asked.to_recipe()
     keep()
     if asked.auto:
         return compress_auto(asked, this.on_event)

@@ -3,7 +3,8 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -126,7 +127,6 @@ def compile_inference(model: Callable[..., Any], **options: Any) -> Callable[[An
     which the CPU has no kernel. A model that it does this to runs without the fusions.
     """
     function = compile_function(lambda images: model(images, training=False), **options)
-    optimizer = tensorflow.config.optimizer
     has_kernels = True
 
     def infer(images: Any) -> Any:
@@ -138,14 +138,33 @@ def compile_inference(model: Callable[..., Any], **options: Any) -> Callable[[An
                 if NO_FUSED_KERNEL not in str(error):
                     raise
                 has_kernels = False
-        before = optimizer.get_experimental_options().get("remapping", True)
-        optimizer.set_experimental_options({"remapping": False})
-        try:
+        with without_fusions():
             return function(images)
-        finally:
-            optimizer.set_experimental_options({"remapping": before})
 
     return infer
+
+
+def lacks_fused_kernels(model: Callable[..., Any], images: Any) -> bool:
+    """Return True for a model that runs without fusions alone, where it is a part of a graph."""
+    try:
+        compile_function(lambda batch: model(batch, training=False))(images)
+    except tensorflow.errors.UnimplementedError as error:
+        if NO_FUSED_KERNEL not in str(error):
+            raise
+        return True
+    return False
+
+
+@contextmanager
+def without_fusions() -> Iterator[None]:
+    """Let TensorFlow's optimizer fuse no operations of the graphs that run first in the block."""
+    optimizer = tensorflow.config.optimizer
+    before = optimizer.get_experimental_options().get("remapping", True)
+    optimizer.set_experimental_options({"remapping": False})
+    try:
+        yield
+    finally:
+        optimizer.set_experimental_options({"remapping": before})
 
 
 def model_bytes(model: KerasModel) -> tuple[str, bytes]:

@@ -61,7 +61,7 @@ def _stored_report(place: Path) -> Report | None:
 
 
 def has_other_limits(report: Report, recipe: Recipe) -> bool:
-    """Return True if a recipe gives a limit that the run of a report was not judged by.
+    """Return True if a recipe gives limits, and they are not those that a report was judged by.
 
     A run that chooses layers by its limits is made again.
     """
@@ -90,7 +90,7 @@ def has_other_limits(report: Report, recipe: Recipe) -> bool:
         return False
     heads = task_of(report).heads()
     has_proof = heads[0].task.compares_numbers or any(g.name == PROOF for g in report.gates)
-    return has_proof and any(before.get(key) != limit for key, limit in limits.items())
+    return has_proof and bool(limits) and limits != before
 
 
 def _check_same_model(report: Report, recipe: Recipe, place: Path) -> None:

@@ -62,3 +62,26 @@ def test_answers_are_asked_for_once_and_change_nothing(
         batches = [16, 16, 8]  # Of the 40 validation images.
         assert asked == (batches * 3 if times == 9 else [*batches, *([16, 8] * 2)][: max(3, times)])
     assert found["kept"] == found["one"] == found["none"]
+
+
+def test_a_teacher_whose_fusions_have_no_kernel_teaches(tmp_path: Path) -> None:
+    """TensorFlow fuses convolution, batch normalization and tanh into what the CPU cannot run."""
+    set_seed(3)
+    layers = keras.layers
+    teacher = keras.Sequential(
+        [
+            layers.InputLayer(SHAPE),
+            layers.Conv2D(4, 3, use_bias=False),
+            layers.BatchNormalization(),
+            layers.Activation("tanh"),
+            layers.Flatten(),
+            layers.Dense(2),
+            layers.Softmax(),
+        ]
+    )
+    history = fit(
+        tiny(5), DATA, Classification(), QUICK, seed=7,
+        teacher=Teacher(teacher, Distillation(mix=0.3)),
+        checkpoint=tmp_path / "epoch.npz", on_event=lambda event: None,
+    )  # fmt: skip
+    assert len(history) == QUICK.epochs

@@ -1,6 +1,6 @@
 """The compiled step of a training, and what is kept of it between epochs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -10,7 +10,13 @@ from edgecv.core.data import Split
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint, Task
 from edgecv.models.outputs import named_outputs
-from edgecv.models.tf import compile_function, tensorflow
+from edgecv.models.tf import (
+    compile_function,
+    compile_inference,
+    lacks_fused_kernels,
+    tensorflow,
+    without_fusions,
+)
 from edgecv.models.training.augmentation import augment, blend, hide
 from edgecv.models.training.batches import Batches
 from edgecv.models.training.checkpoint import TrainingProgress, Weights
@@ -79,7 +85,10 @@ class Trainer:
             return (hide(moved, seeds, schedule.cutout) if schedule.cutout else moved), truth
 
         self._varied = varied
-        self._teacher: Any = None if teacher is None else compile_function(teacher.model)
+        self._teacher: Any = None if teacher is None else compile_inference(teacher.model)
+        one = np.zeros((1, *split.images.shape[1:]), np.float32)
+        is_bare = teacher is not None and lacks_fused_kernels(teacher.model, one)
+        self._fusions: Callable[[], Any] = without_fusions if is_bare else nullcontext
         is_half = schedule.mixed_precision == "float16"
         outputs_of, loss_of = (
             student_outputs(task, trained, teacher),
@@ -143,7 +152,8 @@ class Trainer:
                 self.constraint.before_step(step, len(self.rates))
             rate = self.rates[step]
             seeds = tensorflow.constant([self.seed, step], "int32")
-            waiting.append(self._step(*batch, seeds, tensorflow.constant(rate)))
+            with self._fusions():
+                waiting.append(self._step(*batch, seeds, tensorflow.constant(rate)))
             done = number + 1
             # Reading a result waits for the step, so results are read a few at a time.
             if done % STEPS_BETWEEN_REPORTS == 0 or done == self.steps:
@@ -192,7 +202,8 @@ class Trainer:
         before = TrainingProgress((), self.weights(), self.optimizer_state())
         batch = next(self._taken(0))
         seeds, rate = tensorflow.constant([self.seed, 0], "int32"), tensorflow.constant(0.0)
-        step = seconds_of(lambda: float(self._step(*batch, seeds, rate)[0]))
+        with self._fusions():
+            step = seconds_of(lambda: float(self._step(*batch, seeds, rate)[0]))
         self.restore(before)
         images = np.zeros((self.batch, *self._batches.images.shape[1:]), np.float32)
         forward = seconds_of(lambda: self._evaluation.forward(images))
