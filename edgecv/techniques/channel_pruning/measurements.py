@@ -49,8 +49,8 @@ class Measurements:
         """Return bytes and latency of a candidate: stored by an interrupted run, or measured."""
         name = self._name(kept, precision)
         if name not in self._found:
-            done = len(self._found)
-            self.context.progress(self._message, done, max(self.most, done + 1))
+            done = len(self._found)  # The narrowest among them, which is no part of the estimate.
+            self.context.progress(self._message, max(0, done - 1), max(self.most - 1, done, 1))
             stored = self.context.remember(name, lambda: asdict(self._measured(kept, precision)))
             self._found[name] = TrialExport(**stored)
         return self._found[name]
