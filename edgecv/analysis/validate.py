@@ -31,7 +31,7 @@ from edgecv.core.report import Baseline, Control, Gate, Report
 from edgecv.core.targets import with_fields
 from edgecv.evaluation.comparison import align_all, compare_all, metric_of
 from edgecv.evaluation.control import ControlOutputs, with_control
-from edgecv.evaluation.gates import proof_gates, verdict
+from edgecv.evaluation.gates import NOTHING_JUDGES, PROOF, proof_gates, verdict
 from edgecv.evaluation.task_of import compared_outputs, task_key
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
@@ -209,10 +209,16 @@ def _proof(
     data: Dataset,
     task: Task,
 ) -> list[Gate]:
-    """Return the gate of the baseline, or of each file where there is none."""
+    """Return the gate of the baseline, or of each file where there is none.
+
+    A file that nothing judges has passed nothing: no baseline, no labels, no limit of its own.
+    """
     labels = data.test_labels
     if reference is not None:
         return proof_gates(str(request.baseline), reference, labels, task)
+    if labels is None and not any(request.limits.given()):
+        paths = [each.artifact.path for each in measurements]
+        return [Gate(PROOF, path, 0.0, None, "inconclusive", NOTHING_JUDGES) for path in paths]
     return [
         gate
         for each in measurements

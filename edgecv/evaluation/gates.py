@@ -16,6 +16,10 @@ MOST_TIMES = 100
 PROOF = "proof"
 NO_BASELINE = "there is no baseline to compare with"
 NO_LABELS = "the images have no labels"
+NOTHING_JUDGES = (
+    "ran, and nothing says whether its answers are right: the images have no labels, and there is"
+    " no baseline (--baseline MODEL)"
+)
 NOT_OF_TASK = "the task has no such figure"
 
 

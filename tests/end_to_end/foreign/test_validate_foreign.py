@@ -6,6 +6,7 @@ import numpy as np
 import onnx_files
 import pytest
 from paths import HOSTILE
+from PIL import Image
 
 import edgecv
 from edgecv.core.errors import InputError
@@ -37,6 +38,24 @@ def test_what_is_neither_is_a_line(labelled: Path, tmp_path: Path) -> None:
     report = edgecv.validate(path, data=labelled, preprocess="-1..1")
     (gate,) = report.gates
     assert "neither probabilities of one class nor logits" in gate.reason
+
+
+def test_a_file_that_nothing_judges_has_passed_nothing(labelled: Path, tmp_path: Path) -> None:
+    """It was PASSED, with exit code 0, for having run."""
+    path = onnx_files.mean_colour(tmp_path / "a.onnx", ends_in="softmax")
+    pile = tmp_path / "pile"
+    pile.mkdir()
+    with np.load(labelled) as arrays:
+        for number, image in enumerate(arrays["x_test"]):
+            Image.fromarray(image).save(pile / f"{number}.png")
+    given = {"preprocess": "-1..1"}
+    report = edgecv.validate(path, data=pile, **given)  # type: ignore[arg-type]
+    assert report.outcome == "inconclusive"
+    assert "the images have no labels, and there is no baseline" in str(report.gates[0].reason)
+    limited = edgecv.validate(path, data=pile, max_size="1MB", **given)  # type: ignore[arg-type]
+    assert limited.outcome == "passed"
+    for judged in ({"data": labelled}, {"data": pile, "baseline": path}):
+        assert edgecv.validate(path, **judged, **given).outcome == "passed"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
