@@ -69,9 +69,10 @@ def unproven(report: Report) -> str:
     if not open_losses:
         return ""
     points, label, images = max(open_losses)
+    asked = f"--max-drop {limits[label]:g} --drop-on bound"
     return (
         f"Not proven: {counted(images, 'image')} cannot rule out that {label} loses"
-        f" {points:.2f} points (95% interval); --drop-on bound asks for the proof"
+        f" {points:.2f} points (95% interval); {asked} asks for the proof"
     )
 
 

@@ -22,6 +22,8 @@ from refusals import refusal_of
 from small_report import COMPARISON, REPORT, STATISTICS
 
 from edgecv.core.report import Gate, Report, TrainingCurve
+from edgecv.datasets.image_tree.decoding import decode_with_size
+from edgecv.datasets.placement import Resize
 from edgecv.reports.contact_sheet import Tile
 from edgecv.reports.files import write_page
 from edgecv.reports.gallery import MOST_BYTES, GalleryWriter, picture_text, read_gallery
@@ -29,7 +31,7 @@ from edgecv.reports.json_file import read_report
 from edgecv.reports.page.build import to_page
 from edgecv.reports.page.classes import class_parts
 from edgecv.reports.page.plot import LETTER, _crosses, plots
-from edgecv.reports.page.snippet import snippets
+from edgecv.reports.page.snippet import RESIZED, snippets
 
 CONSTANTS = {"95", "2.5", "1998", "0.05", "15", "9", "256", "0", "1", "8", "32"}
 """Numbers of the page's own sentences and names: the level of intervals, gzip -9, SHA-256."""
@@ -261,6 +263,27 @@ def test_the_snippets_run(main_report: Report, output: Path, tmp_path: Path) -> 
         sums.append(np.array(values, float))
     assert np.allclose([each.sum() for each in sums], 1, atol=0.05)
     assert np.allclose(*sums, atol=0.1)
+
+
+@pytest.mark.parametrize("resize", RESIZED)
+def test_a_snippet_sees_the_pixels_of_the_run(
+    main_report: Report, resize: Resize, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It resized by another filter than the run, which changed answers."""
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # The camera lay on its side.
+    large = Image.fromarray(pixels).resize((900, 700))
+    large.save(tmp_path / "photo.jpg", exif=exif)
+    data = {**main_report.recipe["data"], "resize": resize}
+    report = replace(main_report, recipe={**main_report.recipe, "data": data})
+    (_, _, program), *_ = snippets(report)
+    found: dict[str, Any] = {}
+    monkeypatch.chdir(tmp_path)
+    exec(program.split("\nmodel =")[0], found)
+    shape = found["image"].shape[1:]
+    wanted, *_ = decode_with_size((tmp_path / "photo.jpg").read_bytes(), shape, resize)
+    np.testing.assert_array_equal(found["image"][0], wanted)
 
 
 @pytest.mark.quick

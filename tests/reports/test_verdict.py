@@ -16,7 +16,7 @@ pytestmark = pytest.mark.quick
 
 SENTENCE = (
     "Not proven: 10 images cannot rule out that int8.tflite loses 2.17 points (95% interval);"
-    " --drop-on bound asks for the proof"
+    " --max-drop 2 --drop-on bound asks for the proof"
 )
 
 

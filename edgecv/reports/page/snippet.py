@@ -6,13 +6,23 @@ from edgecv.core.artifact import TensorFacts
 from edgecv.core.comparison import Comparison
 from edgecv.core.report import Report
 
+SIZE = "({width}, {height}), Image.Resampling.BILINEAR"
+RESIZED = {
+    "stretch": f"photo.resize({SIZE})",
+    "crop": f"ImageOps.fit(photo, {SIZE})",
+    "pad": f"ImageOps.pad(photo, {SIZE})",
+}
+"""How a photograph gets the size of the input, as the images of the run did."""
 MODES = {1: "L", 3: "RGB"}
 """Pillow's names of images by their channels."""
 IMAGE = """import numpy as np
 {runtime}
-from PIL import Image
+from PIL import Image, ImageOps
 
-photo = Image.open("photo.jpg").convert("{mode}").resize(({width}, {height}))
+photo = Image.open("photo.jpg")
+photo.draft(None, ({enough}, {enough}))  # A large JPEG is reduced while it is decoded.
+photo = ImageOps.exif_transpose(photo).convert("{mode}")
+photo = {resized}
 image = np.asarray(photo).reshape(1, {height}, {width}, {channels})  # bytes, 0 to 255
 """
 LITERT = """model = Interpreter({file})
@@ -38,7 +48,8 @@ def snippets(report: Report) -> list[tuple[str, str, str]]:
     candidates = [each for each in report.files if not each.is_twin]
     packages = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
     known = [each for each in candidates or report.files if each.artifact.format in packages]
-    found = [(each, _program(each)) for each in known]
+    resize = report.recipe["data"].get("resize", "stretch")
+    found = [(each, _program(each, resize)) for each in known]
     return [
         (each.artifact.path, f"numpy pillow {packages[each.artifact.format]}", program)
         for each, program in found
@@ -46,7 +57,7 @@ def snippets(report: Report) -> list[tuple[str, str, str]]:
     ]
 
 
-def _program(comparison: Comparison) -> str:
+def _program(comparison: Comparison, resize: str) -> str:
     """Return a program, "" where the input is no image of one or three channels."""
     is_tflite, takes = comparison.artifact.format == "tflite", comparison.input
     if len(takes.shape) != 4 or takes.shape[3] not in MODES:
@@ -56,6 +67,8 @@ def _program(comparison: Comparison) -> str:
     image = IMAGE.format(
         runtime=runtime if is_tflite else "import onnxruntime",
         mode=MODES[channels],
+        enough=2 * max(width, height),
+        resized=RESIZED[resize].format(width=width, height=height),
         height=height,
         width=width,
         channels=channels,
