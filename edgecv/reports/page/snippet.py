@@ -12,7 +12,7 @@ RESIZED = {
     "crop": f"ImageOps.fit(photo, {SIZE})",
     "pad": f"ImageOps.pad(photo, {SIZE})",
 }
-"""How a photograph gets the size of the input, as the images of the run did."""
+"""Expressions that give a photograph the size of the input, as the images of the run got it."""
 MODES = {1: "L", 3: "RGB"}
 """Pillow's names of images by their channels."""
 IMAGE = """import numpy as np
