@@ -39,7 +39,6 @@ class Qemu(CProject):
     """An emulated Cortex-M board: the answers, the flash and the memory are real, no time is."""
 
     name: ClassVar[str] = "qemu"
-    has_times: ClassVar[bool] = False
     address: ClassVar[str] = "board"
 
     board: Literal["cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"] = "cortex-m4"

@@ -25,6 +25,7 @@ class SerialBoard(CProject):
     """A board on a serial port, with the firmware of the C project: answers and time are real."""
 
     name: ClassVar[str] = "serial"
+    has_times: ClassVar[bool] = True
     address: ClassVar[str] = "port"
 
     port: str = ""

@@ -150,6 +150,14 @@ def test_a_limit_on_time_where_nothing_is_timed_is_refused() -> None:
         check_limits_can_hold(other)
 
 
+def test_a_limit_on_time_is_held_against_a_board_on_a_port() -> None:
+    """It was refused: a board's target inherits from that of generated C, which has no clock."""
+    recipe = base(min_speedup=2.0)
+    board = TARGETS.parse({"target": "serial", "port": "/dev/ttyACM0"}, "test")
+    settings = recipe.settings.model_copy(update={"device": board})
+    check_limits_can_hold(recipe.replace(settings=settings))
+
+
 def test_auto_without_a_limit_is_refused() -> None:
     check_has_limits(base())
     check_has_limits(base(max_drop_points="none", max_class_drop_points="none", max_bytes=10))
