@@ -94,7 +94,9 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         task = _task(options, facts, run, loaded)
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
         operators = worker.executed(file.path, pixels, file.input_spec)
-        findings += _execution_findings(file, operators, options, worker, contents, pixels, context)
+        findings += _execution_findings(
+            file, operators, options.kernels, worker, contents, pixels, context
+        )
         models: ReadModels | None = None
         if loaded is not None:
             data = task.of_task(loaded)
@@ -169,13 +171,12 @@ def not_run(contents: Contents, *, has_data: bool) -> str:
 def _execution_findings(
     file: MeasuredFile,
     operators: Sequence[ExecutedOperator],
-    options: DoctorOptions,
+    kernels: str,
     worker: ModelClient,
     contents: Contents,
     pixels: Images,
     context: AnalysisContext,
 ) -> Iterator[Finding]:
-    kernels = options.kernels
     if not runtime_of_file(file.path).has_delegate:
         yield from profile_findings(operators, contents)
         return

@@ -90,10 +90,8 @@ class Trainer:
         is_bare = teacher is not None and lacks_fused_kernels(teacher.model, one)
         self._fusions: Callable[[], Any] = without_fusions if is_bare else nullcontext
         is_half = schedule.mixed_precision == "float16"
-        outputs_of, loss_of = (
-            student_outputs(task, trained, teacher),
-            batch_loss(task, teacher, trained),
-        )
+        outputs_of = student_outputs(task, trained, teacher)
+        loss_of = batch_loss(task, teacher, trained)
         labelled = self.batch if further is not None else None
 
         def prepared(taken: Tensor, chosen: Tensor, seeds: Tensor) -> tuple[Any, Any]:
