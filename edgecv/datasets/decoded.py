@@ -10,6 +10,12 @@ from edgecv.core.targets import kinds_of, rarest_class
 from edgecv.datasets.exact_copies import Digests, image_digests
 from edgecv.datasets.splits import IMAGES_A_TEST_IMAGE, partition, set_aside
 
+PERHAPS_TRAINED_ON = (
+    "a model that was trained on some of these test images looks better here than it is, and loses"
+    " less: give test/ with images that it has not seen"
+)
+"""Note on a model from elsewhere whose test images were drawn."""
+
 
 @dataclass(frozen=True)
 class Decoded:

@@ -11,15 +11,12 @@ from edgecv.core.plugins import DatasetSource, Task
 from edgecv.core.report import DataFacts, SplitFacts
 from edgecv.core.targets import class_of_each, kinds_of
 from edgecv.core.text import printable
+from edgecv.datasets.decoded import PERHAPS_TRAINED_ON
 from edgecv.datasets.semi_supervised import FurtherImages, read_further
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.recipe.recipe import Recipe
 
 MOST_CLASSES = 20
-PERHAPS_TRAINED_ON = (
-    "a model that was trained on some of these test images looks better here than it is, and loses"
-    " less: give test/ with images that it has not seen"
-)
 UNBALANCED = 3
 """Test images of the largest class for one of the smallest, from which on it is said."""
 

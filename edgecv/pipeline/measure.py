@@ -218,8 +218,10 @@ class MeasurementPool(Closing):
             group = [file for file in files if file.artifact.format == file_format]
             runtime = runtime_of_format(file_format)
             worker = self.timer(runtime.name)
-            timed_files = counted(len(group), f"{file_format} file")
-            self.on_event(Event("latency", f"timing {timed_files} in turn"))
+            timed_files = f"{counted(len(group), f'{file_format} file')} in turn"
+            if len(group) == 1:
+                timed_files = group[0].artifact.path
+            self.on_event(Event("latency", f"timing {timed_files}"))
             try:
                 count = 1 if runtime.needs_tensorflow else PROCESSES
                 timed = [

@@ -16,6 +16,7 @@ FEWEST_SPREAD = 5
 """Equal changes below which a bootstrap has too few images: see ``spread_over``."""
 FEWEST_CHANGED = 10
 """Changed images below which Student's t makes the interval wide enough by itself."""
+SIGNIFICANCE = 0.05
 METHOD = (
     "Differences are candidate minus baseline on the same images, with the two-sided 95% {} "
     '"No worse" is answered by the ends of that interval, so that a yes or a no is wrong in 2.5% '
@@ -65,6 +66,19 @@ def narrow_text(found: PairedScores) -> list[str]:
     ]
 
 
+def few_changes_text(found: PairedAccuracy) -> list[str]:
+    """Return which to believe where the interval excludes 0 and the exact test does not.
+
+    >>> yes = NoWorse(1.0, "yes")
+    >>> few_changes_text(PairedAccuracy(240, 200, 4, 0, 36, 0.125, 1.67, (0.1, 4.2), yes))
+    ['so few answers changed that it may be chance: the interval is approximate, p is exact']
+    """
+    low, high = found.interval_points
+    if found.p_value <= SIGNIFICANCE or low <= 0 <= high:
+        return []
+    return ["so few answers changed that it may be chance: the interval is approximate, p is exact"]
+
+
 def control_line(comparison: Comparison, task: Task) -> str:
     """Return the difference of an artifact from the control in one line; empty without one."""
     control = comparison.control
@@ -83,6 +97,7 @@ def _difference(comparison: Comparison, task: Task) -> list[str]:
         return parts
     if statistics.accuracy is not None:
         parts.append(_accuracy(statistics.accuracy))
+        parts += few_changes_text(statistics.accuracy)
     elif statistics.scores is not None:
         parts.append(f"{then_now}, {_scores(statistics.scores)}")
         parts += narrow_text(statistics.scores)

@@ -12,6 +12,7 @@ from edgecv.evaluation.gates import PROOF
 from edgecv.evaluation.group_text import group_sentence
 from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.evaluation.task_of import per_head, task_of
+from edgecv.reports.caveats import caveats
 from edgecv.reports.gate_text import allowed_text, gate_sentence
 from edgecv.reports.ratio_text import size_text, speed_beside_twin
 
@@ -21,7 +22,6 @@ OF_EVERY_RUN = (
     "labels",
 )  # fmt: skip
 """Texts of the gates that are not limits."""
-DROP = "max_drop_points"
 FEW = 2
 USUAL_AGREEMENT = 0.95
 """Quantization alone changes fewer answers than this leaves."""
@@ -46,34 +46,13 @@ def verdict_sentences(report: Report) -> list[str]:
         return [failed or open_ones, *reasons(report)]
     candidates = [each for each in report.comparisons if not each.is_twin]
     summary = "; ".join(_candidate(each, task, report) for each in candidates or report.comparisons)
-    more = (unproven(report), *_lost_classes(report), *reasons(report), _no_faster(report))
+    more = (*caveats(report), *_lost_classes(report), *reasons(report), _no_faster(report))
     return [summary, *_limits(report), *filter(None, more)]
 
 
 def reasons(report: Report) -> list[str]:
     """Return what a verdict rests on: retraining, and the control."""
     return [*filter(None, (_retraining(report), *_control(report)))]
-
-
-def unproven(report: Report) -> str:
-    """Return that a drop within the limit may be larger for all that the images show, if it may."""
-    limits = {gate.label: gate.limit for gate in report.gates if gate.name == DROP}
-    open_losses = []
-    for each in report.comparisons:
-        statistics = each.against_better.statistics
-        found = None if statistics is None else statistics.difference
-        if found is not None and each.label in limits:
-            lost = -found.interval_points[0]
-            if lost > limits[each.label]:
-                open_losses.append((lost, each.label, found.images))
-    if not open_losses:
-        return ""
-    points, label, images = max(open_losses)
-    asked = f"--max-drop {limits[label]:g} --drop-on bound"
-    return (
-        f"Not proven: {counted(images, 'image')} cannot rule out that {label} loses"
-        f" {points:.2f} points (95% interval); {asked} asks for the proof"
-    )
 
 
 def _lost_classes(report: Report) -> list[str]:

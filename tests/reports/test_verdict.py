@@ -34,7 +34,7 @@ def test_a_loss_that_few_images_cannot_rule_out_is_said() -> None:
     report = passed(-2.17)
     assert SENTENCE in verdict_line(report)
     assert "the files may be shipped" not in to_page(report)
-    assert "too few to prove the loss" in to_page(report)
+    assert "too few to prove it: test more before shipping" in to_page(report)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 from edgecv.analysis.any_files import whole_file
 from edgecv.analysis.deploy.describe import completed, described
 from edgecv.analysis.deploy.place import Place
-from edgecv.analysis.deploy.proof import DeviceProof
+from edgecv.analysis.deploy.proof import DeviceProof, other_kernels
 from edgecv.analysis.deploy.request import check_one, origin_of, parse_target, request_of_deployment
 from edgecv.analysis.options import DeployOptions
 from edgecv.analysis.validate import validate
@@ -50,12 +50,15 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
                     report = proof.without_device(target)
                 else:
                     report = proof.with_device(device, target, options)
+            report = replace(report, name=place.name)
             if report.deployment is not None:
-                report = replace(
-                    report,
-                    deployment=replace(
-                        report.deployment, folder=str(place.path), profile=options.profile or ""
-                    ),
+                notes = (*report.deployment.notes, *other_kernels(report, run, file.artifact.path))
+                deployment = replace(
+                    report.deployment,
+                    folder=str(place.path),
+                    profile=options.profile or "",
+                    notes=notes,
                 )
+                report = replace(report, deployment=deployment)
             write_reports(report, folder)
     return report

@@ -22,6 +22,12 @@ class Place:
     path: Path
     force: bool = False
 
+    @property
+    def name(self) -> str:
+        """The name of the folder, or of the .zip without its suffix."""
+        is_zip = self.path.suffix.lower() == ZIP
+        return self.path.stem if is_zip else self.path.absolute().name
+
     def check(self) -> None:
         """Raise InputError where something is there that may not be replaced."""
         if not self.path.exists() and not self.path.is_symlink():

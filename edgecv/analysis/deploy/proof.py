@@ -18,10 +18,12 @@ from edgecv.evaluation.control import with_control
 from edgecv.evaluation.gates import most_gate, verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import OUTPUTS, of_ranges
-from edgecv.evaluation.task_of import compared_outputs
+from edgecv.evaluation.task_of import compared_outputs, task_of
+from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.device import answers_of
 from edgecv.pipeline.run_gates import judge
+from edgecv.reports.ratio_text import kernels_of
 
 SAME = "same_answers"
 """The gate of the answers that are those of this machine."""
@@ -84,7 +86,6 @@ class DeviceProof:
         gates = [*self.report.gates, *gates]
         return replace(
             self.report,
-            name="deploy",
             recipe={**self.report.recipe, "target": TARGETS.table(target)},
             comparisons=(*self.report.comparisons, *comparisons),
             gates=tuple(gates),
@@ -97,7 +98,32 @@ class DeviceProof:
         row = f"{self.file.artifact.path} on {target.name}"
         reason = f"{target.missing}: it was built, and nothing was run"
         gates = (*self.report.gates, Gate(SAME, row, 1.0, None, "inconclusive", reason))
-        return replace(self.report, name="deploy", gates=gates, outcome=verdict(list(gates)))
+        return replace(self.report, gates=gates, outcome=verdict(list(gates)))
+
+
+def other_kernels(report: Report, run: Report | None, path: str) -> tuple[str, ...]:
+    """Return that the run measured a file with other kernels, where that gave another value."""
+    deployment = report.deployment
+    if run is None or deployment is None or not deployment.kernels:
+        return ()
+    if run.data.splits["test"] != report.data.splits["test"]:
+        return ()  # Part of the images: another value says nothing of the kernels.
+    task = task_of(report)
+    notes = []
+    for here in report.comparisons:
+        if here.artifact.path != path or here.value is None:
+            continue
+        for before in run.comparisons:
+            is_same = (before.artifact.path, before.head) == (path, here.head)
+            if not is_same or before.value is None or before.value == here.value:
+                continue
+            headline = task.head_called(here.head).task.headline
+            notes.append(
+                f"{here.label}: {headline.name} {headline.text(here.value)} with LiteRT's"
+                f" {deployment.kernels} kernels, which round as the device does; the run has"
+                f" {headline.text(before.value)} with {kernels_of(run) or USUAL_KERNELS} kernels"
+            )
+    return tuple(notes)
 
 
 def _beside(

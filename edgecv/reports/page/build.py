@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.comparison import Comparison
-from edgecv.core.report import Gate, Outcome, Report
+from edgecv.core.report import Deployment, Gate, Outcome, Report
+from edgecv.core.text import counted
 from edgecv.evaluation.drawing import METHOD as DRAWING
 from edgecv.evaluation.task_of import per_head, task_of
+from edgecv.reports.caveats import choice, meaning, open_losses
 from edgecv.reports.costs import HEADINGS as COST_HEADINGS
 from edgecv.reports.costs import costs_rows, costs_sentence
 from edgecv.reports.deployment import deployment_lines
@@ -35,15 +37,10 @@ from edgecv.reports.page.render import render
 from edgecv.reports.page.snippet import snippets
 from edgecv.reports.paired_comparison import judged
 from edgecv.reports.ratio_text import size_text, speed_beside_twin
-from edgecv.reports.verdict import reasons, unproven, verdict_sentences
+from edgecv.reports.verdict import reasons, verdict_sentences
 
 MOST_BARS = 8
 """Operators that have a bar; all stand in the table."""
-MEANINGS: dict[Outcome, str] = {
-    "passed": "every limit holds, the files may be shipped",
-    "failed": "a limit does not hold, not to be shipped as it is",
-    "inconclusive": "it cannot be told whether every limit holds",
-}
 WORST: tuple[Outcome, ...] = ("failed", "inconclusive", "passed")
 
 
@@ -53,6 +50,8 @@ class Card:
 
     label: str
     outcome: Outcome | None
+    is_open: bool
+    """True where its loss may exceed the limit for all that the images show."""
     figures: tuple[tuple[str, str, str], ...]
     """Name, value and note of each."""
 
@@ -105,8 +104,9 @@ def to_page(
     return render(
         "report.html",
         report=report,
-        meaning=_meaning(report),
+        meaning=meaning(report),
         verdict=reasons(report) if content["open_gates"] else verdict_sentences(report),
+        choice=choice(report),
         next_step=next_step(report, "RUN"),
         cards=[_card(each, report) for each in judged(report) if not each.is_twin],
         latency_note=latency_note(report),
@@ -114,14 +114,6 @@ def to_page(
         sections=_sections(content),
         **content,
     )
-
-
-def _meaning(report: Report) -> str:
-    if report.outcome == "passed" and report.baseline is None:
-        return "the files run, and nothing was compared"
-    if report.outcome == "passed" and unproven(report):
-        return "every limit holds as measured; these images are too few to prove the loss"
-    return MEANINGS[report.outcome]
 
 
 def _card(comparison: Comparison, report: Report) -> Card:
@@ -143,7 +135,21 @@ def _card(comparison: Comparison, report: Report) -> Card:
         speedup = comparison.speedup
         factor = "" if speedup is None else speed_beside_twin(comparison, speedup, report)
         figures.append(("time, one image", f"{latency.median_us:,.1f} us", factor))
-    return Card(comparison.label, _outcome_of(comparison, report.gates), tuple(figures))
+    figures += _on_device(comparison, report.deployment)
+    outcome = _outcome_of(comparison, report.gates)
+    return Card(comparison.label, outcome, comparison.label in open_losses(report), tuple(figures))
+
+
+def _on_device(comparison: Comparison, found: Deployment | None) -> list[tuple[str, str, str]]:
+    """Return what a device alone can say of a file; nothing where it is no row of a device."""
+    if found is None or found.artifact != comparison.artifact.path:
+        return []
+    same = f"{found.same_answers:,} of {counted(found.images, 'image')}"
+    taken = (("memory", found.memory_bytes), ("flash", found.flash_bytes))
+    return [
+        ("answers of this machine", same, ""),
+        *((name, f"{size:,} bytes", "") for name, size in taken if size is not None),
+    ]
 
 
 def _outcome_of(comparison: Comparison, gates: Sequence[Gate]) -> Outcome | None:

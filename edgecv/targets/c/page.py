@@ -2,9 +2,12 @@
 
 from string import Template
 
+import numpy as np
+
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.preprocessing import affine_of
 from edgecv.core.text import printable
+from edgecv.formats.tflite.operators import TFLiteTensor
 from edgecv.targets.c.project import PlacedProgram, template
 
 EXACT = {
@@ -24,7 +27,7 @@ def page(file: DeployedFile, layout: PlacedProgram) -> str:
         title=printable(str(file.origin.get("run", file.path.stem))),
         arena=f"{layout.arena:,}",
         constants=f"{layout.constant_bytes:,}",
-        image=_image_text(file),
+        image=_image_text(file) + _codes_text(file, tables.inputs[0]),
         exact=exact.format(kernels=layout.program.arithmetic),
         inputs="\n".join(
             f"| `EDGECV_INPUT_{n}` | {t.type} | {list(t.shape)} |"
@@ -52,3 +55,17 @@ def _image_text(file: DeployedFile) -> str:
         f" axis fastest. Its real numbers are {numbers}. Photographs of another size are resized by"
         f" bilinear interpolation ({file.resize})."
     )
+
+
+def _codes_text(file: DeployedFile, tensor: TFLiteTensor) -> str:
+    """Say how a byte of a camera becomes a number of the input, where that needs no arithmetic."""
+    if tensor.type not in ("int8", "uint8") or len(tensor.scales) != 1:
+        return ""
+    _, _, channels = file.facts.image
+    scale, offset, _ = affine_of(file.preprocess, channels, str(file.path))
+    bytes_ = np.arange(256)[:, None]
+    codes = np.round((bytes_ * scale + offset) / tensor.scales[0]) + (tensor.zero_point or 0)
+    for shift, text in ((0, "the byte itself"), (-128, "the byte minus 128")):
+        if (codes == bytes_ + shift).all():
+            return f" The number to store for a byte of a camera is {text}."
+    return ""

@@ -116,6 +116,14 @@ def test_the_firmware_for_a_pc_speaks_the_protocol(project: Path) -> None:
     assert f"m-outputs-[{wanted[: sizes[1]].hex()}]" in done.stdout
 
 
+def test_the_page_says_how_a_byte_of_a_camera_enters(deployment: tuple[Report, Path]) -> None:
+    """A newcomer looked for it in the report of the run."""
+    report, folder = deployment
+    page = (folder / "README.md").read_text()
+    assert "The number to store for a byte of a camera is the byte" in page
+    assert report.name == folder.name
+
+
 @needs_compiler
 def test_the_project_is_built_by_cmake(deployment: tuple[Report, Path], tmp_path: Path) -> None:
     if shutil.which("cmake") is None:
