@@ -47,7 +47,7 @@ class SearchSpace(Options):
     technique: dict[str, dict[str, Any]] = Field(default={})
     """A table for each technique that a recipe has or has not, with its options: a value, a table
     {choices = [...]} or a table {low = ..., high = ..., step = ...}. What is not given is the
-    default of the technique."""
+    default of the technique; where no technique is given, those that fit the task are tried."""
 
     def classes(self) -> dict[str, type[Technique]]:
         """Return the techniques in their order of application."""

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.text import counted
@@ -47,8 +48,9 @@ def cost_of(
     trials = min(options.most_trials, 10_000)
     mean = sum(_seconds(each, options, facts.seconds_a_step, images) for each in recipes) / DRAWN
     seconds = trials * mean / workers
-    if options.minutes is not None:
-        seconds = min(seconds, 60 * options.minutes)
+    if options.minutes is not None and seconds > 60 * options.minutes:
+        trials = math.ceil(trials * 60 * options.minutes / seconds)
+        seconds = 60 * options.minutes
     weights = facts.parameters * BYTES_A_WEIGHT * COPIES_A_TRIAL
     return SearchCost(seconds, int(trials * weights))
 
@@ -91,6 +93,9 @@ def plan_text(
     ``left_out``: reasons by what the model cannot take.
     """
     cost = cost_of(options, base, space, facts, workers)
+    most = f"{counted(options.most_trials, 'recipe')} at most"
+    if options.trials is None and options.minutes is not None:
+        most = f"As many recipes as begin within {options.minutes:g} minutes"
     images = ", ".join(f"{name} {count:,}" for name, count in facts.images.items())
     lines = [
         f"# {base.name}",
@@ -104,7 +109,7 @@ def plan_text(
         "",
         f"First: {'; '.join(_first(base, space))}.",
         "",
-        f"{counted(options.most_trials, 'recipe')} at most, {counted(workers, 'worker')}: about"
+        f"{most}, {counted(workers, 'worker')}: about"
         f" {duration(cost.seconds)}, and about {cost.bytes / 1e6:,.0f} MB in {options.output}."
         " A baseline that is not stored is trained first.",
     ]
@@ -116,9 +121,18 @@ def _line(space: SearchSpace, name: str) -> str:
     for key, values in space.values(name).items():
         numbers = [each for each in values if isinstance(each, int | float)]
         few = len(values) <= len(LADDER) or len(numbers) < len(values)
-        shown = ", ".join(map(str, values)) if few else f"{values[0]} to {values[-1]}"
+        shown = ", ".join(map(_value, values)) if few else f"{values[0]} to {values[-1]}"
         parts.append(f"{key} {shown}")
     return f"- {name}{': ' if parts else ''}{'; '.join(parts)}"
+
+
+def _value(value: Any) -> str:
+    """Return a value of an option; of a table, such as that of a network, its own values."""
+    if not isinstance(value, Mapping):
+        return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    first, *others = value.items()
+    named = ", ".join(f"{key} {_value(each)}" for key, each in others)
+    return _value(first[1]) + (f" ({named})" if named else "")
 
 
 def _first(base: Recipe, space: SearchSpace) -> Sequence[str]:

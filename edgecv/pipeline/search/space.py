@@ -157,8 +157,9 @@ LADDER: tuple[Steps, ...] = (
 
 def space_of(base: Recipe) -> SearchSpace:
     """Return the space that a recipe asks for, or what fits its task and its limits."""
-    if base.search is not None:
-        return base.search
+    asked = base.search or SearchSpace()
+    if "technique" in asked.model_fields_set:
+        return asked
     options: dict[str, dict[str, Any]] = {
         "shrink": {"keep": {"low": 0.15, "high": 0.9, "step": 0.05}},
         "distil": {},
@@ -174,7 +175,7 @@ def space_of(base: Recipe) -> SearchSpace:
     ):  # Zeros and shared weights make a file smaller only there.
         options["prune"] = {"sparsity": {"choices": (0.5, 0.7, 0.8)}}
         options["cluster"] = {"clusters": {"choices": (16, 32)}}
-    return SearchSpace(technique=options)
+    return SearchSpace(quantize=asked.quantize, technique=options)
 
 
 class FixedDraw:

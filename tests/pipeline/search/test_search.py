@@ -457,3 +457,22 @@ def test_the_plan_grows_with_the_budget() -> None:
     assert "- shrink: keep 0.15 to 0.9" in text
     assert "- not qat: no layer" in text
     assert "10 recipes at most, 2 workers: about" in text
+
+
+def test_a_plan_by_minutes_counts_the_trials_that_fit() -> None:
+    """An hour was said to take 39 GB: as if all recipes that may begin were tried."""
+    asked = SearchOptions(data="digits", formats="tflite", minutes=60)
+    base = asked.to_recipe()
+    space = space_of(base)
+    hour, two = (
+        cost_of(asked.model_copy(update={"minutes": each}), base, space, LOOKED, 1)
+        for each in (60, 120)
+    )
+    assert (hour.seconds, two.seconds) == (3600, 7200)
+    assert two.bytes == pytest.approx(2 * hour.bytes, rel=0.1)
+    one = cost_of(asked.model_copy(update={"minutes": None, "trials": 1}), base, space, LOOKED, 1)
+    assert hour.bytes <= (3600 / one.seconds + 1) * one.bytes
+    text = plan_text(asked, base, space, LOOKED, 1, {})
+    assert "As many recipes as begin within 60 minutes, 1 worker: about 1.0 hours" in text
+    assert "plain_cnn (filters 8 8 16 16 16 32)" in text
+    assert "{" not in text

@@ -136,6 +136,17 @@ def test_the_space_of_one_technique() -> None:
     assert found == {"int8", "qat, int8"}
 
 
+@pytest.mark.parametrize("space", ["", 'quantize = ["int8", "float16"]\n'])
+def test_a_table_without_techniques_leaves_the_usual_ones(tmp_path: Path, space: str) -> None:
+    """It was a space without techniques: one recipe, tried for an hour."""
+    start = SearchOptions(recipe=with_space(tmp_path, space)).to_recipe()
+    found = space_of(start)
+    assert {"shrink", "distil", "qat", "student"} <= set(found.technique)
+    assert found.quantize == (("int8", "float16") if space else ("int8",))
+    nothing = SearchOptions(recipe=with_space(tmp_path, "technique = {}\n")).to_recipe()
+    assert not space_of(nothing).technique
+
+
 def with_space(folder: Path, space: str) -> Path:
     path = folder / "recipe.toml"
     path.write_text(
