@@ -6,6 +6,7 @@ as its parent. Children of another program are started.
 """
 
 import ctypes
+import gc
 import importlib
 import io
 import json
@@ -23,14 +24,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 SET_CHILD_SUBREAPER = 36
+ONNX = ("edgecv.formats.onnx.runtime", "onnxruntime", "onnx_ir.passes.common", "onnx.numpy_helper")
+LITERT = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated")
+EXPORTS = ("tf2onnx.convert", "onnxruntime.quantization", "tensorflow_model_optimization")
 LIBRARIES = {
-    "keras": ("tensorflow", "tf_keras", "onnx", "onnx_ir", "tf2onnx", "onnxruntime"),
+    "keras": (*ONNX, *LITERT, *EXPORTS, "h5py"),
     "keras3": ("keras", "edgecv.formats.keras.keras3.child"),
-    "litert": ("ai_edge_litert.interpreter",),
-    "onnxruntime": ("onnxruntime",),
+    "litert": LITERT,
+    "onnxruntime": ONNX,
     "plain": ("h5py",),
 }
 """The libraries of a child, by its kind: its runtime where it has one."""
+REGISTRIES = {
+    "keras": ("IMPORTERS", "EXPORTERS", "RUNTIMES", "TASKS"),
+    "litert": ("RUNTIMES",),
+    "onnxruntime": ("RUNTIMES",),
+}
+"""What a child looks its plug-ins up in."""
 KINDS = {
     "edgecv.pipeline.conversion.server": "keras",
     "edgecv.formats.keras.keras3.child": "keras3",
@@ -195,13 +205,21 @@ def main(kind: str, number: str, packages: str) -> None:
     sys.path.insert(0, packages)
     memory = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    for each in ("edgecv.core.registry", "edgecv.system.isolation.model_server", "psutil"):
+    for each in ("edgecv.system.isolation.model_server", "psutil"):
         importlib.import_module(each)
+    registry = importlib.import_module("edgecv.core.registry")
     if kind == "keras":
         importlib.import_module("edgecv.models.tf").load_tensorflow()
+    if kind in ("keras", "onnxruntime"):
+        importlib.import_module("edgecv.formats.onnx.library").load_onnx_ir()
     for each in LIBRARIES[kind]:
         importlib.import_module(each)
+    for each in REGISTRIES.get(kind, ()):
+        getattr(registry, each).own  # noqa: B018  it is filled
     measure_quickly()
+    # What is imported stays: no child need look at it, nor copy its pages.
+    gc.collect()
+    gc.freeze()
     with socket.socket(fileno=int(number)) as asked:
         serve(asked)
     if kind == "keras":  # It starts some itself: one for each file of Keras 3.

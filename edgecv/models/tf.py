@@ -1,5 +1,6 @@
 """The only access to TensorFlow: legacy Keras, seeds, threads, quiet logs."""
 
+import gc
 import os
 import sys
 import warnings
@@ -30,7 +31,7 @@ def load_tensorflow(threads: int | None = None) -> tuple[Any, Any]:
         os.environ["TF_USE_LEGACY_KERAS"] = "1"
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         _check_address_space()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), without_collections():
         warnings.simplefilter("ignore")
         try:
             import tensorflow
@@ -50,6 +51,18 @@ def load_tensorflow(threads: int | None = None) -> tuple[Any, Any]:
         _THREADS = threads
     tensorflow.get_logger().setLevel("ERROR")
     return tensorflow, tf_keras
+
+
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """Pause the garbage collector: all objects of TensorFlow stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @cache

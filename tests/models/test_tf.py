@@ -1,5 +1,6 @@
 """Tests of the access to TensorFlow."""
 
+import gc
 import inspect
 
 import pytest
@@ -16,3 +17,12 @@ def test_what_looks_at_each_name_of_a_module_loads_no_tensorflow(
     for library in (tf.keras, tf.tensorflow):
         assert getattr(library, "_mock_name", None) is None
         assert inspect.unwrap(library) is library
+
+
+def test_the_garbage_collector_is_paused_and_left_as_it_was() -> None:
+    with tf.without_collections():
+        assert not gc.isenabled()
+        with tf.without_collections():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()

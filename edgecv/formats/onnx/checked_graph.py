@@ -107,11 +107,11 @@ class CheckedGraph:
 
     def _write_in_pixels(self) -> bool:
         """Show a first convolution over blocks of pixels as the plain one that it computes."""
-        import onnx_ir
-
         found, had_blocks = read_in_pixels(self.model)
         if not had_blocks:
             return False
+        import onnx_ir
+
         self.model = onnx_ir.to_proto(found)
         self.model.graph.ClearField("value_info")  # Of shapes in blocks.
         self.notes.append(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.text import first_line
 from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto, Node, Value
+from edgecv.formats.onnx.library import load_onnx_ir
 
 KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that multiply by a kernel: their second input."""
@@ -82,7 +83,8 @@ def read_model(model: ModelProto | bytes) -> Model:
     ForeignValues for maps.
     """
     import onnx
-    import onnx_ir
+
+    onnx_ir = load_onnx_ir()
     from onnx_ir.passes.common import LiftConstantsToInitializersPass
 
     proto = onnx.ModelProto.FromString(model) if isinstance(model, bytes) else model

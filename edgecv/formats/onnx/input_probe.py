@@ -36,9 +36,9 @@ class OnnxProbe:
     def __init__(
         self, content: bytes, run: Callable[[bytes, Sequence[str], Values], Sequence[Any]]
     ) -> None:
+        model = read_in_pixels(content).model
         import onnx_ir
 
-        model = read_in_pixels(content).model
         self._content, self._run = onnx_ir.to_proto(model).SerializeToString(), run
         self._graph = model.graph
 
