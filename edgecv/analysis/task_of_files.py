@@ -29,13 +29,13 @@ def task_of_files(
     path = request.baseline or first[0].path
     spec = request.baseline_input if request.baseline else first[0].input_spec
     facts = context.measurements.open(runtime_of_file(path).name, path, spec)
+    pairs = zip(facts.outputs, facts.answers, strict=True)
+    outputs = [OutputShape(name=each.name, shape=shape) for each, shape in pairs]
     if request.task is not None:
-        return request.task.for_outputs([each.name for each in facts.outputs], str(path)), ()
+        return request.task.for_outputs(outputs, str(path)), ()
     is_row = len(facts.answers) == 1 and len(facts.answers[0]) == 1
     if is_row and (request.labels is not None or not data.has_labels):
         return default_task(), ()
-    pairs = zip(facts.outputs, facts.answers, strict=True)
-    outputs = [OutputShape(name=each.name, shape=shape) for each, shape in pairs]
     return choose_task(data, facts.answers, "numbers", str(path), outputs)
 
 

@@ -51,7 +51,7 @@ def choose_task(
             remedy="leave the others out",
         )
     if heads := _heads(data, outputs, where):
-        task = TASKS.parse(heads, where).for_outputs([each.name for each in outputs], where)
+        task = TASKS.parse(heads, where).for_outputs(outputs, where)
         texts = (f"its output {head.name}: {head.task.name}" for head in task.heads())
         return task, (f"{_shown(answers)}: {', '.join(texts)}",)
     if data.has_labels and data.class_names and ending == "sigmoid" and len(answers[0]) == 1:

@@ -138,19 +138,18 @@ def _task(
 
     Outputs that show none are compared one by one.
     """
-    names = [each.name for each in facts.outputs]
+    pairs = zip(facts.outputs, facts.answers, strict=True)
+    shapes = [OutputShape(name=each.name, shape=shape) for each, shape in pairs]
     given = options.parsed_task() or (None if run is None else task_of(run))
     if given is not None:
-        return given.for_outputs(names, str(options.path))
-    if len(names) == 1:
+        return given.for_outputs(shapes, str(options.path))
+    if len(shapes) == 1:
         return usual_task(facts.answers)
-    pairs = zip(names, facts.answers, strict=True)
-    shapes = [OutputShape(name=name, shape=shape) for name, shape in pairs]
     if data is not None and data.has_labels:
         found, _ = choose_task(data, facts.answers, "numbers", str(options.path), shapes)
         if not found.compares_numbers:
             return found
-    return TASKS.parse([{"output": name, **COMPARED} for name in names], str(options.path))
+    return TASKS.parse([{"output": each.name, **COMPARED} for each in shapes], str(options.path))
 
 
 def not_run(contents: Contents, *, has_data: bool) -> str:

@@ -13,6 +13,7 @@ from edgecv.core.data import Bools, Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Options, Several
+from edgecv.core.output_shape import OutputShape
 from edgecv.core.paired_results import GroupDifference, PairedStatistics
 from edgecv.core.plugins.task_parts import Metric, Proof
 from edgecv.core.plugins.task_report import ReportedTask
@@ -63,20 +64,37 @@ class Task(TrainedTask, ReportedTask):
             raise InputError(self.name, f'has no head "{name}"', accepted=", ".join(heads))
         return heads[name]
 
-    def for_outputs(self, names: Sequence[str], where: str) -> "Task":
-        """Return the task of a model with outputs of these names.
+    def for_outputs(self, outputs: Sequence[OutputShape], where: str) -> "Task":
+        """Return the task of a model with these outputs.
 
         Raises InputError where it is of others; ``where`` names the model.
         """
-        if self.has_one_output and len(names) > 1:
+        if not self.has_one_output:
+            return self
+        if len(outputs) > 1:
             raise InputError(
                 where,
-                f"gives {counted(len(names), 'output')}: {listed(names)}",
+                f"gives {counted(len(outputs), 'output')}: {listed([o.name for o in outputs])}",
                 accepted=f"one output for {self.name}",
                 remedy=f"--task OUTPUT={self.name} names the one of the task; --task outputs"
                 " compares all of them by numbers",
             )
+        if not self.takes_shape(outputs[0].shape):
+            raise InputError(
+                where,
+                f"gives {'x'.join(map(str, outputs[0].shape))} numbers for an image",
+                accepted=f"{self.wanted_shape} an image for {self.name}",
+                remedy="--task outputs compares them by numbers",
+            )
         return self
+
+    wanted_shape: ClassVar[str] = "one row of numbers"
+    """The one output that it takes, as an error names it."""
+
+    @classmethod
+    def takes_shape(cls, shape: tuple[int, ...]) -> bool:
+        """Return True if one output of this shape, for one image, may be of the task."""
+        return sum(side != 1 for side in shape) <= 1
 
     def of_task(self, data: Dataset) -> Dataset:
         """Return the data with the targets of this task. Raises InputError where it has none."""

@@ -42,13 +42,20 @@ class Depth(Task):
     @classmethod
     def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:
         """Return True for one map of one channel, where the data has depths."""
-        is_map = len(answers) == 1 and len(answers[0]) in (2, 3) and min(answers[0]) > 0
         return (
-            is_map
-            and (len(answers[0]) == 2 or 1 in (answers[0][0], answers[0][-1]))
+            len(answers) == 1
+            and min(answers[0], default=0) > 0
+            and cls.takes_shape(answers[0])
             and data.has_labels
             and cls.target in kinds_of(data.test.labels)
         )
+
+    wanted_shape: ClassVar[str] = "one map of one channel"
+
+    @classmethod
+    def takes_shape(cls, shape: tuple[int, ...]) -> bool:
+        """Return True for a map of one channel."""
+        return len(shape) == 2 or (len(shape) == 3 and 1 in (shape[0], shape[-1]))
 
     def of_task(self, data: Dataset) -> Dataset:
         """Return the data with its depths, which have no classes."""

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from edgecv.core.data import Dataset, Outputs, Targets
 from edgecv.core.errors import InputError, unknown_name
 from edgecv.core.options import parse_options
+from edgecv.core.output_shape import OutputShape
 from edgecv.core.plugins import Curves, Head, Metric, Move, Task, TaskHead, Terms
 from edgecv.core.targets import with_fields
 from edgecv.datasets.named_targets import NAMED, as_kind, columns_of, target_names
@@ -44,23 +45,27 @@ class Heads(Task):
         """Return the heads of the model, each with its task."""
         return self.parts
 
-    def for_outputs(self, names: Sequence[str], where: str) -> Task:
+    def for_outputs(self, outputs: Sequence[OutputShape], where: str) -> Task:
         """Return the tasks with one more for each output that has none: its numbers are compared.
 
-        Raises InputError for an output that the model has not.
+        Raises InputError for an output that the model has not, or that is none of its task.
         """
-        if len(names) == 1:
+        if len(outputs) == 1:
             raise InputError(
                 where,
                 "has one output",
                 accepted="one task for it",
                 remedy=f"give --task {self.parts[0].task.name}",
             )
+        by_name = {each.name: each for each in outputs}
         given = [name for part in self.parts for name in part.output]
         for name in given:
-            if name not in names:
-                raise unknown_name(where, f'has no output "{name}"', name, names)
-        others = (name for name in names if name not in given)
+            if name not in by_name:
+                raise unknown_name(where, f'has no output "{name}"', name, list(by_name))
+        for part in self.parts:
+            own = [by_name[name] for name in part.output]
+            part.task.for_outputs(own, f"{where}, {part.name}")
+        others = (name for name in by_name if name not in given)
         added = (TaskHead(output=(name,), task=compared_outputs()) for name in others)
         return self.model_copy(update={"parts": (*self.parts, *added)})
 

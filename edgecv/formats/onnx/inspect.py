@@ -134,7 +134,7 @@ class OnnxInspector:
             name=(node.name or made)[:LONGEST_NAME],
             type=_kind(node),
             output_shape=value.shape,
-            parameters=self._parameters(node, new),
+            parameters=self._parameters(node, weights, new),
             macs=macs_of(node, self._file),
             activation_type=self._integers.type_of(self._folded.get(made, made)),
             weight_type=largest.type if largest else "",
@@ -151,7 +151,7 @@ class OnnxInspector:
         names = [each.name for each in values if each is not None]
         found = [constants[name] for name in names if name in constants]
         if node.op_type in KERNEL_INPUT:
-            return [self._with_scales(node, each) for each in found]
+            return [self._with_scales(node, _filled(each)) for each in found]
         return [each for each in found if _is_real(each) and each.shape != ()]
 
     def _with_scales(self, node: Node, constant: Constant) -> Constant:
@@ -168,10 +168,16 @@ class OnnxInspector:
         self._counted |= found.keys()
         return new
 
-    def _parameters(self, node: Node, new: Sequence[Constant]) -> int | None:
-        """Return the number of weights; None where they are packed, or in a graph of its own."""
+    def _parameters(
+        self, node: Node, weights: Sequence[Constant], new: Sequence[Constant]
+    ) -> int | None:
+        """Return the number of weights; None where they are packed, or in a graph of its own.
+
+        None as well where a kernel is computed and its shape is not known.
+        """
         is_function = (node.domain, node.op_type) in self._functions
-        if node.op_type in PACKED or is_function or has_subgraphs(node):
+        is_open = node.op_type in KERNEL_INPUT and any(each.shape is None for each in weights)
+        if node.op_type in PACKED or is_function or is_open or has_subgraphs(node):
             return None
         return sum(each.elements for each in new)
 
@@ -225,6 +231,12 @@ class OnnxInspector:
 def _kind(node: Node) -> str:
     is_foreign = node.domain not in ("", "ai.onnx")
     return (f"{node.domain}.{node.op_type}" if is_foreign else node.op_type)[:LONGEST_NAME]
+
+
+def _filled(constant: Constant) -> Constant:
+    """Return weights that the graph makes of nothing that is stored as weights of no bytes."""
+    is_made = constant.made_of == () and _is_real(constant)
+    return replace(constant, made_of=None) if is_made else constant
 
 
 def _is_real(constant: Constant) -> bool:

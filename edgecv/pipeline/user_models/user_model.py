@@ -33,7 +33,7 @@ def fitted_to_task(
     if not recipe.task_is_given and recipe.baseline.labels is None:
         answers = [each.shape for each in outputs]
         task, notes = choose_task(data, answers, ending, where, outputs)
-    task = task.for_outputs([each.name for each in outputs], where)
+    task = task.for_outputs(outputs, where)
     data = task.of_task(data)
     recipe, labels = recipe.replace(task=task, task_is_given=True), recipe.baseline.labels
     if labels is not None and task.heads()[0].name:
@@ -52,19 +52,9 @@ def _fitted(
     where: str,
 ) -> Dataset:
     """Return the data of one head with its classes in the order of the outputs."""
-    task, is_map = head.task, head.task.features == "map"
     answers = [each.shape for each in outputs if not head.output or each.name in head.output]
-    if len(answers) == 1 and len(answers[0]) in ((2, 3) if is_map else (1,)):
-        return task.fit_data(data, math.prod(answers[0]), names, where)
-    if task.ending:
-        found = ", ".join("x".join(map(str, each)) for each in answers)
-        text = f"its output {head.name} gives" if head.name else "gives"
-        raise InputError(
-            where,
-            f"{text} {found} numbers for an image",
-            accepted=f"one {'map' if is_map else 'row of numbers'} an image for {task.name}",
-            remedy="--task outputs compares all of them by numbers",
-        )
+    if len(answers) == 1 and head.task.takes_shape(answers[0]):
+        return head.task.fit_data(data, math.prod(answers[0]), names, where)
     return data
 
 

@@ -166,6 +166,25 @@ def test_computed_constants_have_the_type_that_is_stored_and_no_other() -> None:
     assert (choice.weight_type, choice.parameters) == ("", 0), "truth values are no weights"
 
 
+def test_a_kernel_that_the_graph_fills_has_parameters_and_no_bytes() -> None:
+    contents = contents_of(
+        [
+            node("ConstantOfShape", "sides", "kernel"),
+            node("ConstantOfShape", "one", "bias"),
+            node("Conv", "x kernel bias", "c"),
+            node("Conv", "c kernel2 bias", "y"),
+        ],
+        {"x": [1, 4, 8, 8]},
+        {"y": [1, 4, 4, 4]},
+        {
+            "sides": np.array([4, 4, 3, 3]), "one": np.array([4]),
+            "kernel2": normal(4, 4, 3, 3),
+        },
+    )  # fmt: skip
+    assert [each.parameters for each in contents.operators] == [148, 144], "the bias counts once"
+    assert [each.weight_bytes for each in contents.operators] == [0, 576]
+
+
 def test_operators_of_onnx_runtime_that_are_not_known_have_no_costs() -> None:
     contents = contents_of(
         [node("QMoE", "x w", "y", domain="com.microsoft")],

@@ -55,6 +55,13 @@ class Segmentation(TrainedSegmenter):
         (given, wanted), _ = zip(*(as_maps(each.only, None) for each in (cut, whole)), strict=True)
         return mean_divergence(wanted, given)
 
+    wanted_shape: ClassVar[str] = "one map"
+
+    @classmethod
+    def takes_shape(cls, shape: tuple[int, ...]) -> bool:
+        """Return True for a map."""
+        return len(shape) in (2, 3)
+
     def fit_data(
         self, data: Dataset, outputs: int, names: Sequence[str] | None, where: str
     ) -> Dataset:
