@@ -1,6 +1,5 @@
 """The outputs of measured files as their task takes them."""
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Task, TaskHead
 from edgecv.evaluation.control import ControlOutputs
+from edgecv.evaluation.output_counts import count_numbers, mismatch
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
 
@@ -58,8 +58,8 @@ def tell_answers(raw: RawOutputs | None, measurements: Sequence[Measurement], ta
 def normalized(request: ValidationRequest, raw: RawOutputs, data: Dataset, task: Task) -> Outputs:
     """Return the baseline's outputs as the task takes them."""
     outputs, scales = raw
-    if mismatch := _mismatch(outputs, data, task):
-        found, wanted = mismatch
+    if other := mismatch(outputs, data, task):
+        found, wanted = other
         raise InputError(
             str(request.baseline),
             found,
@@ -82,23 +82,8 @@ def numbered(
     seen = [each.outputs for each in measurements] if reference is None else [reference]
     if not seen or not head.task.ending or data.class_names:
         return data
-    ((outputs, _),) = Counter(_numbers(head.of(each)) for each in seen).most_common(1)
+    ((outputs, _),) = Counter(count_numbers(head.of(each)) for each in seen).most_common(1)
     return head.task.fit_data(data, outputs, None, data.name)
-
-
-def _mismatch(outputs: Outputs, data: Dataset, task: Task) -> tuple[str, int] | None:
-    """Return the numbers that a head gives if the data has another count of them, and that."""
-    for head in task.heads():
-        wanted, found = head.task.count_outputs(head.data(data)), _numbers(head.of(outputs))
-        if wanted and found not in wanted:
-            name = f"its head {head.name} " if head.name else ""
-            return f"{name}gives {found} {head.task.terms.outputs}", wanted[0]
-    return None
-
-
-def _numbers(outputs: Outputs) -> int:
-    """Return the number of output values for one image."""
-    return sum(math.prod(values.shape[1:]) for values in outputs.arrays.values())
 
 
 def usable_measurements(
@@ -108,8 +93,8 @@ def usable_measurements(
     usable, failures = [], {}
     for each in measurements:
         path = each.artifact.path
-        if mismatch := _mismatch(each.outputs, data, task):
-            failures[path] = f"{mismatch[0]}, the data has {mismatch[1]}"
+        if other := mismatch(each.outputs, data, task):
+            failures[path] = f"{other[0]}, the data has {other[1]}"
             continue
         try:
             outputs, changes = task.normalized(each.outputs, each.facts.scales)

@@ -134,7 +134,7 @@ class Limits(Options):
             FRACTION,
             "cosine similarity of an output with the baseline's",
             default=Default(0.9, default_cosine),
-            allowed="a cosine similarity of {:g}% or more",
+            allowed="a cosine similarity of {limit:g} or more",
         ),
     ] = None
     """Fail if the mean cosine similarity of an output with the baseline's is smaller. By default

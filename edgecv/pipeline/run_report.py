@@ -168,6 +168,7 @@ def write_run(
         write_widths(costs, folder / "widths.png")
     if report.trainings:
         write_curves(report.trainings, model.recipe.task.curves, folder / CURVES)
-    write_bytes(folder / "labels.txt", labels_text(model.data.class_names))
+    if model.data.class_names:  # An empty file would say that the model has no outputs.
+        write_bytes(folder / "labels.txt", labels_text(model.data.class_names))
     write_bytes(folder / "recipe.toml", model.recipe.to_toml().encode())
     write_reports(report, folder)

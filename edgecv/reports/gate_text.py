@@ -54,7 +54,7 @@ def allowed_text(gate: Gate) -> str:
         if limit.allowed and gate.name in (key, *limit.other_gates):
             bound = "" if gate.name == key else " (95% interval)"
             value = gate.limit * 100 if limit.quantity is FRACTION else gate.limit
-            text = limit.allowed.format(value)
+            text = limit.allowed.format(value, limit=gate.limit)
             return f"{text.replace('points', 'point') if value == 1 else text}{bound}"
     return ""
 

@@ -8,7 +8,12 @@ from edgecv.formats.lookup import runtime_of_format
 
 PROBABILITIES = ("SOFTMAX", "LOGISTIC", "SIGMOID")
 """Operators whose range is fixed by both formats."""
-PROBABILITY_STEP = 1 / 256
+FIXED = {
+    **dict.fromkeys(PROBABILITIES, (1 / 256, -128)),
+    **dict.fromkeys(("TANH", "L2_NORMALIZATION"), (1 / 128, 0)),
+    "LOG_SOFTMAX": (16 / 256, 127),
+}
+"""The scale and the zero point that TFLite fixes for the int8 values of an operator."""
 INT8 = (-128, 127)
 FEW_STEPS = 16
 """A zero point up to so many steps from the end of its range is off, and no missing ReLU."""
@@ -25,7 +30,7 @@ def broken_rules(own: Stored, file_format: str, zeros: Sequence[tuple[str, Point
     return [
         *_links(own.links, fixes_scales=fixed),
         *_weights(own),
-        *(_probabilities(own.points) if fixed else ()),
+        *(_fixed(own.points) if fixed else ()),
         *_zeros(zeros),
     ]
 
@@ -68,15 +73,16 @@ def _weights(own: Stored) -> Iterator[str]:
             )
 
 
-def _probabilities(points: Sequence[Point]) -> Iterator[str]:
+def _fixed(points: Sequence[Point]) -> Iterator[str]:
     for point in points:
         steps = point.steps
-        if point.type not in PROBABILITIES or steps is None or (steps.low, steps.high) != INT8:
+        if point.type not in FIXED or steps is None or (steps.low, steps.high) != INT8:
             continue
-        if steps.scale != PROBABILITY_STEP or steps.zero_point != INT8[0]:
+        scale, zero_point = FIXED[point.type]
+        if (steps.scale, steps.zero_point) != (scale, zero_point):
             yield (
                 f'{point.type} "{point.name}" has scale {steps.scale:.6g} and zero point'
-                f" {steps.zero_point}, and TFLite fixes them at 1/256 and -128"
+                f" {steps.zero_point}, and TFLite fixes them at 1/{1 / scale:g} and {zero_point}"
             )
 
 

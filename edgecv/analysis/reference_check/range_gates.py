@@ -13,7 +13,7 @@ from edgecv.analysis.reference_check.calibration_ranges import (
     trace,
 )
 from edgecv.analysis.reference_check.layer_structure import PairedPoint
-from edgecv.analysis.reference_check.quantization_rules import PROBABILITIES
+from edgecv.analysis.reference_check.quantization_rules import FIXED, PROBABILITIES
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
 from edgecv.core.data import Dataset
 from edgecv.core.report import Gate
@@ -27,7 +27,9 @@ def bounds_of(points: Sequence[PairedPoint]) -> list[PairedPoint]:
     return [
         each
         for each in points
-        if each.own.steps is not None and each.own.type.upper() not in PROBABILITIES
+        if each.own.steps is not None
+        and each.own.type not in FIXED
+        and each.own.type.upper() not in PROBABILITIES
     ]
 
 

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.data import Bools, Dataset, Images, Outputs, Targets
+from edgecv.core.errors import InputError
 from edgecv.core.images import ImageSequence
 from edgecv.core.plugins import Task
 from edgecv.core.preprocessing import NAMED, Preprocessing, fitting
 from edgecv.core.sample import balanced_rows
+from edgecv.evaluation.output_counts import mismatch
 from edgecv.evaluation.output_differences import aligned
 from edgecv.evaluation.statistics.binary_scores import mcnemar
 from edgecv.evaluation.task_of import compared_outputs
@@ -109,6 +111,8 @@ def run_trial(
 
         def part(start: int, end: int) -> dict[str, Scores]:
             outputs = model.predict(images[start:end], tried)
+            for each in outputs.values():
+                _check_counts(each, data, task, model.where)
             return {name: _scores(each, labels[start:end], task) for name, each in outputs.items()}
 
         began = time.monotonic()
@@ -128,6 +132,21 @@ def run_trial(
     least = first.mean(current) + MARGIN
     open_ones = [name for name in choices if name == current or first.mean(name) >= least]
     return score({name: choices[name] for name in open_ones}, IMAGES[1])
+
+
+def _check_counts(outputs: Outputs, data: Dataset, task: Task, where: str) -> None:
+    """Raise InputError where the targets have another count of numbers than the outputs."""
+    other = mismatch(outputs, data, task)
+    if other and any(np.isfinite(each).any() for each in outputs.arrays.values()):
+        found, wanted = other
+        raise InputError(
+            where,
+            found,
+            accepted=f"{wanted}, as {data.name} has",
+            remedy="give the data that it was made for, or --labels FILE, which names each output"
+            if data.class_names
+            else "give the data that it was made for",
+        )
 
 
 def _scores(outputs: Outputs, labels: Targets, task: Task) -> Scores:

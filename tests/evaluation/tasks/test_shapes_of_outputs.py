@@ -34,7 +34,7 @@ def test_a_task_refuses_the_shapes_that_it_cannot_measure(name: str) -> None:
         if shape in TAKEN[name]:
             assert task.for_outputs(outputs, "m.keras") is task
         else:
-            with pytest.raises(InputError, match="gives .* numbers for an image.*--task outputs"):
+            with pytest.raises(InputError, match=r"gives .* numbers for an image.*--task outputs"):
                 task.for_outputs(outputs, "m.keras")
 
 
@@ -43,5 +43,5 @@ def test_a_head_refuses_them_by_its_name() -> None:
     given = {"near": "depth", "kind": "classification"}
     parts = tuple(TaskHead(output=(key,), task=task_of(name)) for key, name in given.items())
     heads = Heads(parts=parts)
-    with pytest.raises(InputError, match="m.keras, near: gives 10 numbers"):
+    with pytest.raises(InputError, match=r"m\.keras, near: gives 10 numbers"):
         heads.for_outputs(outputs, "m.keras")

@@ -67,6 +67,18 @@ def test_pixels_that_give_no_numbers_are_wrong_ones() -> None:
         choose_preprocessing(reader, ordered_data(), default_task(), None)
 
 
+def test_outputs_of_another_count_are_refused_before_they_are_scored() -> None:
+    reader = model(BETTER)
+
+    def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
+        rows = np.full((len(images), 4), 0.25, np.float32)
+        return dict.fromkeys(choices, Outputs.one(rows)) | {"0..255": no_outputs(images)}
+
+    reader = ModelReader("model.h5", predict, reader.evidence)
+    with pytest.raises(InputError, match=r"gives 4 classes; accepted: 2, as ordered has"):
+        choose_preprocessing(reader, ordered_data(), default_task(), None)
+
+
 def test_choices_that_cannot_be_told_apart_leave_the_default() -> None:
     same = dict.fromkeys(NAMED, 0.8)
     found = choose_preprocessing(model(same), ordered_data(), default_task(), None)
