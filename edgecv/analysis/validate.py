@@ -29,7 +29,7 @@ from edgecv.core.plugins import Task
 from edgecv.core.registry import DATASETS, TASKS
 from edgecv.core.report import Baseline, Control, Gate, Report
 from edgecv.core.targets import with_fields
-from edgecv.evaluation.comparison import align_all, compare_all, metric_of
+from edgecv.evaluation.comparison import align_all, compare_all, gained_points, metric_of
 from edgecv.evaluation.control import ControlOutputs, with_control
 from edgecv.evaluation.gates import NOTHING_JUDGES, PROOF, proof_gates, verdict
 from edgecv.evaluation.task_of import compared_outputs, task_key
@@ -191,12 +191,10 @@ def _control(
     scores = []
     for each in stored.scores:
         head = task.head_called(each.head)
-        value, before = (
-            metric_of(head.of(found), head.targets(labels), head.task)
-            for found in (outputs, reference)
-        )
-        if value is not None and before is not None:
-            points = head.task.headline.gain_points(value, before)
+        own, known = head.of(outputs), head.targets(labels)
+        if known is not None:
+            value = head.task.metric(own, known)
+            points = gained_points(own, head.of(reference), known, head.task)
             scores.append(replace(each, value=value, difference_points=points))
     entry = replace(stored, path=str(request.control_file), scores=tuple(scores))
     return ControlOutputs.of_report(entry, outputs), entry

@@ -94,14 +94,14 @@ def compare(
     value = metric_of(outputs, targets, task)
     baseline_value = metric_of(baseline, targets, task)
     difference = same = mean = largest = statistics = None
-    if value is not None and baseline_value is not None:
-        difference = task.headline.gain_points(value, baseline_value)
     if baseline is not None:
         same = float(np.mean(task.same_answer(outputs, baseline)))
         mean, largest = task.differences(outputs, baseline)
         statistics = paired_statistics(outputs, baseline, targets, task, margin_points)
         if statistics.scores is not None:
             difference = statistics.scores.difference_points
+        elif targets is not None:
+            difference = gained_points(outputs, baseline, targets, task)
     blocks, twin_blocks = measurement.blocks_ns, None if twin is None else twin.blocks_ns
     ratio = None
     if blocks is not None and twin_blocks is not None:
@@ -140,6 +140,16 @@ def metric_of(outputs: Outputs | None, targets: Targets | None, task: Task) -> f
     if outputs is None or targets is None:
         return None
     return task.metric(outputs, targets)
+
+
+def gained_points(outputs: Outputs, baseline: Outputs, targets: Targets, task: Task) -> float:
+    """Return what outputs gain over the baseline's, in the points that limits on the drop have.
+
+    Points of an error in a unit of its own, such as pixels, are of the range of the targets.
+    """
+    rows = np.arange(len(outputs))
+    after, before = (task.resampled(each, targets)(rows) for each in (outputs, baseline))
+    return task.headline.points * (after - before)
 
 
 def _further_metrics(

@@ -17,7 +17,7 @@ from edgecv.core.events import of_training
 from edgecv.core.plugins import TaskHead
 from edgecv.core.report import Control, ControlScore, TrainingCurve
 from edgecv.core.text import counted
-from edgecv.evaluation.comparison import metric_of
+from edgecv.evaluation.comparison import gained_points, metric_of
 from edgecv.evaluation.control import ControlOutputs
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
@@ -146,17 +146,21 @@ class ControlRunner:
         )
         before = baseline_predictions(self.model.original, data.validation, task, self.context)
         scores = []
+        baseline, labels = self.model.reference.outputs, data.test_labels
         for head in task.heads():
+            own = head.targets(labels)
+            if own is None:
+                continue  # A head without labels has no score.
+            points = gained_points(head.of(test), head.of(baseline), own, head.task)
             found = [
                 metric_of(head.of(outputs), head.targets(labels), head.task)
                 for outputs, labels in (
-                    (test, data.test_labels),
-                    (self.model.reference.outputs, data.test_labels),
+                    (test, labels),
                     (validation, data.validation.labels),
                     (before.outputs, data.validation.labels),
                 )
             ]
-            scores += _score(head, *found)
+            scores += _score(head, points, *found)
         entry = Control(f"{STEM}.keras", epochs, tuple(scores))
         return TrainedControl(entry, file, ControlOutputs.of_report(entry, test))
 
@@ -186,13 +190,13 @@ class ControlRunner:
 
 def _score(
     head: TaskHead,
+    points: float,
     value: float | None,
-    baseline: float | None,
     validation: float | None,
     baseline_validation: float | None,
 ) -> list[ControlScore]:
     """Return the score of one head; nothing for a head without labels."""
-    if value is None or baseline is None or validation is None or baseline_validation is None:
+    if value is None or validation is None or baseline_validation is None:
         return []
     gain = head.task.headline.gain_points
     return [
@@ -200,7 +204,7 @@ def _score(
             head=head.name,
             metric=head.task.headline.name,
             value=value,
-            difference_points=gain(value, baseline),
+            difference_points=points,
             validation_value=validation,
             baseline_validation_value=baseline_validation,
             decides=gain(validation, baseline_validation) >= 0,

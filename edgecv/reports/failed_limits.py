@@ -14,7 +14,9 @@ OF_TARGETS: dict[str, Evidence] = {
     "speedup": "time", "latency_us": "time",
 }  # fmt: skip
 """Gates of what channel pruning was asked for."""
-LEAST_IS_ASKED = ("speedup",)
+LEAST_IS_ASKED = ("speedup", "same_answers")
+NO_LIMITS = ("ranges", "labels")
+"""Gates whose number is no limit that a file can miss by much or by little."""
 TRIED = "edgecv compress --auto with the same limits tries recipes until one holds them"
 OF_GZIP = "--prune and --cluster make files that gzip packs better"
 OF_FLOATS = "--quantize int8 takes about a quarter of the bytes, and most runtimes less time"
@@ -98,7 +100,7 @@ def _is_least(gate: Gate) -> bool:
 
 def _missed_by(gate: Gate) -> str:
     """Return by how much a limit was missed."""
-    if gate.observed is None or not gate.limit:
+    if gate.observed is None or not gate.limit or gate.name in NO_LIMITS:
         return ""
     missed = abs(gate.observed - gate.limit)
     word = "too little" if _is_least(gate) else "too much"

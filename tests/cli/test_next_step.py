@@ -62,3 +62,8 @@ def test_a_failed_limit_says_by_how_much(main_report: Report) -> None:
     assert "2.4, limit 3: 0.6 (20% of the limit) too little" in slow.found
     assert "--quantize mixed" in lost.remedy
     assert failed_limits(report, "float32.tflite") == []
+    few = Gate("same_answers", "int8.tflite", 0.5, 0.4, "failed")
+    rare = Gate("ranges", "int8.tflite", 1e-3, 1e-9, "failed", "calibrated on one class")
+    few_same, ranges = failed_limits(failed(main_report, few, rare))
+    assert few_same.found.endswith("too little")
+    assert ranges.found.endswith("(calibrated on one class)")

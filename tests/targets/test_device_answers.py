@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from deployed import deployed_file
 
+from edgecv.analysis.deploy.proof import same_gates
 from edgecv.core.errors import EdgecvError
+from edgecv.core.quantity import FRACTION
+from edgecv.core.report import Deployment
 from edgecv.targets.answers import real_outputs
 
 pytestmark = pytest.mark.quick
@@ -30,3 +33,10 @@ def test_stored_integers_become_reals() -> None:
 def test_another_shape_or_type_is_refused(stored: dict[str, np.ndarray], said: str) -> None:
     with pytest.raises(EdgecvError, match=said):
         real_outputs(deployed_file("tflite"), stored, 1, "board")
+
+
+@pytest.mark.parametrize(("same", "outcome"), [(95, "passed"), (94, "failed")])
+def test_as_many_same_answers_as_asked_for_pass(same: int, outcome: str) -> None:
+    found = Deployment("c", "int8.tflite", "C99", 100, same, same, 0.0)
+    (gate,) = same_gates(found, FRACTION.parse("95%"))
+    assert gate.outcome == outcome

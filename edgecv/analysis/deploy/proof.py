@@ -15,7 +15,7 @@ from edgecv.core.registry import TARGETS
 from edgecv.core.report import Deployment, Gate, Report
 from edgecv.evaluation.comparison import align_all, compare
 from edgecv.evaluation.control import with_control
-from edgecv.evaluation.gates import most_gate, verdict
+from edgecv.evaluation.gates import ROUNDING, most_gate, verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import OUTPUTS, of_ranges
 from edgecv.evaluation.task_of import compared_outputs, task_of
@@ -82,7 +82,7 @@ class DeviceProof:
             here = self.arrays.outputs[path]
             deployment = _beside(here, usable[0], device, target, self)
             gates = _without_rounding(gates, here, usable[0].outputs)
-            gates += _same(deployment, options.min_same)
+            gates += same_gates(deployment, options.min_same)
         gates = [*self.report.gates, *gates]
         return replace(
             self.report,
@@ -168,10 +168,10 @@ def _without_rounding(gates: list[Gate], here: Outputs, there: Outputs) -> list[
     ]
 
 
-def _same(found: Deployment, limit: float | None) -> list[Gate]:
+def same_gates(found: Deployment, limit: float | None) -> list[Gate]:
     """Return the gate of the answers that are those of this machine, where a limit is given."""
     if limit is None:
         return []
     observed = found.same_answers / found.images
-    outcome = "passed" if observed >= limit else "failed"
+    outcome = "passed" if observed >= limit - ROUNDING else "failed"
     return [Gate(SAME, found.artifact, limit, observed, outcome)]  # type: ignore[arg-type]

@@ -17,22 +17,27 @@ def group_differences(
     present, place = np.unique(groups, return_inverse=True)
     wins = np.bincount(place[right & ~baseline_right], minlength=len(present))
     losses = np.bincount(place[~right & baseline_right], minlength=len(present))
-    return _by_wins(present, np.bincount(place), wins, losses)
+    images = np.bincount(place)
+    return compared_groups(present, images, wins, losses, (wins - losses) / images * 100)
 
 
 def label_differences(
-    right: NDArray[np.bool_], baseline_right: NDArray[np.bool_]
+    given: NDArray[np.bool_], baseline: NDArray[np.bool_], wanted: NDArray[np.bool_]
 ) -> tuple[GroupDifference, ...]:
-    """Compare two models label by label on all images, the worst first: bool (N, K), (N, K)."""
-    images, labels = right.shape
-    wins, losses = (right & ~baseline_right).sum(axis=0), (~right & baseline_right).sum(axis=0)
-    return _by_wins(np.arange(labels), np.full(labels, images), wins, losses)
+    """Compare two models label by label on all images, the worst first: bool (N, K) each.
 
-
-def _by_wins(
-    present: Counts, images: Counts, wins: Counts, losses: Counts
-) -> tuple[GroupDifference, ...]:
-    return compared_groups(present, images, wins, losses, (wins - losses) / images * 100)
+    The points are of F1, as few images have a label: where it is never given any more, most of
+    them are right all the same. Those of a label that no image has are of the right answers.
+    """
+    images, labels = wanted.shape
+    right, before = given == wanted, baseline == wanted
+    wins, losses = (right & ~before).sum(axis=0), (~right & before).sum(axis=0)
+    now, then = (
+        2 * (each & wanted).sum(axis=0) / np.maximum(each.sum(axis=0) + wanted.sum(axis=0), 1)
+        for each in (given, baseline)
+    )
+    points = np.where(wanted.any(axis=0), now - then, (wins - losses) / images) * 100
+    return compared_groups(np.arange(labels), np.full(labels, images), wins, losses, points)
 
 
 def compared_groups(

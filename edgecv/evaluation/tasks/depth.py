@@ -11,6 +11,7 @@ from pydantic import Field
 from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
 from edgecv.core.plugins import Curves, Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.targets import kinds_of
+from edgecv.evaluation.answer_numbers import answer_numbers
 from edgecv.evaluation.tasks.regression.numbers_head import scaled
 from edgecv.evaluation.tasks.regression.proof import proof_of_errors, proof_of_spread
 from edgecv.evaluation.tasks.segmentation.maps import channels_last, resized
@@ -155,8 +156,8 @@ class Depth(Task):
         return near
 
     def answer_bytes(self, outputs: Outputs) -> bytes:
-        """Return all depths as float16."""
-        return outputs.only.astype("<f2").tobytes()
+        """Return all depths, rounded as float16 is."""
+        return answer_numbers(outputs.only)
 
     def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
         """Return the mean and the largest difference, of the range of the reference's depths."""

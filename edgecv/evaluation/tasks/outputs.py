@@ -11,6 +11,7 @@ from pydantic import Field
 from edgecv.core.data import Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Head, Metric, Proof, Task, Terms
+from edgecv.evaluation.answer_numbers import answer_numbers
 from edgecv.evaluation.output_differences import errors_of_images, of_ranges
 
 
@@ -75,8 +76,8 @@ class ComparedOutputs(Task):
         return near
 
     def answer_bytes(self, outputs: Outputs) -> bytes:
-        """Return all numbers, rounded to float16."""
-        return b"".join(each.astype("<f2").tobytes() for each in outputs.arrays.values())
+        """Return all numbers, rounded as float16 is."""
+        return b"".join(map(answer_numbers, outputs.arrays.values()))
 
     def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
         """Return the mean and the largest difference, as fractions of the range of an output."""

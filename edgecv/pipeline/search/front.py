@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from edgecv.core.plugins import Task
 from edgecv.core.report import Outcome
 from edgecv.core.text import counted
 from edgecv.evaluation.limits import DEFAULT, NONE, Limits, all_limits, gate_texts
@@ -80,11 +81,14 @@ def held_limits(recipe: Recipe) -> dict[str, Any]:
     held = recipe.gates.with_defaults().model_dump(exclude_none=True)
     for key, limit in all_limits().items():
         if held.get(key) == DEFAULT and limit.default is not None:
-            is_meant = limit.needs_labels and (
-                key == "max_drop_points" or recipe.task.has_binary_scores
-            )
+            is_meant = limit.needs_labels and (key == "max_drop_points" or _has_groups(recipe.task))
             held |= {key: limit.default.value if is_meant else NONE}
     return {key: value for key, value in held.items() if value != NONE}
+
+
+def _has_groups(task: Task) -> bool:
+    """Return True for a task, or one of its heads, that compares classes or labels."""
+    return any(type(head.task).groups is not Task.groups for head in task.heads())
 
 
 def limits_note(recipe: Recipe) -> str:

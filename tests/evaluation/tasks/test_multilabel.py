@@ -31,11 +31,13 @@ GOOD = np.clip(0.8 * LABELS + RANDOM.uniform(0, 0.35, LABELS.shape) - 0.08, 0, 1
 TENSOR = TensorFacts("image", (1, SIDE, SIDE, 1), "uint8")
 
 
-def gates(values: np.ndarray) -> dict[str, Gate]:
+def gates(
+    values: np.ndarray, good: np.ndarray = GOOD, labels: np.ndarray = LABELS
+) -> dict[str, Gate]:
     facts = SessionFacts(TENSOR, (TENSOR,), ((3,),), (SIDE, SIDE, 1))
     file = Artifact("int8.tflite", "tflite", "int8", 1, 1, "0" * 64)
     measured = Measurement(file, "litert", Outputs.one(values), facts)
-    found = compare(measured, None, Outputs.one(GOOD), LABELS, TASK, 1)
+    found = compare(measured, None, Outputs.one(good), labels, TASK, 1)
     limits = Limits().with_defaults()
     judged = judge_limits(found, limits, classes=DATA.class_names, machine="here")
     return {gate.name: gate for gate in judged}
@@ -118,6 +120,16 @@ FAULTS = {
 def test_default_limits_catch(fault: str) -> None:
     failed = [name for name, gate in gates(FAULTS[fault]).items() if gate.outcome == "failed"]
     assert failed
+
+
+def test_rare_labels_that_are_never_given_any_more_fail() -> None:
+    rare = (RANDOM.random((300, 3)) < 0.1).astype(np.uint8)
+    good = np.clip(0.8 * rare + RANDOM.uniform(0, 0.1, rare.shape), 0, 1).astype("f4")
+    drop, worst = (
+        gates(0.5 * good, good, rare)[f"max_{each}drop_points"] for each in ("", "class_")
+    )
+    assert drop.outcome == "passed", "their order is the same, and so is the mAP"
+    assert (worst.outcome, worst.observed) == ("failed", 100.0)
 
 
 def test_labels_that_are_guessed_prove_nothing() -> None:

@@ -13,7 +13,7 @@ from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.registry import TASKS as REGISTERED
 from edgecv.core.report import Gate
-from edgecv.evaluation.comparison import compare
+from edgecv.evaluation.comparison import compare, gained_points
 from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
@@ -50,6 +50,14 @@ def compared(kind: str, values: np.ndarray) -> Comparison:
 def gates(found: Comparison) -> dict[str, Gate]:
     judged = judge_limits(found, Limits().with_defaults(), classes=(), machine="here")
     return {gate.name: gate for gate in judged}
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_a_control_gains_the_points_of_a_file_with_its_answers(kind: str) -> None:
+    task, values = TASKS[kind], good(kind) * 1.1
+    outputs, baseline = (Outputs.one(each.astype("f4")) for each in (values, good(kind)))
+    points = gained_points(outputs, baseline, task.of_task(WHOLE).test.labels, task)
+    assert points == pytest.approx(compared(kind, values).difference_points)
 
 
 @pytest.mark.parametrize("kind", TASKS)

@@ -14,6 +14,7 @@ from small_report import COMPARISON, REPORT, STATISTICS, TWIN
 from edgecv.core.errors import EdgecvError, InputError, StepError
 from edgecv.core.paired_results import NoWorse, PairedAccuracy
 from edgecv.core.plugins import Technique
+from edgecv.core.registry import TASKS
 from edgecv.core.report import Report, SplitFacts
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
@@ -362,6 +363,9 @@ def test_the_default_limit_is_held_and_said(tmp_path: Path) -> None:
     expected = "limits of all trials and of the front: points lost 2 (default), points lost by the"
     assert limits_note(base).startswith(expected)
     assert limits_note(base).endswith("20 (default), bytes 60,000")
+    for task, held in (("segmentation", 20.0), ("regression", None)):
+        other = base.replace(task=TASKS.parse({"task": task}, "test"))
+        assert held_limits(other).get("max_class_drop_points") == held
 
 
 def test_a_point_of_the_front_is_beaten_by_none() -> None:

@@ -36,6 +36,7 @@ class Multilabel(ProbabilityTask):
     hub_name: ClassVar[str] = "image-classification"
     target: ClassVar[str] = "classes"
     group: ClassVar[str] = "label"
+    group_points: ClassVar[str] = "F1 points"
     blends: ClassVar[bool] = True
     ending: ClassVar[str] = "sigmoid"
     has_one_output: ClassVar[bool] = True
@@ -159,8 +160,8 @@ class Multilabel(ProbabilityTask):
     )
     method: ClassVar[str] = (
         "mAP: the mean over the labels of the area under precision over recall. A label is given "
-        "where its probability reaches the threshold; each is compared by the exact McNemar test, "
-        "corrected by Holm's method for the number of labels."
+        "where its probability reaches the threshold; its points are of its F1, and p is the exact "
+        "McNemar test, corrected by Holm's method for the number of labels."
     )
 
     @property
@@ -239,9 +240,8 @@ class Multilabel(ProbabilityTask):
     def groups(
         self, outputs: Outputs, baseline: Outputs, targets: Targets
     ) -> tuple[GroupDifference, ...]:
-        """Compare label by label."""
-        after, before = (self.given(each) == (targets == 1) for each in (outputs, baseline))
-        return label_differences(after, before)
+        """Compare label by label, by F1."""
+        return label_differences(self.given(outputs), self.given(baseline), targets == 1)
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int

@@ -15,6 +15,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Curves, Head, Metric, Move, Proof, Task, Terms
 from edgecv.core.targets import kinds_of, with_targets
 from edgecv.core.text import name_at
+from edgecv.evaluation.answer_numbers import answer_numbers
 from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH
 from edgecv.evaluation.tasks.regression import text, training
 from edgecv.evaluation.tasks.regression.checks import (
@@ -219,8 +220,8 @@ class Regression(Task):
         return near
 
     def answer_bytes(self, outputs: Outputs) -> bytes:
-        """Return all numbers as float16."""
-        return outputs.only.astype("<f2").tobytes()
+        """Return all numbers, rounded as float16 is."""
+        return answer_numbers(outputs.only)
 
     def differences(self, outputs: Outputs, reference: Outputs) -> tuple[float, float]:
         """Return the mean and the largest difference, of the range of the reference's numbers."""
