@@ -56,6 +56,17 @@ def overlaps(one: Floats, other: Floats) -> Floats:
     return found
 
 
+def overlaps_of_one(one: Floats, others: Floats) -> Floats:
+    """Return what ``overlaps`` does for one box, column by column: (4,), (B, 4) -> (B,)."""
+    left, top, right, bottom = others.T
+    wide = (np.minimum(one[2], right) - np.maximum(one[0], left)).clip(0)
+    both = wide * (np.minimum(one[3], bottom) - np.maximum(one[1], top)).clip(0)
+    area = max(one[2] - one[0], 0.0) * max(one[3] - one[1], 0.0)
+    union = area + (right - left).clip(0) * (bottom - top).clip(0) - both
+    found: Floats = np.where(union > 0, both / np.where(union > 0, union, 1), 0.0)
+    return found
+
+
 def best(classes: NDArray[np.int64], scores: Floats, corners: Floats, least: float) -> Boxes:
     """Return the best boxes of each image above a score: (N, A), (N, A), (N, A, 4)."""
     scores = np.where((scores >= least) & (classes > NO_BOX), scores, 0.0)
@@ -89,13 +100,13 @@ def _of_an_image(
     values = scores[places, classes].astype(np.float64)
     order = np.argsort(-values, kind="stable")[:MOST_CANDIDATES]
     classes, values, boxes = classes[order], values[order], corners[places[order]].astype(float)
-    left, kept = np.ones(len(values), bool), list[int]()
-    while len(kept) < MOST_BOXES and left.any():
-        first = int(left.argmax())
-        kept.append(first)
-        near = overlaps(boxes[first : first + 1], boxes)[0] > most_overlap
-        left &= ~(near & (classes == classes[first]))
-        left[first] = False
+    left, kept = np.arange(len(values)), list[int]()
+    while len(kept) < MOST_BOXES and left.size:
+        first, left = left[0], left[1:]
+        kept.append(int(first))
+        rivals = np.flatnonzero(classes[left] == classes[first])
+        near = overlaps_of_one(boxes[first], boxes[left[rivals]]) > most_overlap
+        left = np.delete(left, rivals[near])
     return classes[kept], values[kept], boxes[kept]
 
 
