@@ -27,9 +27,10 @@ SET_CHILD_SUBREAPER = 36
 ONNX = ("edgecv.formats.onnx.runtime", "onnxruntime", "onnx_ir.passes.common", "onnx.numpy_helper")
 LITERT = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated")
 EXPORTS = ("tf2onnx.convert", "onnxruntime.quantization", "tensorflow_model_optimization")
+KERAS_3 = ("keras", "edgecv.formats.keras.keras3.child")
 LIBRARIES = {
-    "keras": (*ONNX, *LITERT, *EXPORTS, "h5py"),
-    "keras3": ("keras", "edgecv.formats.keras.keras3.child"),
+    "keras": (*ONNX, *LITERT, *EXPORTS, "h5py", *KERAS_3),
+    "keras3": KERAS_3,
     "litert": LITERT,
     "onnxruntime": ONNX,
     "plain": ("h5py",),
@@ -46,8 +47,17 @@ KINDS = {
     "edgecv.formats.keras.keras3.child": "keras3",
     "edgecv.pipeline.search.engines.trial_server": "keras",
 }
-READ_LATE = ("TMPDIR", "PYTEST_CURRENT_TEST", "TF_USE_LEGACY_KERAS", "TF_CPP_MIN_LOG_LEVEL")
-"""Variables that no import reads, and those that each import of TensorFlow here sets alike."""
+READ_LATE = frozenset(
+    "TMPDIR PYTEST_CURRENT_TEST COLUMNS TF_USE_LEGACY_KERAS TF_CPP_MIN_LOG_LEVEL TF2_BEHAVIOR"
+    " TPU_ML_PLATFORM TPU_ML_PLATFORM_VERSION ENABLE_RUNTIME_UPTIME_TELEMETRY HDF5_PLUGIN_PATH"
+    " ORT_DISABLE_TELEMETRY KMP_DUPLICATE_LIB_OK KMP_INIT_AT_FORK"
+    " _MLFLOW_TELEMETRY_SESSION_ID".split()
+)
+"""Variables that no import reads, and those that imports of this process have set.
+
+The imports of a child set them alike. Without this, each library that a test is the first to import
+would cost another process for each kind of child.
+"""
 _LOCK = threading.Lock()
 """Held while a child is forked: whose child an orphan becomes is a setting of the process."""
 LIMITS = (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
@@ -76,18 +86,42 @@ class ForkedProcess(subprocess.Popen):  # type: ignore[type-arg]
 class Source:
     """A process that has made its imports, and forks children of this one."""
 
-    def __init__(self, kind: str, environment: Mapping[str, str], packages: str) -> None:
-        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def __init__(
+        self, ours: socket.socket, process: "subprocess.Popen[bytes] | None" = None
+    ) -> None:
+        self._ours, self._process = ours, process
+
+    @classmethod
+    def started(cls, kind: str, environment: Mapping[str, str], packages: str) -> "Source":
+        """Start an interpreter that makes the imports of a kind of child."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-P", __file__, kind, str(theirs.fileno()), packages],
                 env=dict(environment), pass_fds=[theirs.fileno()], start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
+        return cls(ours, process)
+
+    @classmethod
+    def forked(cls) -> "Source | None":
+        """Fork this process, in which nothing has run but imports; None in each of its children."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if os.fork():
+            theirs.close()
+            return cls(ours)
+        ours.close()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for each in range(3):  # The pipes are its parent's, whose death must close them.
+            os.dup2(nothing, each)
+        os.close(nothing)
+        serve(theirs)
+        return None
 
     def close(self) -> None:
         self._ours.close()
-        self._process.wait()
+        if self._process is not None:
+            self._process.wait()
 
     def fork(
         self,
@@ -124,13 +158,14 @@ class WarmSubprocess:
     """Stands for the module ``subprocess`` where children are started.
 
     A child whose environment no other has had is started: its imports may read that. So is one with
-    limits of its own, unless they are passed on: then its imports are made without them.
+    limits of its own, unless they are passed on: then its imports are made without them. They are
+    where ``keras3`` is given: the source of a process that was forked itself.
     """
 
     PIPE, TimeoutExpired = subprocess.PIPE, subprocess.TimeoutExpired
 
-    def __init__(self, program: str, *, passes_limits: bool = False) -> None:
-        self._program, self._passes_limits = program, passes_limits
+    def __init__(self, program: str, *, keras3: Source | None = None) -> None:
+        self._program, self._keras3, self._passes_limits = program, keras3, keras3 is not None
         self._sources: dict[tuple[str, str], Source] = {}
         self._asked: Counter[tuple[str, str]] = Counter()
         self._process = os.getpid()
@@ -145,6 +180,8 @@ class WarmSubprocess:
         environment, settings = options["env"], json.loads(args[4])
         runtime = settings.get("runtime", {}).get("runtime", "plain")
         kind = KINDS.get(args[-1], runtime if runtime in LIBRARIES else "plain")
+        if kind == "keras3" and self._keras3 is not None:
+            return self._keras3.fork(args, environment, options["stderr"].fileno(), limits)
         read = {
             name: value
             for name, value in environment.items()
@@ -155,7 +192,7 @@ class WarmSubprocess:
         if key not in self._sources:
             if self._asked[key] == 1 and any(kind == known for known, _ in self._sources):
                 return subprocess.Popen(args, **options)
-            self._sources[key] = Source(kind, environment, args[5])
+            self._sources[key] = Source.started(kind, environment, args[5])
         return self._sources[key].fork(args, environment, options["stderr"].fileno(), limits)
 
     def close(self) -> None:
@@ -210,6 +247,7 @@ def main(kind: str, number: str, packages: str) -> None:
     registry = importlib.import_module("edgecv.core.registry")
     if kind == "keras":
         importlib.import_module("edgecv.models.tf").load_tensorflow()
+        os.environ["KERAS_BACKEND"] = "tensorflow"
     if kind in ("keras", "onnxruntime"):
         importlib.import_module("edgecv.formats.onnx.library").load_onnx_ir()
     for each in LIBRARIES[kind]:
@@ -222,9 +260,10 @@ def main(kind: str, number: str, packages: str) -> None:
     gc.freeze()
     with socket.socket(fileno=int(number)) as asked:
         serve(asked)
-    if kind == "keras":  # It starts some itself: one for each file of Keras 3.
+    # It starts some itself: one for each file of Keras 3.
+    if kind == "keras" and (keras3 := Source.forked()) is not None:
         process = importlib.import_module("edgecv.system.isolation.process")
-        process.subprocess = WarmSubprocess(process.PROGRAM, passes_limits=True)
+        process.subprocess = WarmSubprocess(process.PROGRAM, keras3=keras3)
     importlib.import_module(sys.argv[3]).main()
 
 
