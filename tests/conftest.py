@@ -1,5 +1,6 @@
 """What several tests need: a cache of their own, a small trained baseline, a run, real images."""
 
+import gc
 import io
 import os
 import shutil
@@ -63,6 +64,17 @@ def keep_bytecode(config: pytest.Config) -> None:
         sys.dont_write_bytecode = False
         sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection() -> None:
+    """Collect no garbage among the tests: all of them stay."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Let no later collection of garbage look at the tests."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
