@@ -95,7 +95,7 @@ def test_there_is_a_verdict_for_each_head(told: Report) -> None:
         ("box=multilabel,box=classification", 'names the output "box" twice'),
         ("classification,regression", "names no output of the model"),
         ("cls=clasification", 'unknown task "clasification"'),
-        ("cls=segmentation", "has no mask for the task segmentation"),
+        ("cls=segmentation", "cls: gives 4 numbers for an image; accepted: one map an image"),
     ],
 )
 def test_wrong_heads_are_refused(four: Path, tmp_path: Path, task: str, found: str) -> None:
