@@ -108,8 +108,16 @@ ITS_CODE = "holds Python code, which would run when the file is loaded"
 
 
 def shown_problems(problems: Sequence[Problem]) -> list[str]:
-    """Return the problems as texts, each once, with a count of those that are too many."""
-    texts = [str(problem) for problem in dict.fromkeys(problems)]
+    """Return the problems as texts, equal ones as one, with a count of those that are too many."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for each in dict.fromkeys(problems):
+        places.setdefault((each.kind, each.reason), []).append(each.place)
+    texts = [
+        str(Problem(found[0], kind, reason))
+        if len(found) == 1
+        else f"{short_name(found[0])} and {len(found) - 1} more ({short_name(kind)}) {reason}"
+        for (kind, reason), found in places.items()
+    ]
     more = len(texts) - MOST_PROBLEMS_SHOWN
     return [*texts[:MOST_PROBLEMS_SHOWN], f"and {more} more"] if more > 0 else texts
 

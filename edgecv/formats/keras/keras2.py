@@ -130,8 +130,13 @@ def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
     except InputError:
         raise
     except Exception as error:  # errors of Keras have no other common base class
+        is_hdf5 = path.suffix.lower() != ".keras"
         raise InputError(
-            str(path), f"tf-keras cannot read it: {type(error).__name__}: {first_line(error)}"
+            str(path),
+            f"tf-keras cannot read it: {type(error).__name__}: {first_line(error)}",
+            remedy="save the model as .keras, which holds functions that .h5 cannot"
+            if is_hdf5
+            else "",
         ) from error
     # An empty configuration gives a table, or a model that was never built.
     if not isinstance(model, keras.Model) or not model.layers:

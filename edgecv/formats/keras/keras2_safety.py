@@ -70,14 +70,20 @@ FUNCTIONS = frozenset(
     math.add math.subtract math.multiply math.divide math.truediv math.negative math.abs
     math.minimum math.maximum math.square math.sqrt math.rsqrt math.exp math.log math.pow
     math.sigmoid math.tanh math.softplus math.reduce_mean math.reduce_max math.reduce_sum
+    math.reduce_min math.reduce_variance math.reduce_std math.squared_difference math.reciprocal
+    math.add_n math.sin math.cos math.erf math.sign math.floor math.ceil math.round
+    math.l2_normalize
     nn.relu nn.relu6 nn.sigmoid nn.tanh nn.silu nn.swish nn.softmax nn.leaky_relu nn.elu nn.gelu
+    nn.selu nn.softplus nn.softsign nn.log_softmax nn.depth_to_space nn.space_to_depth
     nn.bias_add nn.avg_pool nn.max_pool nn.l2_normalize
     clip_by_value concat reshape squeeze expand_dims transpose cast identity
+    split stack unstack roll reverse linalg.matmul
     compat.v1.transpose compat.v1.squeeze compat.v1.clip_by_value
     image.resize compat.v1.image.resize_bilinear compat.v1.nn.relu
     """.split()
 )
-"""Operations of TensorFlow that only compute, with outputs about as large as their inputs."""
+"""Operations of TensorFlow that only compute, with outputs about as large as their inputs; a
+product of two tensors as the layer Dot."""
 PLAIN_FUNCTIONS = frozenset(
     """
     linear relu relu6 sigmoid hard_sigmoid tanh softmax log_softmax elu selu softplus softsign
@@ -115,13 +121,25 @@ def classes_in(configuration: Any) -> set[str]:
 
 
 def registered_names(configuration: Any) -> dict[str, set[str]]:
-    """Return the names of each class in Keras's registry, which may begin with a package."""
+    """Return the names of each class or function in the registry, which may begin with a package.
+
+    HDF5 files and functions have that name in place of their own.
+    """
     found: dict[str, set[str]] = {}
     for table, _ in named(configuration):
-        if isinstance(table.get("registered_name"), str):
-            name = table["config"] if table["class_name"] == "function" else table["class_name"]
-            found.setdefault(str(name), set()).add(table["registered_name"])
+        name = str(table["config"] if table["class_name"] == "function" else table["class_name"])
+        others = {each for each in (table.get("registered_name"), name) if isinstance(each, str)}
+        found.setdefault(without_package(name), set()).update(others)
     return found
+
+
+def without_package(name: str) -> str:
+    """Return a name of Keras's registry without the package that it was registered for.
+
+    >>> without_package("kecamCommon>hard_swish"), without_package("relu")
+    ('hard_swish', 'relu')
+    """
+    return name.rpartition(">")[2]
 
 
 def _remedy(problems: list[Problem]) -> str:
@@ -143,7 +161,7 @@ def _problems(configuration: Any, own: frozenset[str]) -> Iterator[Problem]:
         if kind == "function" and not isinstance(name, str):
             yield Problem(place, kind, "names a function that is no name")
             continue
-        if name in own:
+        if without_package(str(name)) in own:
             continue
         module, registered = table.get("module"), table.get("registered_name")
         if (kind, registered) == (CLASS, REGISTERED):

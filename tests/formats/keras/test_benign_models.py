@@ -307,3 +307,18 @@ def test_the_families_of_keras(name: str, suffix: str, tmp_path: Path) -> None:
     _, keras = load_tensorflow()
     model = getattr(keras.applications, name)(input_shape=SHAPE, weights=None, classes=3)
     check_comes_back(model, tmp_path / f"model{suffix}")
+
+
+def test_operations_that_split_and_multiply_tensors_are_loaded(tmp_path: Path) -> None:
+    """As attention is written with plain functions of TensorFlow."""
+    tensorflow, keras = load_tensorflow()
+    image = keras.Input(SHAPE)
+    given = keras.layers.Reshape((64, 6))(keras.layers.Conv2D(6, 4, 4)(image))
+    one, other = tensorflow.split(given, 2, axis=-1)
+    scores = tensorflow.nn.softmax(tensorflow.linalg.matmul(one, other, transpose_b=True))
+    mixed = tensorflow.roll(tensorflow.linalg.matmul(scores, other), 1, axis=1)
+    model = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(mixed)))
+    model.save(tmp_path / "model.h5")
+    pixels = np.random.default_rng(0).random((4, *SHAPE), np.float32)
+    loaded = load(tmp_path / "model.h5")
+    np.testing.assert_allclose(loaded.predict(pixels), model.predict(pixels), atol=1e-6)

@@ -1,5 +1,6 @@
 """A user's own layers: named by path where they are missing, imported where they are given."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,35 @@ def test_a_name_of_the_users_is_not_a_door_to_another_module(
     edited = edited_archive(path, edit, tmp_path / "edited.keras")
     assert load(edited, given(module, "Gain", "halved")).get_layer("gain").start == 3.0
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_objects_of_a_package_are_given_by_their_own_name(
+    suffix: str, tmp_path: Path, images: Images
+) -> None:
+    """As public packages register theirs; an .h5 names a class by its package alone."""
+    _, keras = load_tensorflow()
+    name, source = f"packaged_{tmp_path.name.replace('-', '_')}", MODULE
+    for line in ("class Gain", "def halved"):
+        mark = '@keras.utils.register_keras_serializable("theirs")'
+        source = source.replace(line, f"{mark}\n{line}")
+    (tmp_path / f"{name}.py").write_text(source)
+    sys.path.insert(0, str(tmp_path))
+    path, trust = tmp_path / f"model{suffix}", given(name, "Gain", "halved")
+    try:
+        objects = trust.objects()
+        gain = [objects["Gain"](3.0, name=f"gain_{number}") for number in range(2)]
+        # tf-keras itself cannot load such a function from an .h5.
+        half = [keras.layers.Activation(objects["halved"])] if suffix == ".keras" else []
+        model = keras.Sequential([keras.layers.Input(SHAPE), *gain, *half])
+        model.save(path)
+        with pytest.raises(InputError, match=r"gain_0 and 1 more \(.*Gain\) .*is "):
+            load(path, given(name, "halved"))
+        pixels = images.astype(np.float32)
+        np.testing.assert_array_equal(load(path, trust).predict(pixels), model.predict(pixels))
+    finally:
+        sys.path.remove(str(tmp_path))
+        keras.utils.get_custom_objects().clear()
 
 
 @pytest.mark.parametrize(
