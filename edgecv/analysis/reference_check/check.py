@@ -15,7 +15,9 @@ from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.comparison import Comparison
 from edgecv.core.data import Dataset
 from edgecv.core.errors import RuntimeFailure
+from edgecv.core.quantization import Stored
 from edgecv.core.report import Gate
+from edgecv.core.text import listed
 from edgecv.formats.lookup import runtime_of_file, runtime_of_format
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
@@ -59,7 +61,7 @@ class CheckContext:
             )
         stored = self.worker(file_format).stored(twin.path, twin.input_spec)
         if not is_float(stored):
-            return f"{twin.path} is no float32 file to compare with"
+            return not_float(twin.path, stored)
         return Reference(twin, stored)
 
     def ranges(self, file_format: str, padding: Padding) -> ReferenceRanges:
@@ -74,6 +76,17 @@ class CheckContext:
     def worker(self, file_format: str) -> ModelClient:
         """Return the child process that runs files of a format."""
         return self.run.measurements.evaluator(runtime_of_format(file_format).name)
+
+
+def not_float(path: Path, stored: Stored) -> str:
+    """Return the reason for which a file is no twin."""
+    kinds = listed(sorted({each.type for each in stored.kernels}))
+    if not kinds:
+        return f"{path} holds no kernels to compare with"
+    return (
+        f"{path} holds weights of {kinds}, which are rounded themselves (give the float32 file or"
+        " the Keras model that it was made from as --baseline)"
+    )
 
 
 def diagnose(

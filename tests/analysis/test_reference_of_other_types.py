@@ -1,0 +1,24 @@
+"""The reason for which a given baseline is no float32 reference."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgecv.analysis.reference_check.check import not_float
+from edgecv.core.quantization import Kernel, Stored
+
+pytestmark = pytest.mark.quick
+
+
+def stored(*types: str) -> Stored:
+    values, vector = np.zeros((1, 1, 1), np.float32), np.zeros(1, np.float32)
+    kernels = tuple(Kernel("k", kind, values, vector, vector, vector) for kind in types)
+    return Stored(kernels, (), (), None)
+
+
+def test_weights_that_are_rounded_themselves_are_named() -> None:
+    text = not_float(Path("half.tflite"), stored("float16", "float16"))
+    assert text.startswith("half.tflite holds weights of float16, which are rounded themselves")
+    assert "--baseline" in text
+    assert not_float(Path("m.onnx"), stored()) == "m.onnx holds no kernels to compare with"
