@@ -13,6 +13,8 @@ from edgecv.core.errors import InputError
 from edgecv.core.text import short_name
 from edgecv.formats.trust import WAY_OUT, Trust
 
+MOST_EQUAL = 3
+"""Problems of one class and one reason that are named one by one."""
 MOST_PROBLEMS_SHOWN = 50
 MODELS = frozenset({"Functional", "Sequential"})
 LAYERS = frozenset(
@@ -108,16 +110,16 @@ ITS_CODE = "holds Python code, which would run when the file is loaded"
 
 
 def shown_problems(problems: Sequence[Problem]) -> list[str]:
-    """Return the problems as texts, equal ones as one, with a count of those that are too many."""
+    """Return the problems as texts, many equal ones as one, with a count of those left out."""
     places: dict[tuple[str, str], list[str]] = {}
     for each in dict.fromkeys(problems):
         places.setdefault((each.kind, each.reason), []).append(each.place)
-    texts = [
-        str(Problem(found[0], kind, reason))
-        if len(found) == 1
-        else f"{short_name(found[0])} and {len(found) - 1} more ({short_name(kind)}) {reason}"
-        for (kind, reason), found in places.items()
-    ]
+    texts = []
+    for (kind, reason), found in places.items():
+        left_out = len(found) - 1 if len(found) > MOST_EQUAL else 0
+        also = f" and {left_out} more" if left_out else ""
+        shown = found[: len(found) - left_out]
+        texts += [f"{short_name(place)}{also} ({short_name(kind)}) {reason}" for place in shown]
     more = len(texts) - MOST_PROBLEMS_SHOWN
     return [*texts[:MOST_PROBLEMS_SHOWN], f"and {more} more"] if more > 0 else texts
 
