@@ -1,23 +1,29 @@
 """A stored run judged by other limits: nothing is trained, exported or measured again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.comparison import Comparison
+from edgecv.core.artifact import SessionFacts
+from edgecv.core.comparison import Comparison, Measurement
+from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError
-from edgecv.core.report import Report
+from edgecv.core.images import ImageSequence
+from edgecv.core.report import Gate, Report
 from edgecv.evaluation.gates import PROOF, verdict
-from edgecv.evaluation.limits import gate_texts
+from edgecv.evaluation.limits import Limits, gate_texts
 from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.evaluation.paired_statistics import with_margin
 from edgecv.evaluation.task_of import task_of
+from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import data_facts, further_images, load_data
 from edgecv.pipeline.recipe.checks import check_limits
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.run_gates import limit_gates
+from edgecv.pipeline.rounding_noise import fails_by_numbers, noisy_outputs, steady_gates
+from edgecv.pipeline.run_gates import judge_moved, limit_gates
 from edgecv.pipeline.run_report import is_candidate
 from edgecv.reports.files import write_reports
 from edgecv.reports.json_file import read_report
@@ -41,8 +47,8 @@ def judge_again(recipe: Recipe, context: RunContext) -> Report | None:
     check_seal(place)
     context.emit("judge", f"judging the stored run {place} by other limits")
     _check_same_model(report, recipe, place)
-    _check_same_data(report, recipe, context, place)
-    judged = _judged(report, recipe)
+    images = _same_images(report, recipe, context, place)
+    judged = _judged(report, recipe, partial(steady_beside_twins, report, place, images, context))
     with context.store.writing(place, replace=True) as folder:
         for path in sorted(place.iterdir()):
             if path != place / MANIFEST:
@@ -68,7 +74,8 @@ def has_other_limits(report: Report, recipe: Recipe) -> bool:
     if any(exporter.layer_choices for exporter in recipe.exports):
         return False
     asked, stored = recipe.table(), dict(report.recipe)
-    limits, before = asked.pop("gates"), stored.pop("gates", {})
+    asked.pop("gates")
+    limits, before = given_limits(report, recipe), stored.pop("gates", {})
     if not recipe.task_is_given:
         stored.pop("task", None)
     elif isinstance(stored.get("task"), list):  # A run adds the outputs that none was asked for.
@@ -105,7 +112,8 @@ def _check_same_model(report: Report, recipe: Recipe, place: Path) -> None:
         raise _another(place, recipe.baseline.model)
 
 
-def _check_same_data(report: Report, recipe: Recipe, context: RunContext, place: Path) -> None:
+def _same_images(report: Report, recipe: Recipe, context: RunContext, place: Path) -> ImageSequence:
+    """Return the test images. Raises InputError where the data is another one now."""
     height, width, channels = report.comparisons[0].input.shape[1:]
     data = load_data(recipe.data, (height, width, channels), context)
     if data_facts(data, recipe.task).splits != report.data.splits:
@@ -114,6 +122,7 @@ def _check_same_data(report: Report, recipe: Recipe, context: RunContext, place:
     if further is not None and (before is None or further.sha256 != before.sha256):
         raise _another(place, str(recipe.settings.unlabelled))
     check_limits(task_of(report).of_task(data), recipe.gates, "[gates]")
+    return data.test.images
 
 
 def _another(place: Path, name: str) -> InputError:
@@ -124,23 +133,59 @@ def _another(place: Path, name: str) -> InputError:
     )
 
 
-def _judged(report: Report, recipe: Recipe) -> Report:
+def given_limits(report: Report, recipe: Recipe) -> dict[str, Any]:
+    """Return the limits of a recipe as a report holds them: a time is of the device that ran."""
+    limits = recipe.gates.meant_for(report.machine) if report.devices else recipe.gates
+    return limits.model_dump(exclude_none=True)
+
+
+def _judged(
+    report: Report, recipe: Recipe, steady: Callable[[Sequence[Gate], Limits], list[Gate]]
+) -> Report:
     """Return a report with the gates of other limits; all other gates stay."""
     margin = recipe.gates.margin_points
     comparisons = tuple(_with_margin(each, margin) for each in report.comparisons)
     limits, here = recipe.gates.with_defaults(), report.machine
     candidates = [each for each in comparisons if is_candidate(each, recipe)]
-    gates = limit_gates(candidates, limits, task_of(report), report.data, here)
+    gates = steady(limit_gates(candidates, limits, task_of(report), report.data, here), limits)
     kept = [gate for gate in report.gates if gate.name not in (*gate_texts(), OUTPUTS)]
     gates = [*gates, *kept]
     return replace(
         report,
-        recipe={**report.recipe, "gates": recipe.table()["gates"]},
+        recipe={**report.recipe, "gates": given_limits(report, recipe)},
         comparisons=comparisons,
         gates=tuple(gates),
         outcome=verdict(gates),
         notes=tuple(dict.fromkeys((*report.notes, NOTE))),
     )
+
+
+def steady_beside_twins(
+    report: Report,
+    place: Path,
+    images: ImageSequence,
+    context: RunContext,
+    gates: Sequence[Gate],
+    limits: Limits,
+) -> list[Gate]:
+    """Return gates, those of numbers inconclusive that rounding alone fails, as in a run."""
+    found, task, pool = list(gates), task_of(report), context.measurements
+    twins = [each for each in report.files if each.is_twin]
+    for twin in twins if fails_by_numbers(gates, task) else ():
+        path = place / twin.artifact.path
+        outputs = pool.predict(runtime_of_file(path).name, path, images)
+        measured = [_measured(each, outputs) for each in report.files]
+        again = partial(noisy_outputs, pool, path, images)
+        as_noise = partial(judge_moved, measured, outputs, limits, task, report.data)
+        found = steady_gates(found, twin.artifact.path, task, again, as_noise)
+    return found
+
+
+def _measured(comparison: Comparison, outputs: Outputs) -> Measurement:
+    """Return a file of a report as if it had given some outputs."""
+    ends = comparison.input, (comparison.output, *comparison.further_outputs)
+    facts = SessionFacts(*ends, answers=(), image=(0, 0, 0))
+    return Measurement(comparison.artifact, comparison.runtime, outputs, facts)
 
 
 def _with_margin(comparison: Comparison, margin_points: float) -> Comparison:

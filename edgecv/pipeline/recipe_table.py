@@ -24,12 +24,14 @@ from edgecv.reports.json_file import read_report, to_table
 from edgecv.reports.markdown_table import markdown_table
 from edgecv.system.storage import Store, check_seal
 
+METRIC = "metric"
+"""Heading of the headline metrics where they are several; a single one stands there itself."""
 HEADINGS = (
     "recipe",
     "file",
     "bytes",
     "gzip -9",
-    "accuracy",
+    METRIC,
     "points",
     "vs control",
     "agreement",
@@ -121,17 +123,20 @@ def to_markdown(reports: Sequence[Report]) -> str:
         name = report.name.removesuffix(f"-seed{report.recipe['seed']}")
         groups.setdefault(name, []).append(report)
     lines: list[str] = []
-    rows = []
+    rows, metrics = [], set[str]()
     for name, runs in groups.items():
         line = _baseline_line(runs)
         if line and line not in lines:
             lines.append(line)
         by_head = [per_head(each) for each in runs]
-        for head in by_head[0]:
+        for head, own in by_head[0].items():
+            metrics.add(task_of(own).headline.name)
             rows += _rows(name, [each[head] for each in by_head])
     most = max((len(runs) for runs in groups.values()), default=1)
     seeds = [each.format(most) for each in OVER_SEEDS] if most > 1 else []
-    table = markdown_table(HEADINGS, rows)
+    metric = metrics.pop() if len(metrics) == 1 else METRIC
+    headings = tuple(metric if each == METRIC else each for each in HEADINGS)
+    table = markdown_table(headings, rows)
     return printable_lines("\n".join([*INTRODUCTION, *seeds, *lines, "", *table]))
 
 
@@ -173,8 +178,8 @@ def _row(name: str, runs: Sequence[Report], files: Sequence[Comparison]) -> tupl
         _metric([each.value for each in files], task_of(runs[0]).headline),
         _mean([each.difference_points for each in files], "+.2f"),
         _mean([None if each is None else each.difference_points for each in controls], "+.2f"),
-        _mean([each.agreement or 0 for each in files], ".2%"),
-        _mean([each.speedup or 0 for each in files], ".2f"),
+        _mean([each.agreement for each in files], ".2%"),
+        _mean([each.speedup for each in files], ".2f"),
         _mean([_zeros(each) for each in files], ".0%"),
         _mean([_most_distinct(each) for each in files], ",.0f"),
         outcomes[0] if len(set(outcomes)) == 1 else passed,

@@ -35,8 +35,8 @@ def steady_gates(
     ``again`` runs the reference at ``where`` on numbers that are ``NOISE`` times as large;
     ``judged`` returns the gates of outputs, as if each file had given these.
     """
-    failed = [each for each in gates if each.outcome == "failed" and each.name in OF_NUMBERS]
-    if not failed or not task.compares_numbers:
+    failed = fails_by_numbers(gates, task)
+    if not failed:
         return list(gates)
     moved = {(e.artifact, e.name, e.head): e for e in judged(again()) if e.outcome == "failed"}
     steady = []
@@ -52,6 +52,13 @@ def steady_gates(
         )
         steady.append(replace(gate, outcome="inconclusive", reason=reason))
     return steady
+
+
+def fails_by_numbers(gates: Sequence[Gate], task: Task) -> list[Gate]:
+    """Return the failed gates that rounding may have failed: of tasks that compare numbers."""
+    if not task.compares_numbers:
+        return []
+    return [each for each in gates if each.outcome == "failed" and each.name in OF_NUMBERS]
 
 
 def noisy_outputs(

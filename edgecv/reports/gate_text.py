@@ -7,6 +7,7 @@ from edgecv.evaluation.gates import PROOF
 from edgecv.evaluation.limits import all_limits, gate_texts
 from edgecv.evaluation.output_differences import OUTPUTS
 
+DIGITS, MOST_DIGITS = 3, 12
 GATES = {
     **gate_texts(),
     "conversion_difference": "largest difference in {output} after conversion",
@@ -43,9 +44,21 @@ def gate_sentence(gate: Gate, task: Task) -> str:
         return f"{gate.label}: {observation} not known, {gate.reason}"
     reason = f" ({gate.reason})" if gate.reason else ""
     observation += f" against the {gate.against}" if gate.against else ""
-    observed = gate.observed + 0.0  # Not minus zero.
-    limit = f"limit {number_text(gate.limit)}"
-    return f"{gate.label}: {observation} {number_text(observed)}, {limit}{reason}"
+    observed, limit = _told_apart(gate)
+    return f"{gate.label}: {observation} {observed}, limit {limit}{reason}"
+
+
+def _told_apart(gate: Gate) -> tuple[str, str]:
+    """Return observed value and limit, with as many digits as show that one misses the other."""
+    observed = (gate.observed or 0.0) + 0.0  # Not minus zero.
+    texts = number_text(observed), number_text(gate.limit)
+    if gate.outcome == "passed" or texts[0] != texts[1]:
+        return texts
+    for digits in range(DIGITS + 1, MOST_DIGITS + 1):
+        finer = f"{observed:.{digits}g}", f"{gate.limit:.{digits}g}"
+        if finer[0] != finer[1]:
+            return finer
+    return texts
 
 
 def allowed_text(gate: Gate) -> str:
@@ -65,4 +78,4 @@ def number_text(value: float) -> str:
     >>> number_text(35_000), number_text(1.7042)
     ('35,000', '1.7')
     """
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{DIGITS}g}"

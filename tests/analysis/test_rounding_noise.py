@@ -1,5 +1,6 @@
 """Rows in the order of scores that are nearly equal are moved by rounding alone, and by faults."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,13 @@ import pytest
 
 import edgecv
 from edgecv.core.report import Report
+from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.task_of import task_of
+from edgecv.pipeline.context import open_run
+from edgecv.pipeline.judge_again import steady_beside_twins
+from edgecv.pipeline.recipe.parts import RunSettings
+from edgecv.pipeline.run_gates import limit_gates
+from edgecv.system.storage import Store
 
 SIDE, PLACES, KEPT = 8, 50, 20
 RANDOM = np.random.default_rng(0)
@@ -55,6 +63,22 @@ def test_an_order_that_rounding_decides_fails_no_file(tmp_path: Path) -> None:
     assert report.outcome == "inconclusive"
     reasons = {each.name: each.reason for each in report.gates if each.outcome == "inconclusive"}
     assert "rounding decides the order of its rows" in reasons["min_cosine"]
+
+
+def test_a_stored_run_that_is_judged_again_fails_as_little(tmp_path: Path) -> None:
+    baseline = detector(tmp_path / "float32.onnx", EQUAL + 1e-7 * NOISE)
+    file = detector(tmp_path / "b.onnx", (EQUAL + 1e-7 * NOISE) * (1 + 2**-21))
+    report = compared(file, baseline, tmp_path)
+    (found,) = report.comparisons
+    twin = replace(found, is_twin=True, artifact=replace(found.artifact, path=baseline.name))
+    stored = replace(report, comparisons=(twin, found))
+    limits = Limits(min_cosine=0.99)
+    gates = limit_gates([found], limits, task_of(report), report.data, report.machine)
+    assert [gate.outcome for gate in gates] == ["failed"]
+    settings = RunSettings(name="again")
+    with open_run(Store(tmp_path), settings) as context:
+        steady = steady_beside_twins(stored, tmp_path, IMAGES, context, gates, limits)
+    assert [gate.outcome for gate in steady] == ["inconclusive"]
 
 
 @pytest.mark.parametrize("moved", [0.0, 2.0])

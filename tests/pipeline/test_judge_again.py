@@ -3,15 +3,19 @@
 import json
 import shutil
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from small_report import COMPARISON, REPORT
 
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event
 from edgecv.core.report import Report
+from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.judge_again import given_limits
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.reports.json_file import read_report, to_table
@@ -78,6 +82,14 @@ def test_the_same_limits_or_another_recipe_are_refused_as_before(store: Store) -
         with pytest.raises(InputError, match="exists already"):
             again(store, **options)
     assert (store.root / "main" / "report.json").read_bytes() == before
+
+
+@pytest.mark.quick
+def test_a_limit_on_time_stays_that_of_the_device_that_ran() -> None:
+    recipe = CompressOptions(data="digits").to_recipe().replace(gates=Limits(max_latency_us=50))
+    there = replace(REPORT, comparisons=(replace(COMPARISON, machine="board"),))
+    assert given_limits(there, recipe) == {"max_latency_us": 50, "latency_machine": "board"}
+    assert given_limits(REPORT, recipe) == {"max_latency_us": 50}
 
 
 def test_a_damaged_run_is_not_judged(store: Store) -> None:

@@ -67,6 +67,12 @@ def test_several_seeds_are_one_row_with_mean_and_spread() -> None:
     assert " | -11.00 ± 2.00 | " in row
     assert row.endswith("| 1 of 3 passed |")
     assert "mean over 3 seeds" in page
+    assert " | gzip -9 | accuracy | points | " in page
+    untimed = replace(reports[0], comparisons=(TWIN, replace(file, speedup=None)))
+    assert "| 0.00 |" not in to_markdown([untimed]), "what was not timed has no speed-up"
+    maps = replace(reports[0], recipe={**reports[0].recipe, "task": {"task": "segmentation"}})
+    assert " | gzip -9 | mIoU | points | " in to_markdown([maps])
+    assert " | gzip -9 | metric | points | " in to_markdown([maps, replace(reports[0], name="a")])
     alone = to_markdown(reports[:1])
     assert "±" not in alone
     assert "mean over" not in alone

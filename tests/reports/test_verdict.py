@@ -6,7 +6,9 @@ import pytest
 from small_report import COMPARISON, REPORT, STATISTICS
 
 from edgecv.core.paired_results import GroupDifference, PairedAccuracy
-from edgecv.core.report import Deployment, Gate, Report
+from edgecv.core.report import Deployment, Gate, Outcome, Report
+from edgecv.evaluation.task_of import task_of
+from edgecv.reports.gate_text import gate_sentence
 from edgecv.reports.page.build import to_page
 from edgecv.reports.ratio_text import speed_beside_twin
 from edgecv.reports.run_table import run_tables
@@ -96,3 +98,14 @@ def test_a_speed_up_says_what_is_compared_where_it_is_not_the_usual() -> None:
         " a device has other times"
     )
     assert speed_beside_twin(onnx, 1.0, deployed).startswith("as fast as its float32 twin on this")
+
+
+@pytest.mark.parametrize(
+    ("observed", "outcome", "shown"),
+    [(2.004, "failed", "2.004, limit 2"), (1.996, "passed", "2, limit 2"), (3.0, "failed", "3, ")],
+)
+def test_a_missed_limit_is_told_from_what_was_observed(
+    observed: float, outcome: Outcome, shown: str
+) -> None:
+    gate = Gate("max_drop_points", "int8.tflite", 2.0, observed, outcome)
+    assert f"points lost {shown}" in gate_sentence(gate, task_of(REPORT))

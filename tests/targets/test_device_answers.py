@@ -1,16 +1,23 @@
 """What a device says is checked before anything is made of it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from deployed import deployed_file
 
 from edgecv.analysis.deploy.proof import same_gates
+from edgecv.analysis.deploy.request import limits_here, limits_without_times
+from edgecv.analysis.options import DeployOptions
 from edgecv.core.errors import EdgecvError
 from edgecv.core.quantity import FRACTION
 from edgecv.core.report import Deployment
+from edgecv.evaluation.limits import Limits
 from edgecv.targets.answers import real_outputs
 
 pytestmark = pytest.mark.quick
+
+RUN = (Path("main"),)
 
 
 def test_stored_integers_become_reals() -> None:
@@ -40,3 +47,12 @@ def test_as_many_same_answers_as_asked_for_pass(same: int, outcome: str) -> None
     found = Deployment("c", "int8.tflite", "C99", 100, same, same, 0.0)
     (gate,) = same_gates(found, FRACTION.parse("95%"))
     assert gate.outcome == outcome
+
+
+def test_a_latency_that_a_deployment_is_given_is_of_the_device_alone() -> None:
+    given = DeployOptions(paths=RUN, to="c", max_latency="5ms", max_size="1MB")
+    limits = given.changed(Limits(max_drop_points=1.0))
+    assert limits_here(limits, given) == Limits(max_drop_points=1.0, max_bytes=1_000_000)
+    assert limits_without_times(limits, given).max_latency_us == 5000
+    of_run = Limits(max_latency_us=50, latency_machine="the run's")
+    assert limits_here(of_run, DeployOptions(paths=RUN, to="c")) == of_run

@@ -7,7 +7,13 @@ from edgecv.analysis.any_files import whole_file
 from edgecv.analysis.deploy.describe import completed, described
 from edgecv.analysis.deploy.place import Place
 from edgecv.analysis.deploy.proof import DeviceProof, other_kernels
-from edgecv.analysis.deploy.request import check_one, origin_of, parse_target, request_of_deployment
+from edgecv.analysis.deploy.request import (
+    check_one,
+    limits_here,
+    origin_of,
+    parse_target,
+    request_of_deployment,
+)
 from edgecv.analysis.options import DeployOptions
 from edgecv.analysis.validate import validate
 from edgecv.core.events import OnEvent
@@ -38,7 +44,8 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
         target.check(found, profile)
         there = DeployContext(context.emit, log, threads)
         target.reach([found.artifact.format], there)
-        report, arrays = validate(replace(request, files=files), context)
+        here = limits_here(request.limits, options)
+        report, arrays = validate(replace(request, files=files, limits=here), context)
         resize = getattr(request.source, "resize", None) or "stretch"
         found = completed(found, arrays, resize, context)
         proof = DeviceProof(found, report, arrays, request.limits, context)

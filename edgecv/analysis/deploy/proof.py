@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,11 @@ class DeviceProof:
         gates = [*self.report.gates, *gates]
         return replace(
             self.report,
-            recipe={**self.report.recipe, "target": TARGETS.table(target)},
+            recipe={
+                **self.report.recipe,
+                "gates": _both(self.report, limits),
+                "target": TARGETS.table(target),
+            },
             comparisons=(*self.report.comparisons, *comparisons),
             gates=tuple(gates),
             outcome=verdict(gates),
@@ -99,6 +104,11 @@ class DeviceProof:
         reason = f"{target.missing}: it was built, and nothing was run"
         gates = (*self.report.gates, Gate(SAME, row, 1.0, None, "inconclusive", reason))
         return replace(self.report, gates=gates, outcome=verdict(list(gates)))
+
+
+def _both(report: Report, limits: Limits) -> dict[str, Any]:
+    """Return the limits of this machine and of the device, as the recipe of a report holds them."""
+    return {**report.recipe.get("gates", {}), **limits.model_dump(exclude_none=True)}
 
 
 def other_kernels(report: Report, run: Report | None, path: str) -> tuple[str, ...]:

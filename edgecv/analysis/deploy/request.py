@@ -95,6 +95,12 @@ def limits_without_times(limits: Limits, options: DeployOptions) -> Limits:
     return limits.without([name for name in TIMES if getattr(given, name) is None])
 
 
+def limits_here(limits: Limits, options: DeployOptions) -> Limits:
+    """Return the limits that a file is held to on this machine: a given latency is the device's."""
+    is_given = options.changed(Limits()).max_latency_us is not None
+    return limits.without(["max_latency_us"]) if is_given else limits
+
+
 def _chosen(
     files: Sequence[MeasuredFile], asked: str | None, target: Target, run: Path
 ) -> MeasuredFile:
