@@ -238,7 +238,7 @@ def _class_differences(after: Counts, before: Counts) -> tuple[GroupDifference, 
     classes = min(after.iou.shape[1], before.iou.shape[1])
     present = np.flatnonzero(before.total.wanted[:classes])
     now, then = (each.total.iou[present] for each in (after, before))
-    gains = after.iou[:, present] - before.iou[:, present]
+    gains = after.iou_of_all[:, present] - before.iou_of_all[:, present]
     wins, losses = (gains > 0).sum(axis=0), (gains < 0).sum(axis=0)
     images = (before.wanted[:, present] > 0).sum(axis=0)
     return compared_groups(present, images, wins, losses, (now - then) * 100, (then, now))

@@ -39,6 +39,13 @@ class Counts:
         return self._fractions(self.hits, self.given + self.wanted - self.hits)
 
     @property
+    def iou_of_all(self) -> Fractions:
+        """The same, and 0 where a class was given that a mask has not; 1 where neither has it."""
+        union = self.given + self.wanted - self.hits
+        found: Fractions = np.where(union > 0, self.hits / np.maximum(1, union), 1.0)
+        return found
+
+    @property
     def dice(self) -> Fractions:
         """Twice the intersection over both areas; NaN where no mask has the class."""
         return self._fractions(2 * self.hits, self.given + self.wanted)

@@ -9,8 +9,8 @@ from edgecv.evaluation.tasks.segmentation.maps import Maps
 METHOD = (
     "mIoU: intersection over union of each class over the pixels of all images, averaged over the "
     "classes that the masks have. An image's score is that of its own pixels. A class is better or "
-    "worse in an image by its IoU there; p is the exact sign test of these images, corrected by "
-    "Holm's method for the number of classes."
+    "worse in an image by its IoU there, also where the mask has none of it; p is the exact sign "
+    "test of these images, corrected by Holm's method for the number of classes."
 )
 DIMMED = 0.35
 

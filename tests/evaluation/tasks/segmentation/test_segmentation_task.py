@@ -56,6 +56,18 @@ def test_metrics_are_counted_over_the_pixels_of_all_images() -> None:
     assert scores == pytest.approx([(1 / 2 + 2 / 3) / 2, (3 / 4 + 0) / 2])
 
 
+def test_a_class_that_is_given_where_no_mask_has_it_is_no_chance() -> None:
+    masks = np.zeros((60, 16, 16), np.uint8)
+    masks[:10, 1:5, 1:5] = 2
+    stray = masks.copy()
+    stray[10:, 12:, 12:] = 2
+    worst = TASK.groups(maps_of(stray), maps_of(masks), masks)[0]
+    assert (worst.label, worst.losses, worst.is_significant) == (2, 50, True)
+    assert worst.difference_points < -80
+    (better,) = (each for each in TASK.groups(maps_of(masks), maps_of(stray), masks) if each.label)
+    assert (better.wins, better.losses) == (50, 0)
+
+
 def test_pixels_that_nobody_knows_count_nowhere() -> None:
     masks, found = squares(), squares()
     found[:, 8:] = 2
