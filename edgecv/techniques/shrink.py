@@ -4,10 +4,8 @@ The graph of dependent channels is that of Fang et al., "DepGraph: towards any s
 2023, implemented anew; for the rankings see ``channel_pruning/ranking.py``.
 """
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -15,7 +13,6 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from edgecv.core.comparison import Comparison
 from edgecv.core.costs import Costs
 from edgecv.core.data import Shape
-from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Text
 from edgecv.core.plugins import (
@@ -26,34 +23,28 @@ from edgecv.core.plugins import (
     TechniqueContext,
     TechniqueFlag,
 )
-from edgecv.core.registry import EXPORTERS, RUNTIMES
 from edgecv.core.report import Gate
-from edgecv.evaluation.gates import latency_gate, most_gate, speed_gate
-from edgecv.formats.lookup import runtime_of_format
 from edgecv.models.channels.costs import totals
 from edgecv.models.channels.graph import ChannelGraph
 from edgecv.models.channels.rebuild import rebuild
 from edgecv.models.channels.trace import trace
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.techniques.channel_pruning.allocation import Candidate, ChannelAllocation, order_of
-from edgecv.techniques.channel_pruning.measurements import Measurements
-from edgecv.techniques.channel_pruning.ranking import Ranking, check_has_scales, scores
-from edgecv.techniques.channel_pruning.sensitivity import damages
-from edgecv.techniques.channel_pruning.target_flag import parse_targets
-from edgecv.techniques.channel_pruning.targets import Search, Targets, out_of_reach
-from edgecv.techniques.channel_pruning.width_steps import WidthSteps, width_steps_of
+from edgecv.techniques.channel_pruning.allocation import narrowest
+from edgecv.techniques.channel_pruning.measured_files import exporters, precisions
+from edgecv.techniques.channel_pruning.ranking import Ranking, check_has_scales
+from edgecv.techniques.channel_pruning.round import PruningRound
+from edgecv.techniques.channel_pruning.target_flag import targets_of_flag
+from edgecv.techniques.channel_pruning.target_gates import check_is_written, target_gates
+from edgecv.techniques.channel_pruning.targets import Targets, out_of_reach
+from edgecv.techniques.channel_pruning.width_steps import (
+    WidthSteps,
+    channels_by_layer,
+    sizes_of,
+    width_steps_of,
+)
 
 HALF = 0.5
-
-
-def _of_flag(value: str, exports: Sequence[Exporter]) -> dict[str, Any]:
-    targets = parse_targets(value)
-    if not {"latency_us", "speedup", "int8_bytes"} & set(targets):
-        return targets
-    first = exports[0]  # Measured as what will be written: of several, as the first.
-    runtime = runtime_of_format(first.format).name
-    return {**targets, "runtime": runtime, "precision": first.precision}
 
 
 class Shrink(Technique):
@@ -67,7 +58,7 @@ class Shrink(Technique):
         "comma.",
         place=10,
         kind=Text,
-        parse=_of_flag,
+        parse=targets_of_flag,
         beside={"distil": {"fine_tune": False}},
     )
     keep: float | None = Field(default=None, gt=0, lt=1)
@@ -85,11 +76,11 @@ class Shrink(Technique):
     speedup: float | None = Field(default=None, gt=1)
     """At least so many times faster than the float32 twin, measured on ``runtime``."""
     runtime: str = Field(
-        default="litert", json_schema_extra=lambda schema: schema.update(enum=[*_exporters()])
+        default="litert", json_schema_extra=lambda schema: schema.update(enum=[*exporters()])
     )
     """The runtime on which latency and bytes are measured."""
     precision: str = Field(
-        default="int8", json_schema_extra=lambda schema: schema.update(enum=[*_precisions()])
+        default="int8", json_schema_extra=lambda schema: schema.update(enum=[*precisions()])
     )
     """The precision at which latency is measured."""
     widths: dict[str, Annotated[int, Field(ge=1)]] = Field(default={})
@@ -121,9 +112,9 @@ class Shrink(Technique):
 
     @model_validator(mode="after")
     def _is_a_file(self) -> Self:
-        exporters = _exporters()
-        if self.precision not in exporters[self.runtime].precisions:
-            able = [name for name, cls in exporters.items() if self.precision in cls.precisions]
+        by_runtime = exporters()
+        if self.precision not in by_runtime[self.runtime].precisions:
+            able = [name for name, cls in by_runtime.items() if self.precision in cls.precisions]
             raise ValueError(f"{self.precision} is for {', '.join(able)} alone")
         if self.arena_bytes and self._file_format != "tflite":
             raise ValueError("arena_bytes is of a .tflite file: leave runtime out")
@@ -132,7 +123,7 @@ class Shrink(Technique):
     @field_validator("runtime", "precision")
     @classmethod
     def _is_known(cls, value: str, info: ValidationInfo) -> str:
-        known = [*_exporters()] if info.field_name == "runtime" else _precisions()
+        known = [*exporters()] if info.field_name == "runtime" else precisions()
         if value not in known:
             raise ValueError(" or ".join(map(repr, known)))
         return value
@@ -145,13 +136,13 @@ class Shrink(Technique):
     def check_model(self, model: KerasModel) -> None:
         """Raise InputError if nothing can be removed, or a target is out of reach."""
         graph = trace(model)
-        width_steps = self._width_steps(graph, _widths(graph))
+        width_steps = self._width_steps(graph, sizes_of(graph))
         if self.ranking == "bn_scale":
             check_has_scales(
                 graph, tuple(each for each in graph.widths if each.name in width_steps)
             )
         macs, parameters = totals(graph, graph.everything())
-        least = _narrowest(graph, width_steps)
+        least = narrowest(graph, width_steps)
         for option, wanted, fewest, all_of in (
             ("multiply-accumulates", self._macs_wanted(macs), least.macs, macs),
             ("parameters", self.parameters, least.parameters, parameters),
@@ -166,7 +157,7 @@ class Shrink(Technique):
     def least_parameters(self, model: KerasModel, input_shape: Shape, head: Head) -> int:
         """Return the parameters of the narrowest model, at this floor and multiple."""
         graph = trace(model)
-        return _narrowest(graph, self._width_steps(graph, _widths(graph))).parameters
+        return narrowest(graph, self._width_steps(graph, sizes_of(graph))).parameters
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a narrower copy of the model, trained on."""
@@ -183,14 +174,14 @@ class Shrink(Technique):
                 f"it: {', '.join(graph.whole)}"
             )
         targets = self._targets(totals(graph, graph.everything())[0])
-        before = _widths(graph)
+        before = sizes_of(graph)
         for number in range(1, self.rounds + 1):
-            model = self._round(model, targets, before, number, context)
-            is_narrower = _channels(trace(model)) != _channels(graph)
+            model = self._narrower(model, targets, before, number, context)
+            is_narrower = channels_by_layer(trace(model)) != channels_by_layer(graph)
             # A model that fits into a board's memory as it is is not trained for that.
             if self.fine_tune and (is_narrower or self.arena_bytes is None):
                 context.fit(model, self.training, None, self.distil)
-        made, left = _channels(graph), _channels(trace(model))
+        made, left = channels_by_layer(graph), channels_by_layer(trace(model))
         makers = dict.fromkeys(path for width in graph.widths for path in width.makers)
         changes = [f"{path} {made[path]} to {left[path]}" for path in makers]
         if made == left:
@@ -200,45 +191,15 @@ class Shrink(Technique):
 
     def check_exports(self, exports: Sequence[Exporter], where: str) -> None:
         """Raise InputError if no file is written that a measured target could be seen in."""
-        kinds = {(exporter.format, exporter.precision) for exporter in exports}
-        file_format = self._file_format
-        for option, precision in (
-            ("int8_bytes", "int8"),
-            ("arena_bytes", "int8"),
-            ("latency_us", self.precision),
-            ("speedup", self.precision),
-        ):
-            if getattr(self, option) and (file_format, precision) not in kinds:
-                raise InputError(
-                    where,
-                    f'"{option}" is of an {precision} {file_format} file, and none is written',
-                    remedy=f"ask for {precision} as {file_format}, or change runtime or precision",
-                )
+        check_is_written(self._targets(None), self._file_format, exports, where)
 
     def gates(self, comparisons: Sequence[Comparison], costs: Costs | None) -> list[Gate]:
         """Return the gates that hold the finished files to the targets."""
-        found: list[Gate] = []
-        if costs is not None:
-            after = costs.compressed
-            wanted = self._macs_wanted(costs.baseline.macs)
-            found += [most_gate("macs", "model", wanted, after.macs)] if wanted else []
-            if self.parameters:
-                found.append(most_gate("parameters", "model", self.parameters, after.parameters))
-        for each in comparisons:
-            artifact = each.artifact
-            if each.is_twin or artifact.format != self._file_format:
-                continue
-            if self.int8_bytes and artifact.precision == "int8":
-                found.append(
-                    most_gate("int8_bytes", artifact.path, self.int8_bytes, artifact.bytes)
-                )
-            if self.speedup and artifact.precision == self.precision:
-                found.append(speed_gate(each, self.speedup))
-            if self.latency_us and artifact.precision == self.precision:
-                found.append(latency_gate(each, self.latency_us))
-        return found
+        targets = self._targets(None if costs is None else costs.baseline.macs)
+        after = None if costs is None else costs.compressed
+        return target_gates(targets, self._file_format, comparisons, after)
 
-    def _round(
+    def _narrower(
         self,
         model: KerasModel,
         targets: Targets,
@@ -246,71 +207,14 @@ class Shrink(Technique):
         number: int,
         context: TechniqueContext,
     ) -> KerasModel:
+        """Return the model of one round, not trained; what is removed is found once."""
         graph = trace(model)
-        width_steps = self._width_steps(graph, before)
-        chosen = context.remember(
-            f"round-{number}",
-            lambda: self._choose(model, graph, width_steps, targets, number, context),
-        )
+        steps = self._width_steps(graph, before)
+        this = PruningRound(model, graph, steps, targets, self.ranking, number, self.rounds)
+        chosen = context.remember(f"round-{number}", lambda: this.choose(context))
         for note in chosen["notes"]:
             context.note(note)
         return rebuild(model, graph, graph.without(np.array(chosen["gone"], np.int64)))
-
-    def _choose(
-        self,
-        model: KerasModel,
-        graph: ChannelGraph,
-        width_steps: WidthSteps,
-        targets: Targets,
-        number: int,
-        context: TechniqueContext,
-    ) -> dict[str, Any]:
-        """Return the units to remove in this round, and sentences for the report."""
-        began = time.perf_counter()
-        narrowing = self._ranked(model, graph, width_steps, number, context)
-        took = time.perf_counter() - began
-        whole = {name: steps[0] for name, steps in width_steps.items()}
-        measurements = Measurements(
-            lambda kept: rebuild(model, graph, graph.without(narrowing.gone({**whole, **kept}))),
-            context,
-            self.runtime,
-            whole,
-            f"round-{number}-trial",
-        )
-        search = Search(targets, width_steps, measurements)
-        wanted = search.wanted()
-        narrowing = replace(narrowing, timings=search.timings)
-        path = list(narrowing.path(wanted))
-        place = search.first_that_holds(path)
-        if number == self.rounds:
-            chosen = search.widened(path[place], narrowing, wanted)
-        else:  # With rounds to come, an even part of the way.
-            chosen = path[-(-place // (self.rounds - number + 1))]
-        notes = [
-            f"ranked by {self.ranking} in {took:.1f} s, {len(path)} candidates; multiply-"
-            f"accumulates {chosen.macs:,}, parameters {chosen.parameters:,}",
-            *search.notes,
-        ]
-        return {"gone": narrowing.gone(chosen.kept).tolist(), "notes": notes}
-
-    def _ranked(
-        self,
-        model: KerasModel,
-        graph: ChannelGraph,
-        width_steps: WidthSteps,
-        number: int,
-        context: TechniqueContext,
-    ) -> ChannelAllocation:
-        context.progress(f"ranking channels by {self.ranking}", 0, 1)
-        found = scores(model, graph, self.ranking, context)
-        orders = {each.name: order_of(each, found) for each in graph.widths}
-        damage: dict[str, list[float]] = context.remember(
-            f"round-{number}-damage",
-            lambda: dict(damages(model, graph, orders, width_steps, context)),
-        )
-        return ChannelAllocation(
-            graph, orders, width_steps, {name: tuple(each) for name, each in damage.items()}
-        )
 
     def _width_steps(self, graph: ChannelGraph, before: Mapping[str, int]) -> WidthSteps:
         return width_steps_of(
@@ -322,11 +226,12 @@ class Shrink(Technique):
             multiple=self.multiple,
         )
 
-    def _targets(self, macs: int) -> Targets:
-        """Return the targets for a model of ``macs`` multiply-accumulates."""
+    def _targets(self, macs: int | None) -> Targets:
+        """Return the targets for a model of ``macs`` multiply-accumulates, if that is known."""
         limits = self.parameters, self.int8_bytes, self.latency_us, self.speedup
         kind = self.runtime, self.precision
-        return Targets(self._macs_wanted(macs), *limits, *kind, self.arena_bytes)
+        wanted = None if macs is None else self._macs_wanted(macs)
+        return Targets(wanted, *limits, *kind, self.arena_bytes)
 
     def _macs_wanted(self, macs: int) -> float | None:
         """Return the fewest multiply-accumulates that are asked for."""
@@ -335,7 +240,7 @@ class Shrink(Technique):
 
     @property
     def _file_format(self) -> str:
-        return _exporters()[self.runtime].format
+        return exporters()[self.runtime].format
 
     @property
     def _fraction(self) -> float | None:
@@ -344,33 +249,3 @@ class Shrink(Technique):
         if self.keep is None and not self.widths and not any(others):
             return HALF
         return self.keep
-
-
-def _exporters() -> dict[str, type[Exporter]]:
-    """Map each runtime that runs on devices to the exporter of its files."""
-    writers = {cls.format: cls for cls in EXPORTERS.classes.values()}
-    return {
-        name: writers[cls.format]
-        for name, cls in RUNTIMES.classes.items()
-        if cls.runs_on_devices and cls.format in writers
-    }
-
-
-def _precisions() -> list[str]:
-    return list(dict.fromkeys(each for cls in _exporters().values() for each in cls.precisions))
-
-
-def _channels(graph: ChannelGraph) -> dict[str, int]:
-    """Return the number of channels that each layer makes."""
-    return {path: len(each.made) for path, each in graph.layers.items() if each.made is not None}
-
-
-def _widths(graph: ChannelGraph) -> dict[str, int]:
-    return {width.name: len(width) for width in graph.widths}
-
-
-def _narrowest(graph: ChannelGraph, width_steps: WidthSteps) -> Candidate:
-    """Return the narrowest model that can be made."""
-    orders = {each.name: each.units for each in graph.widths}
-    narrowest = {name: steps[-1] for name, steps in width_steps.items()}
-    return ChannelAllocation(graph, orders, width_steps, {}).candidate(narrowest)

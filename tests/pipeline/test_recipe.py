@@ -276,6 +276,17 @@ def test_flags_change_a_recipe(tmp_path: Path) -> None:
     assert {exporter.calibration_images for exporter in recipe.exports} == {40}
 
 
+def test_data_that_is_given_needs_no_path_in_the_recipe(tmp_path: Path) -> None:
+    """A recipe for arrays without a path was refused, although --data names the file."""
+    path = tmp_path / "plan.toml"
+    text = 'name = "a"\n[data]\nsource = "npz"\n[[export]]\nformat = "tflite"\nprecision = "int8"\n'
+    path.write_text(text)
+    with pytest.raises(InputError, match='"path" is missing'):
+        CompressOptions(recipe=path).to_recipe()
+    recipe = CompressOptions(recipe=path, data="digits").to_recipe()
+    assert recipe.data.name == "digits"
+
+
 def test_distil_teaches_every_step_and_stands_after_shrink() -> None:
     flags = CompressOptions(
         data="digits", shrink="0.4", distil=True, prune="0.5", cluster=8, qat=True

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.options import Text, parse_options
-from edgecv.core.plugins import Exporter, Task, Technique
+from edgecv.core.plugins import DatasetSource, Exporter, Task, Technique
 from edgecv.core.registry import ARCHITECTURES, DEFAULT_TASK, TASKS
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.resolve import resolve
@@ -102,7 +102,7 @@ class CompressOptions(
         if self.recipe is None:
             recipe = self._new_recipe()
         else:
-            recipe = self._changed_recipe(load_recipe(recipe_path(self.recipe)))
+            recipe = self._changed_recipe(load_recipe(recipe_path(self.recipe), self._data()))
         check_encodable(recipe)
         return recipe
 
@@ -214,6 +214,16 @@ class CompressOptions(
         """The options of each training of a technique: those that are given beside a MODEL."""
         return {} if self.model is None else self.given_training()
 
+    def _data(self) -> DatasetSource | None:
+        """Return the data that a recipe is read for; None where it has its own."""
+        if self.data is not None:
+            return resolve(self.data, skip_bad_images=self.skip_bad_images, resize=self.resize)
+        for field in ("skip_bad_images", "resize"):
+            if getattr(self, field):
+                where = self.flag_name(field)
+                raise InputError(where, "goes with --data when there is a recipe")
+        return None
+
     def _changed_recipe(self, recipe: Recipe) -> Recipe:
         self.refuse("--recipe", OF_A_NEW_RECIPE)
         changes: dict[str, Any] = {
@@ -221,14 +231,6 @@ class CompressOptions(
             "gates": self.changed(recipe.gates, on_device=self.on is not None),
             "logs": self.parsed_logs() or recipe.logs,
         }
-        if self.data is not None:
-            changes["data"] = resolve(
-                self.data, skip_bad_images=self.skip_bad_images, resize=self.resize
-            )
-        elif self.skip_bad_images:
-            raise InputError("--skip-bad-images", "goes with --data when there is a recipe")
-        elif self.resize is not None:
-            raise InputError("--resize", "goes with --data when there is a recipe")
         if self.model is not None:
             changes["baseline"] = self._baseline()
         else:

@@ -111,13 +111,16 @@ class Recipe(Options):
         return self.model_copy(update=tables)
 
 
-def load_recipe(path: Path) -> Recipe:
-    """Read a TOML recipe. Raises InputError with the key, the nearest name and what is accepted."""
-    return parse_recipe(read_toml(path), str(path))
+def load_recipe(path: Path, data: DatasetSource | None = None) -> Recipe:
+    """Read a TOML recipe, for ``data`` in place of its own where that is given.
+
+    Raises InputError with the key, the nearest name and what is accepted.
+    """
+    return parse_recipe(read_toml(path), str(path), data)
 
 
-def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
-    """Validate the plain values of a recipe."""
+def parse_recipe(table: Mapping[str, Any], where: str, data: DatasetSource | None = None) -> Recipe:
+    """Validate the plain values of a recipe; ``data`` stands in for its table ``[data]``."""
     known = [*RunSettings.model_fields, *TABLES]
     for key in table:
         if key not in known:
@@ -133,7 +136,7 @@ def parse_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     inside = f"{where}, [baseline]"
     if "model" in baseline and (training or architecture or "input_shape" in baseline):
         raise InputError(inside, "names a model and how to train one", remedy="keep one of the two")
-    source = DATASETS.parse(_table(table, "data", where), f"{where}, [data]")
+    source = data or DATASETS.parse(_table(table, "data", where), f"{where}, [data]")
     techniques = _parse_techniques(table.get("technique", ()), where)
     exports = _parse_exports(table.get("export"), where)
     check_precisions(techniques, exports, where)

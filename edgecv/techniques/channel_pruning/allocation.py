@@ -158,3 +158,10 @@ class ChannelAllocation:
 def order_of(width: Width, scores: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the units of a width, the least important first."""
     return width.units[np.argsort(scores[width.units], kind="stable")]
+
+
+def narrowest(graph: ChannelGraph, width_steps: WidthSteps) -> Candidate:
+    """Return the narrowest model that can be made."""
+    orders = {each.name: each.units for each in graph.widths}
+    narrowest = {name: steps[-1] for name, steps in width_steps.items()}
+    return ChannelAllocation(graph, orders, width_steps, {}).candidate(narrowest)

@@ -1,9 +1,12 @@
 """The targets of ``--shrink``: 0.5, 1.2Mmacs, 30kparams, 35KB, 10us, 6x."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.plugins import Exporter
 from edgecv.core.quantity import NUMBER_WITH_UNIT
+from edgecv.formats.lookup import runtime_of_format
 
 UNITS = {
     "": ("keep", 1.0),
@@ -58,3 +61,13 @@ def _check_target(part: str, option: str, value: float) -> None:
         raise InputError("--shrink", f'"{part}" is not faster', accepted="more than 1x, such as 6x")
     if value <= 0:
         raise InputError("--shrink", f'"{part}" leaves nothing', accepted="more than 0")
+
+
+def targets_of_flag(value: str, exports: Sequence[Exporter]) -> dict[str, Any]:
+    """Return the options of shrink for the text of ``--shrink``, beside the files to write."""
+    targets = parse_targets(value)
+    if not {"latency_us", "speedup", "int8_bytes"} & set(targets):
+        return targets
+    first = exports[0]  # Measured as what will be written: of several, as the first.
+    runtime = runtime_of_format(first.format).name
+    return {**targets, "runtime": runtime, "precision": first.precision}

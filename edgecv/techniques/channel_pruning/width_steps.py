@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from edgecv.core.errors import InputError
-from edgecv.models.channels.graph import Width
+from edgecv.models.channels.graph import ChannelGraph, Width
 
 MOST_CUTS = 8
 """Numbers of channels that are tried of each width, besides all of them."""
@@ -79,6 +79,16 @@ def steps_of(channels: int, least: int, multiple: int) -> tuple[int, ...]:
         places = np.unique(np.linspace(0, len(below) - 1, MOST_CUTS).round().astype(int))
         below = [below[place] for place in places]
     return (channels, *reversed(below))
+
+
+def channels_by_layer(graph: ChannelGraph) -> dict[str, int]:
+    """Return the number of channels that each layer makes."""
+    return {path: len(each.made) for path, each in graph.layers.items() if each.made is not None}
+
+
+def sizes_of(graph: ChannelGraph) -> dict[str, int]:
+    """Return the size of each width."""
+    return {width.name: len(width) for width in graph.widths}
 
 
 def _matches(width: Width, pattern: str) -> bool:
