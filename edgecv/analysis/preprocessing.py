@@ -18,7 +18,13 @@ from edgecv.formats.image_input import names_by_range
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.measure import MeasuredFile
-from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader, choose_preprocessing, one_by_one
+from edgecv.pipeline.preprocessing import (
+    OF_A_RUN,
+    ModelReader,
+    check_range,
+    choose_preprocessing,
+    one_by_one,
+)
 from edgecv.pipeline.preprocessing.trial import run_agreement_trial
 from edgecv.system.storage import is_sealed
 
@@ -84,6 +90,9 @@ class PreprocessingSearch:
             if rescaling and runtime_of_file(path).needs_tensorflow:
                 own = f"{path}: {rescaling}, so that pixels of 0..255 enter it without --preprocess"
                 return spec.model_copy(update={"preprocess": RAW}), (own,)
+        declared = self._range(path, spec)
+        if declared and spec.preprocess is None:
+            check_range(reader, self.data, self.task, declared)
         choice = choose_preprocessing(reader, self.data, self.task, spec.preprocess)
         notes = tuple(f"{path}: {note}" for note in choice.notes)
         found = choice.preprocess
@@ -96,7 +105,8 @@ class PreprocessingSearch:
         path, spec = file.path, file.input_spec
         if file.artifact.precision != PRECISION_NOT_KNOWN:
             return spec, ()  # The report of its run describes it.
-        if spec.preprocess not in (None, RAW) and self._takes_bytes(path, spec):
+        declared = self._range(path, spec)
+        if spec.preprocess not in (None, RAW) and declared == "0..255":
             note = (
                 f"{path}: its integer input stands for 0 to 255, so that --preprocess is part of it"
             )
@@ -105,7 +115,16 @@ class PreprocessingSearch:
             return self.settled_input(path, spec)
         if spec.preprocess in (None, RAW):
             return spec, ()
-        return self._by_agreement(file, spec.preprocess, models.baseline, models.baseline_input)
+        notes: tuple[str, ...] = ()
+        if declared and NAMED[declared] != spec.preprocess:
+            notes = (
+                f"{path}: has an input for pixels as {declared}, which is not the --preprocess"
+                " that was given: was it calibrated with other pixels?",
+            )
+        found, further = self._by_agreement(
+            file, spec.preprocess, models.baseline, models.baseline_input
+        )
+        return found, (*notes, *further)
 
     def _by_agreement(
         self, file: MeasuredFile, asked: Preprocessing, baseline: Path, baseline_input: InputSpec
@@ -132,12 +151,13 @@ class PreprocessingSearch:
     def _some_images(self) -> Images:
         return self.data.test.images[sample_rows(len(self.data.test), IMAGES)]
 
-    def _takes_bytes(self, path: Path, spec: InputSpec) -> bool:
-        """Return True if an integer input stands for pixels of 0..255."""
+    def _range(self, path: Path, spec: InputSpec) -> str:
+        """Return the preprocessing that the range of an integer input shows; empty where none."""
         facts = self.context.measurements.open(runtime_of_file(path).name, path, spec)
         if facts.input.scale is None:
-            return False
-        return names_by_range(facts.input, facts.image[2]) == ["0..255"]
+            return ""
+        names = names_by_range(facts.input, facts.image[2])
+        return names[0] if len(names) == 1 else ""
 
     def _reader(self, path: Path, spec: InputSpec) -> ModelReader:
         """Return a file as the search for its preprocessing reads it."""

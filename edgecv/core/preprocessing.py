@@ -15,6 +15,8 @@ from edgecv.core.text import counted
 
 PIXEL_STEPS = 1.0, 1 / 128
 """Scales of an 8-bit input that takes the bytes of pixels, whatever its zero point."""
+OTHER_SCORES_BETTER = "scores better"
+"""Part of the note on a preprocessing that was asked for, and is not the best."""
 Number = float | Annotated[tuple[float, ...], Field(strict=False)]
 
 

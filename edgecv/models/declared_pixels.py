@@ -101,6 +101,36 @@ def declared_pixels(model: KerasModel) -> PixelInput:
     return PixelInput(copy)
 
 
+def with_pixel_kernel(model: KerasModel) -> KerasModel:
+    """Return the same function with a rescaling by channel as one 1x1 depthwise convolution.
+
+    Runtimes take several times as long for the product and the sum of each channel, and int8 files
+    round after both. What can be declared, or folded into the first convolution, stays as it is.
+    """
+    front = None if has_quantizers(model) else _front_of(model)
+    if front is None or front.is_nested or not (np.ptp(front.scale) or np.ptp(front.offset)):
+        return model
+    zeros = -front.offset / front.scale
+    is_declared = np.abs(zeros - np.round(zeros[0])).max() <= NEARLY_WHOLE
+    if is_declared or (not front.is_padded and is_plain_convolution(front.takers)):
+        return model
+    last = front.layers[-1]
+
+    def replaced(layer: KerasLayer) -> KerasLayer:
+        if layer is last:
+            return keras.layers.DepthwiseConv2D(1, trainable=False, name=layer.name)
+        if layer in front.layers:
+            return keras.layers.Activation("linear", name=layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    copy = keras.models.clone_model(model, clone_function=replaced)
+    for old, new in zip(model.layers, copy.layers, strict=True):
+        if old not in front.layers:
+            new.set_weights(old.get_weights())
+    copy.get_layer(last.name).set_weights([front.scale.reshape(1, 1, -1, 1), front.offset])
+    return copy
+
+
 def _with_zero(model: KerasModel, front: _Front, zero: int) -> PixelInput:
     """Return a model whose input is zero at a pixel; other scales go into its first kernels.
 

@@ -122,26 +122,40 @@ def folded(
 
 
 def _inserted(model: KerasModel, scale: Any, offset: Any, order: Sequence[int]) -> KerasModel:
-    """Return a copy with a layer in front: a rescaling, or a 1x1 convolution to turn channels."""
-    channels, is_turned = len(order), list(order) != sorted(order)
-    if is_turned:
-        layer = keras.layers.Conv2D(channels, 1, trainable=False, name=LAYER)
-    else:
-        one = len(set(scale)) == len(set(offset)) == 1
-        numbers = (scale[0], offset[0]) if one else (scale.tolist(), offset.tolist())
-        layer = keras.layers.Rescaling(*numbers, name=LAYER)
+    """Return a copy with a layer in front: a rescaling, or a 1x1 convolution that is not trained.
+
+    A convolution turns channels, or has other numbers for each of them: a product and a sum of each
+    channel take runtimes several times as long, and int8 files round after both.
+    """
+    channels, layer = len(order), _pixel_layer(scale, offset, order)
     config = model.get_config()
     put_after_input(config, layer)
     copy = type(model).from_config(config)
     for old in model.layers:
         if old.weights:
             copy.get_layer(old.name).set_weights(old.get_weights())
-    if is_turned:
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        copy.get_layer(LAYER).set_weights([np.reshape(scale, (1, 1, channels, 1)), offset])
+    elif isinstance(layer, keras.layers.Conv2D):
         kernel = np.zeros((1, 1, channels, channels))
         for mine, camera in enumerate(order):
             kernel[0, 0, camera, mine] = scale[mine]
         copy.get_layer(LAYER).set_weights([kernel, offset])
     return copy
+
+
+def _pixel_layer(scale: Any, offset: Any, order: Sequence[int]) -> KerasLayer:
+    if list(order) != sorted(order):
+        return keras.layers.Conv2D(len(order), 1, trainable=False, name=LAYER)
+    if len(set(scale)) == len(set(offset)) == 1:
+        return keras.layers.Rescaling(scale[0], offset[0], name=LAYER)
+    return keras.layers.DepthwiseConv2D(1, trainable=False, name=LAYER)
+
+
+def has_pixel_kernel(model: KerasModel) -> bool:
+    """Return True if the layer in front of a model is a convolution: no technique may change it."""
+    layers = [layer for layer in model.layers if layer.name == LAYER and not layer.trainable]
+    return any(isinstance(layer, keras.layers.Conv2D) for layer in layers)
 
 
 def put_after_input(config: dict[str, Any], layer: KerasLayer) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from edgecv.core.comparison import Comparison
+from edgecv.core.preprocessing import OTHER_SCORES_BETTER
 from edgecv.core.report import Outcome, Report
 from edgecv.core.text import counted
 from edgecv.datasets.decoded import PERHAPS_TRAINED_ON
@@ -14,7 +15,9 @@ MEANINGS: dict[Outcome, str] = {
     "failed": "a limit does not hold, not to be shipped as it is",
     "inconclusive": "it cannot be told whether every limit holds",
 }
+OTHER = "every limit holds, but other pixels score better: is --preprocess right?"
 OPEN = "every limit holds on these images, which are too few to prove it: test more before shipping"
+PARTLY_OPEN = "every limit holds on these images, which prove it for some of the files"
 KNOWN = "every limit holds, but the model may have been trained on these images: test others"
 
 
@@ -24,21 +27,31 @@ def meaning(report: Report) -> str:
         return MEANINGS[report.outcome]
     if report.baseline is None:
         return "the files run, and nothing was compared"
-    if open_losses(report):
-        return OPEN
+    if other_preprocessing(report):
+        return OTHER
+    if found := open_losses(report):
+        judged = [each for each in report.comparisons if not each.is_twin]
+        return PARTLY_OPEN if len(found) < len(judged) else OPEN
     return KNOWN if perhaps_trained_on(report) else MEANINGS["passed"]
 
 
 def caveats(report: Report) -> list[str]:
     """Return what the figures of a run do not prove, as sentences."""
-    return [*filter(None, (unproven(report), perhaps_trained_on(report)))]
+    others = other_preprocessing(report)
+    return [*others, *filter(None, (unproven(report), perhaps_trained_on(report)))]
+
+
+def other_preprocessing(report: Report) -> list[str]:
+    """Return the notes on a preprocessing that was asked for, and is not the best."""
+    notes = (*report.notes, *report.data.notes)
+    return [note for note in notes if OTHER_SCORES_BETTER in note]
 
 
 def perhaps_trained_on(report: Report) -> str:
     """Return that the model may know the test images, where that is so."""
     if PERHAPS_TRAINED_ON not in report.data.notes:
         return ""
-    return f"The test images were drawn from all: {PERHAPS_TRAINED_ON}"
+    return f"The test images were drawn from all images: {PERHAPS_TRAINED_ON}"
 
 
 def unproven(report: Report) -> str:

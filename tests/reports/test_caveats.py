@@ -12,6 +12,7 @@ from edgecv.core.report import Deployment, Gate, Report
 from edgecv.datasets.decoded import PERHAPS_TRAINED_ON
 from edgecv.reports.caveats import caveats, choice, meaning
 from edgecv.reports.page.build import to_page
+from edgecv.reports.verdict import verdict_line
 
 pytestmark = pytest.mark.quick
 
@@ -29,6 +30,24 @@ def test_images_that_the_model_may_know_stand_in_the_verdict() -> None:
     assert page.index(PERHAPS_TRAINED_ON) < page.index("</section>")
     failed = replace(known, outcome="failed")
     assert "not to be shipped" in meaning(failed)
+
+
+def test_a_preprocessing_that_is_not_the_best_stands_in_the_verdict() -> None:
+    """PASSED at 25% stood alone: that other pixels score 64% had scrolled away."""
+    note = "--preprocess -1..1 was asked for, and 0..1 scores better: 21.1% as -1..1, 64.4% as 0..1"
+    report = replace(passed(-1.9), notes=(note,))
+    assert note in verdict_line(report)
+    assert meaning(report).endswith("is --preprocess right?")
+    assert SHIPPED not in to_page(report)
+
+
+def test_some_files_may_be_proven_and_others_not() -> None:
+    report = passed(-2.17)
+    (own,) = report.comparisons
+    other = replace(own, artifact=replace(ARTIFACT, path="other.tflite"))
+    assert "test more before shipping" in meaning(report)
+    both = replace(report, comparisons=(own, other))  # No limit on the drop of the other.
+    assert meaning(both).endswith("prove it for some of the files")
 
 
 def test_each_file_says_if_its_loss_is_proven() -> None:

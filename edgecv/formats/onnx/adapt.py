@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.core.data import Shape
@@ -28,6 +29,7 @@ from edgecv.formats.onnx.graph import (
     read_model,
 )
 from edgecv.formats.onnx.graph_types import Graph, ModelProto, Node, Value
+from edgecv.formats.onnx.prepare import takes_rescaling
 from edgecv.models.outputs import PROBABILITIES
 
 ROW = 2
@@ -155,19 +157,41 @@ def _take_pixels(graph: Graph, ends: Ends, where: str) -> None:
     if is_turned:
         places = add_constant(graph, "order", np.array(order, np.int64))
         current = add_node(graph, "Gather", [current, places], first, axis=3)
-    for name, operator, value, nothing in (
-        ("scale", "Mul", scale, 1.0),
-        ("offset", "Add", offset, 0.0),
-    ):
-        if (value != nothing).any():
-            values = add_constant(graph, name, value.astype(np.float32).reshape(1, 1, 1, -1))
-            current = add_node(graph, operator, [current, values], first)
+    is_one = np.ptp(scale) == 0 == np.ptp(offset)
+    by_channel = not is_one and ends.axes == "NCHW" and not takes_rescaling(only_consumer(image))
+    if not by_channel:
+        current = _rescaled(graph, current, first, scale, offset)
     current = _turned_axes(graph, current, first, ends)
+    if by_channel:
+        # A product and a sum of each channel would take several times as long.
+        kernel = add_constant(graph, "scale", scale.astype(np.float32).reshape(-1, 1, 1, 1))
+        bias = add_constant(graph, "offset", offset.astype(np.float32))
+        options = {"group": len(scale), "kernel_shape": [1, 1]}
+        current = add_node(graph, "Conv", [current, kernel, bias], first, **options)
     if image.dtype != onnx_ir.DataType.FLOAT:
         current = add_node(graph, "Cast", [current], first, to=int(image.dtype))
     for use in uses:
         use.node.replace_input_with(use.idx, current)
     image.dtype, image.shape = onnx_ir.DataType.FLOAT, onnx_ir.Shape([BATCH, *ends.shape])
+
+
+def _rescaled(
+    graph: Graph,
+    pixels: Value,
+    first: Node,
+    scale: NDArray[np.float64],
+    offset: NDArray[np.float64],
+) -> Value:
+    """Return pixels (batch, H, W, C) times a scale plus an offset, of all channels or of each."""
+    for name, operator, value, nothing in (
+        ("scale", "Mul", scale, 1.0),
+        ("offset", "Add", offset, 0.0),
+    ):
+        if (value != nothing).any():
+            numbers = value[:1] if np.ptp(value) == 0 else value
+            values = add_constant(graph, name, numbers.astype(np.float32).reshape(1, 1, 1, -1))
+            pixels = add_node(graph, operator, [pixels, values], first)
+    return pixels
 
 
 def _turned_axes(graph: Graph, pixels: Value, first: Node, ends: Ends) -> Value:

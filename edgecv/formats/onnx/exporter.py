@@ -25,6 +25,7 @@ from edgecv.formats.onnx.mixed import FloatLayers, prove_mixed
 from edgecv.formats.onnx.packing import packed
 from edgecv.formats.onnx.quantize import ACTIVATIONS, Quantizer
 from edgecv.formats.packing import Packed
+from edgecv.models.declared_pixels import with_pixel_kernel
 
 
 class Onnx(FileExporter):
@@ -62,6 +63,7 @@ class Onnx(FileExporter):
         where = path.name
         is_foreign = isinstance(model, OnnxNetwork)
         shape = model.shape if is_foreign else check_model(model, where)
+        model = model if is_foreign else with_pixel_kernel(model)
         calibration = self.calibration_for(shape, calibration, where)
         converted = model.model() if is_foreign else convert(model, shape, where)
         names = self.one_scale_names(None if is_foreign else model, where)

@@ -70,6 +70,12 @@ def _foldable(node: Node | None) -> Node | None:
     return node if all(constant(each) is not None for each in node.inputs[1:]) else None
 
 
+def takes_rescaling(node: Node | None) -> bool:
+    """Return True for a convolution that any rescaling in front of it can be folded into."""
+    found = _foldable(node)
+    return found is not None and not _is_padded(found)
+
+
 def _fold(
     graph: Graph, convolution: Node, factor: NDArray[np.float64], rest: NDArray[np.float64]
 ) -> None:

@@ -25,7 +25,7 @@ from edgecv.formats.tflite.four_bits import with_four_bits
 from edgecv.formats.tflite.mixed import calibrated, layer_names, with_precisions
 from edgecv.formats.tflite.one_scale import with_one_scale
 from edgecv.formats.tflite.packing import packed
-from edgecv.models.declared_pixels import PixelInput, declared_pixels
+from edgecv.models.declared_pixels import PixelInput, declared_pixels, with_pixel_kernel
 from edgecv.models.kernels import kernels_of
 from edgecv.models.outputs import file_output_names
 from edgecv.models.preprocessing import pixel_layers
@@ -80,6 +80,7 @@ class TFLite(FileExporter):
         """
         where = path.name
         shape = check_model(model, where)
+        model = with_pixel_kernel(model)
         is_integer = self.precision in ("int8", MIXED)
         if is_integer:
             check_convertible_to_int8(model, where)

@@ -7,7 +7,7 @@ from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.plugins import Task
-from edgecv.core.preprocessing import Preprocessing, fitting
+from edgecv.core.preprocessing import NAMED, OTHER_SCORES_BETTER, Preprocessing, fitting
 from edgecv.core.sample import sample_rows
 from edgecv.core.text import counted
 from edgecv.pipeline.preprocessing.model_reader import ModelReader
@@ -60,6 +60,26 @@ def choose_preprocessing(
     return _by_statistics(model.where, evidence, data.image_shape[2])
 
 
+def check_range(model: ModelReader, data: Dataset, task: Task, name: str) -> None:
+    """Raise InputError where a file of integers is clearly better on other pixels than it declares.
+
+    ``name``: the preprocessing that the range of its input shows. A converter takes that range from
+    its calibration images, which may have been prepared in another way than those of the training.
+    """
+    if not data.has_labels or data.meaning is not None:
+        return
+    choices, current = choices_with(NAMED[name], data.image_shape[2])
+    trial = run_trial(model, choices, current, data, task)
+    if better := trial.clearly_better(current):
+        raise InputError(
+            model.where,
+            f"has an input for pixels as {name}, and scores better on others:"
+            f" {_scores_text(trial, task)}; was it calibrated with other pixels than it was"
+            " trained with?",
+            remedy=f"{_remedy(_likely(trial, better, ()))}, or convert it again",
+        )
+
+
 def _of_numbers(model: ModelReader, data: Dataset, task: Task, meaning: Preprocessing) -> Choice:
     """Return the numbers of the data, or bytes for a file whose graph makes numbers of them."""
     if not data.has_labels:
@@ -82,7 +102,7 @@ def _doubts_on(
     if not better:
         return ()
     return (
-        f"--preprocess {current} was asked for, and {better[0]} scores better:"
+        f"--preprocess {current} was asked for, and {better[0]} {OTHER_SCORES_BETTER}:"
         f" {_scores_text(trial, task)}",
     )
 

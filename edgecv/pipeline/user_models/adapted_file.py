@@ -17,7 +17,7 @@ from edgecv.pipeline.conversion.adapt_model import QUANTIZED, ModelFacts
 from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader
 from edgecv.system.storage import Store, content_key, copy_file, is_sealed
 
-STAGE_VERSION = 7
+STAGE_VERSION = 8
 FACTS = "facts.json"
 
 

@@ -29,6 +29,7 @@ def slow(*values: Any) -> Any:
         ({"opset": 9, "ir_version": 3, "batch": 1}, "0..1"),
         slow({"opset": 12, "batch": 1, "flatten": "Reshape"}, "-1..1"),
         ({"opset": 17, "ends_in": "softmax", "padded": False}, "imagenet"),
+        slow({"opset": 17, "ends_in": "softmax"}, "imagenet"),
         slow({"opset": 21, "ir_version": 10, "ends_in": "map"}, "caffe"),
         slow({"channels": 1, "flatten": "Reshape"}, "0..1"),
     ],
