@@ -84,6 +84,39 @@ def fractions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def convert_int8(model: Any, calibration: np.ndarray, path: Path) -> None:
+    """Write an int8 file as the plain converter does, calibrated with given numbers."""
+    tensorflow, _ = load_tensorflow()
+    converter = tensorflow.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([each[None]] for each in calibration)
+    converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tensorflow.int8
+    path.write_bytes(converter.convert())
+
+
+def test_a_file_that_was_calibrated_with_other_pixels_is_stopped(
+    fractions: Path, tmp_path: Path
+) -> None:
+    """It passed at 26% as its range says, and at 54% as it was trained: on labelled images both."""
+    _, keras = load_tensorflow()
+    model = keras.models.load_model(fractions / "model.h5")
+    images = np.load(fractions / "data.npz")["x_train"][::9].astype(np.float32)
+    honest, wrong = tmp_path / "honest.tflite", tmp_path / "wrong.tflite"
+    convert_int8(model, images / 255, honest)
+    convert_int8(model, images / 127.5 - 1, wrong)
+    data = fractions / "data.npz"
+    assert edgecv.validate(honest, data=data).outcome == "passed"
+    message = r'an input for pixels as -1\.\.1, and scores better .*; give preprocess="0\.\.1"'
+    with pytest.raises(InputError, match=message):
+        edgecv.validate(wrong, data=data)
+    given = {"baseline": fractions / "model.h5", "preprocess": "0..1"}
+    report = edgecv.validate(wrong, data=data, **given)
+    assert any("which is not the --preprocess that was given" in note for note in report.notes)
+    report = edgecv.validate(honest, data=data, **given)
+    assert not any("which is not the --preprocess" in note for note in report.notes)
+
+
 def convert(model: Any, path: Path) -> None:
     tensorflow, _ = load_tensorflow()
     path.write_bytes(tensorflow.lite.TFLiteConverter.from_keras_model(model).convert())
