@@ -31,9 +31,11 @@ def read_lock(path: Path) -> Lock:
 def lock_of(table: dict[str, Any], where: str, writer: str) -> Lock:
     """Return the lock in a TOML table; ``writer`` is the command that writes such files."""
     if table.get("schema_version") != SCHEMA_VERSION:
+        version = table.get("schema_version")
+        found = "is no such lock" if version is None else f'"schema_version" is {version!r}'
         raise InputError(
             where,
-            f'"schema_version" is {table.get("schema_version")!r}'[:200],
+            found[:200],
             accepted=f"a file that {writer} wrote, version {SCHEMA_VERSION}",
         )
     # The tables that people edit are read alone, so that an error names their keys.

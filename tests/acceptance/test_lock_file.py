@@ -155,7 +155,7 @@ def test_5000_images_are_836_letters() -> None:
 DAMAGED = [
     ('name = "small"', 'name = "small', "not TOML"),
     ("schema_version = 1", "schema_version = 2", '"schema_version" is 2'),
-    ("schema_version = 1", "", '"schema_version" is None'),
+    ("schema_version = 1", "", "is no such lock; accepted: a file that edgecv gate RUN"),
     ("[limits]", "[limits]\nmax_dorp_points = 1", "max_drop_points"),
     ("[limits]", "[limits]\nmax_drop_points = nan", "[limits]"),
     ("[limits]", '[limits]\ndrop_on = "bound"', "give max_drop_points too"),
@@ -201,7 +201,7 @@ def test_a_damaged_lock_is_refused(before: str, after: str, message: str, tmp_pa
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "schema_version"),
+        (b"", "is no such lock"),
         (b"\xff\xfe\x00", "is damaged"),
         (b"#" * (MOST_TOML_BYTES + 1), "larger than 1 MB"),
         (TEXT.encode()[:-400], "is missing"),

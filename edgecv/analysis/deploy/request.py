@@ -54,7 +54,8 @@ def request_of_deployment(
         baseline = path  # Compared with itself on this machine.
     given = options.model_fields_set & ValidateOptions.model_fields.keys()
     shared = {name: getattr(options, name) for name in given - TargetOptions.model_fields.keys()}
-    if not is_run and options.data is None:  # The device is held to this machine's numbers.
+    if not is_run and options.data in (None, Noise.name):
+        # The device is held to this machine's numbers.
         shared = {"task": ("outputs",), **shared, "data": Noise.name}
     request = ValidateOptions(**shared | {"baseline": baseline}).request()
     report = report_in(path) if is_run else None

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from edgecv.core.report import Report
 from edgecv.core.text import counted, listed
@@ -25,6 +27,16 @@ def to_comparison(reports: Sequence[Report]) -> str:
         runs=[_run(report) for report in reports],
         parts_of_runs=compared_files(reports),
     )
+
+
+def told_apart(reports: Sequence[Report], folders: Sequence[Path]) -> list[Report]:
+    """Return reports under names that differ: their folders where runs are called the same."""
+    names = [report.name for report in reports]
+    if len(set(names)) == len(names):
+        return list(reports)
+    return [
+        replace(report, name=str(folder)) for report, folder in zip(reports, folders, strict=True)
+    ]
 
 
 def remarks(reports: Sequence[Report]) -> list[str]:

@@ -38,6 +38,11 @@ class Tflm(Target):
     weights: Literal["plain", "lut"] = "plain"
     """The weights as they are, or those of few values in look-up tables, unpacked while it runs."""
 
+    @property
+    def arithmetic(self) -> str:
+        """The kernels of LiteRT that round as its own do, on nearly all images."""
+        return "builtin"
+
     def reach(self, formats: Sequence[str], context: DeployContext) -> None:
         """Raise InputError where the interpreter is not installed."""
         _check_installed()
