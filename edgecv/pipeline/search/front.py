@@ -1,5 +1,6 @@
 """The Pareto front of a search: the recipes that no other one beats in all figures."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -9,12 +10,16 @@ from edgecv.core.report import Outcome
 from edgecv.core.text import counted
 from edgecv.evaluation.limits import DEFAULT, NONE, Limits, all_limits, gate_texts
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.search.options import PROMOTED
 from edgecv.pipeline.search.trial import SearchTrial, TrialFigures
 from edgecv.reports.markdown_table import markdown_table
 
 T = TypeVar("T")
 INDISTINCT = 1.03
 """Ratio of two speeds within which they count as the same."""
+
+CLEARLY_SLOWER = 4 / 3
+"""How many times slower than a limit a file is that no second measurement brings within it."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,32 @@ def exceeded_with_speed(figures: TrialFigures, limits: Limits) -> float:
 def nearest(found: Sequence[tuple[T, TrialFigures]], limits: Limits) -> T:
     """Return the one of those found whose figures exceed the limits least: the first of equals."""
     return min(found, key=lambda each: exceeded_with_speed(each[1], limits))[0]
+
+
+def cannot_hold(figures: TrialFigures, limits: Limits) -> bool:
+    """Return True for a file that no further training brings within the limits.
+
+    Its bytes stay, and so does its time: one that exceeds a limit clearly, not by noise, so that
+    the same seed leads to the same trials.
+    """
+    found = violations(figures, limits)
+    if any(found.get(key, 0) > 0 for key in ("max_bytes", "max_gzip_bytes")):
+        return True
+    least, most = limits.min_speedup, limits.max_latency_us
+    if least is not None and figures.speedup and figures.speedup * CLEARLY_SLOWER < least:
+        return True
+    return bool(most and figures.median_us and figures.median_us > most * CLEARLY_SLOWER)
+
+
+def promising(trials: Sequence[SearchTrial], limits: Limits) -> list[SearchTrial]:
+    """Return the better half of screened trials, of those that training could bring within limits.
+
+    Where there are none of these: of all, to find the nearest.
+    """
+    able = [
+        each for each in trials if each.screened and not cannot_hold(each.screened, limits)
+    ] or list(trials)
+    return ranked(able, limits)[: math.ceil(len(able) * PROMOTED)]
 
 
 def ranked(trials: Sequence[SearchTrial], limits: Limits) -> list[SearchTrial]:

@@ -1,6 +1,5 @@
 """RecipeSearch: one search while it goes on, generation by generation."""
 
-import math
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -20,11 +19,11 @@ from edgecv.pipeline.search.checks import (
 )
 from edgecv.pipeline.search.engines.contract import Done, Engine, ModelAndData, Result, run_all
 from edgecv.pipeline.search.estimate import too_short
-from edgecv.pipeline.search.front import SearchResult, front_of, ranked, violations
+from edgecv.pipeline.search.front import SearchResult, front_of, promising, violations
 from edgecv.pipeline.search.front_pages import write_pages
 from edgecv.pipeline.search.front_runs import FrontRuns, result_of
 from edgecv.pipeline.search.look import look_at
-from edgecv.pipeline.search.options import PROMOTED, SearchOptions, judged_on_validation
+from edgecv.pipeline.search.options import SearchOptions, judged_on_validation
 from edgecv.pipeline.search.proposals import Proposals
 from edgecv.pipeline.search.space import LADDER
 from edgecv.pipeline.search.trial import SearchTrial, unmeasured
@@ -129,7 +128,7 @@ class RecipeSearch:
             screened = [each for each in known.values() if each.screened is not None]
             if any(_is_screened(each) for each in known.values()):
                 return False
-            best = ranked(screened, self.base.gates)[: math.ceil(len(screened) * PROMOTED)]
+            best = promising(screened, self.base.gates)
             for each in screened:
                 if each not in best and each.state == "proposed":
                     known[each.number] = replace(each, state="screened", figures=each.screened)

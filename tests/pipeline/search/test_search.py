@@ -26,6 +26,7 @@ from edgecv.pipeline.search.front import (
     front_of,
     held_limits,
     limits_note,
+    promising,
     to_markdown,
     violations,
 )
@@ -35,7 +36,7 @@ from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.search.recipe_search import RecipeSearch
 from edgecv.pipeline.search.search import status
 from edgecv.pipeline.search.space import space_of
-from edgecv.pipeline.search.trial import TrialFigures
+from edgecv.pipeline.search.trial import SearchTrial, TrialFigures
 from edgecv.system.storage import Store
 
 pytest.importorskip("optuna", reason='needs Optuna: pip install "edgecv[search]"')
@@ -480,3 +481,24 @@ def test_a_plan_by_minutes_counts_the_trials_that_fit() -> None:
     assert "As many recipes as begin within 60 minutes, 1 worker: about 1.0 hours" in text
     assert "plain_cnn (filters 8 8 16 16 16 32)" in text
     assert "{" not in text
+
+
+def screened(number: int, points: float, size: int, us: float, speedup: float) -> SearchTrial:
+    figures = TrialFigures(1000, points, 1 - points, size, size, 0, us, speedup)
+    return SearchTrial(number, 0, number, "steps", "key", {}, True, screened=figures)
+
+
+def test_what_training_cannot_bring_within_limits_is_not_trained_in_full() -> None:
+    """An hour went into recipes whose files were too slow by half, whatever their accuracy."""
+    slow, near, fast, large = (
+        screened(0, -0.2, 100, 20.0, 2.9),
+        screened(1, -4.0, 90, 12.0, 4.25),
+        screened(2, -5.0, 80, 9.0, 6.0),
+        screened(3, 0.0, 200, 9.0, 6.0),
+    )
+    trials = [slow, near, fast, large]
+    limits = Limits(max_drop_points=1, min_speedup=5, max_bytes=150)
+    assert [each.number for each in promising(trials, limits)] == [1]
+    assert [each.number for each in promising(trials, Limits(max_latency_us=10))] == [3, 0]
+    assert [each.number for each in promising([slow, large], limits)] == [3]  # The nearest.
+    assert len(promising(trials, Limits())) == 2
