@@ -31,10 +31,13 @@ def paired_scores(
     from scipy.stats import wilcoxon
 
     images, changed = len(scores), int(np.sum(scores != baseline_scores))
+    whole = difference(np.arange(images))
+    is_same = not changed and not whole
+    ends = unchanged_interval(images) if is_same else interval(difference, images, changed)
     found = PairedScores(
         images=images,
-        difference_points=difference(np.arange(images)),
-        interval_points=interval(difference, images, changed),
+        difference_points=whole,
+        interval_points=ends,
         p_value=float(wilcoxon(scores, baseline_scores).pvalue) if changed else 1.0,
         no_worse=NoWorse(margin_points, "cannot tell"),
         wins=int(np.sum(scores > baseline_scores)),
@@ -42,6 +45,20 @@ def paired_scores(
         spread_images=spread_over(np.abs(scores - baseline_scores)),
     )
     return replace(found, no_worse=no_worse(found, margin_points))
+
+
+def unchanged_interval(images: int) -> tuple[float, float]:
+    """Return the 95% interval in points where no image changed, which a bootstrap calls (0, 0).
+
+    As for a classifier's images, of which each may lose or gain all: the score interval of Wilson
+    (1927) for none of so many, of which a whole metric moves by no more.
+
+    >>> [round(end, 2) for end in unchanged_interval(240)], round(unchanged_interval(3)[1])
+    ([-1.58, 1.58], 56)
+    """
+    square = quantile((1 + CONFIDENCE) / 2) ** 2
+    end = 100 * square / (images + square)
+    return -end, end
 
 
 def spread_over(changes: Scores) -> float | None:
@@ -105,6 +122,9 @@ def no_worse(found: PairedScores, margin_points: float) -> NoWorse:
         return NoWorse(margin_points, "yes")
     if high < -margin_points:
         return NoWorse(margin_points, "no")
+    if found.wins == found.losses == found.difference_points == 0 < margin_points < 100:
+        square = quantile((1 + CONFIDENCE) / 2) ** 2
+        return NoWorse(margin_points, "cannot tell", math.ceil(square * (100 / margin_points - 1)))
     distance = abs(found.difference_points + margin_points)
     if not distance:
         return NoWorse(margin_points, "cannot tell")

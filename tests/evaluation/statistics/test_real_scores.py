@@ -41,10 +41,14 @@ def test_the_same_scores_twice_are_the_same_interval() -> None:
 
 
 @pytest.mark.quick
-def test_equal_scores_are_no_worse() -> None:
-    found = compared(np.zeros(40))
-    assert (found.interval_points, found.p_value) == ((0.0, 0.0), 1.0)
-    assert found.no_worse.answer == "yes"
+def test_equal_scores_are_no_worse_where_there_are_enough() -> None:
+    """A detector passed a limit on the bound on three images, of which none had changed."""
+    few, many = compared(np.zeros(40)), compared(np.zeros(400))
+    low, high = few.interval_points
+    assert (low, few.p_value) == (-high, 1.0)
+    assert high == pytest.approx(8.8, abs=0.05)
+    assert (few.no_worse.answer, few.no_worse.needed_images) == ("cannot tell", 381)
+    assert many.no_worse.answer == "yes"
 
 
 @pytest.mark.quick
