@@ -217,23 +217,23 @@ class Quantizer:
     def _give_integers(self, graph: Graph) -> dict[str, str]:
         """Make the quantized tensors the outputs; return scales and zero points as metadata.
 
-        Those of several outputs stand in the graph alone.
+        Those of several outputs have their names behind the key.
         """
-        found = [
-            self._give_integer(graph, each)
-            for each in tuple(graph.outputs)
+        names = self._outputs if len(graph.outputs) > 1 else [""]
+        found = {
+            name: self._give_integer(graph, each)
+            for name, each in zip(names, tuple(graph.outputs), strict=True)
             if self._floats is None or _is_dequantized(each)
-        ]
+        }
         metadata = {
             "edgecv.input_scale": "1.0",
             "edgecv.input_zero_point": str(-self._io_shift),
         }
-        if len(found) != 1 or len(graph.outputs) > 1:
-            return metadata
-        return metadata | {
-            "edgecv.output_scale": repr(float(found[0].scales.item())),
-            "edgecv.output_zero_point": str(int(found[0].zero_points.item())),
-        }
+        for name, each in found.items():
+            end = f".{name}" if name else ""
+            metadata[f"edgecv.output_scale{end}"] = repr(float(each.scales.item()))
+            metadata[f"edgecv.output_zero_point{end}"] = str(int(each.zero_points.item()))
+        return metadata
 
     def _give_integer(self, graph: Graph, answer: Value) -> Quantization:
         dequantize = answer.producer()

@@ -346,3 +346,24 @@ def test_activations_that_cannot_be_run_are_not_chosen(export: Export) -> None:
     assert reason.startswith("activations uint8: with int8, ONNX Runtime refused it")
     with pytest.raises(RuntimeFailure, match=r"uint8 of int8\.onnx.*refused"):
         choose({"uint8": b"", "int8": good}, reference, tiny_models.images(5), "int8.onnx")
+
+
+def test_each_of_several_outputs_has_its_scale(tmp_path: Path) -> None:
+    """A file with two outputs said nothing of them: its numbers could not be read without us."""
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    image = layers.Input(tiny_models.SHAPE, name="image")
+    shared = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3, activation="relu")(image))
+    ends = [
+        layers.Dense(4, activation="softmax", name="kind")(shared),
+        layers.Dense(1, name="tone")(shared),
+    ]
+    model = tiny_models.with_weights(keras.Model(image, ends))
+    path = tmp_path / "two.onnx"
+    Onnx(precision="int8").export(model, tiny_models.images(50), path)
+    metadata = {each.key: each.value for each in load(path).metadata_props}
+    facts = OnnxRuntime().open(path, 1).facts
+    assert len(facts.outputs) == 2
+    for each in facts.outputs:
+        assert float(np.float32(metadata[f"edgecv.output_scale.{each.name}"])) == each.scale
+        assert int(metadata[f"edgecv.output_zero_point.{each.name}"]) == each.zero_point
