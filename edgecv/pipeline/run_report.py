@@ -1,5 +1,6 @@
 """The report of a run: comparisons, gates, and the files beside it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +34,10 @@ from edgecv.system.environment import environment
 from edgecv.system.memory import peak_memory
 from edgecv.system.storage import copy_file, tree_sha256, write_bytes
 from edgecv.techniques.shrink import Shrink
+
+UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+"""What a name of an output may have, and that of a file should not."""
+LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,10 @@ def write_run(
         write_widths(costs, folder / "widths.png")
     if report.trainings:
         write_curves(report.trainings, model.recipe.task.curves, folder / CURVES)
+    for place, head in enumerate(model.recipe.task.heads()):
+        if head.name and (names := head.data(model.data).class_names):
+            name = UNSAFE.sub("_", head.name)[:LONGEST_NAME]
+            write_bytes(folder / f"labels-{place}-{name}.txt", labels_text(names))
     if model.data.class_names:  # An empty file would say that the model has no outputs.
         write_bytes(folder / "labels.txt", labels_text(model.data.class_names))
     write_bytes(folder / "recipe.toml", model.recipe.to_toml().encode())

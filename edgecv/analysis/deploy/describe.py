@@ -56,6 +56,7 @@ def completed(
         artifact=file.artifact,
         resize=resize,
         labels=data.class_names,
+        names={head.name: head.data(data).class_names for head in arrays.task.heads() if head.name},
         peak=file.peak,
         others=file.others,
         origin=file.origin,

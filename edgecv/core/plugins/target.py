@@ -37,7 +37,7 @@ class DeployedFile:
     task: Task
     """The meaning of the outputs."""
     labels: tuple[str, ...]
-    """Names of the classes, or of the numbers."""
+    """Names of the classes, or of the numbers; of a model of one task."""
     golden: Images
     """Images drawn over the whole test split: uint8 (N, H, W, C), 0..255."""
     golden_outputs: tuple[NDArray[Any], ...]
@@ -46,6 +46,8 @@ class DeployedFile:
     """The function that makes probabilities of the first output: Softmax, Sigmoid, or None."""
     peak: PeakMemory | None
     """None where the file leaves a size open."""
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the classes, or of the numbers, by the output of a head."""
     others: tuple[str, ...] = ()
     """Names of the other files of its run, candidates first."""
     origin: Mapping[str, Any] = field(default_factory=dict)

@@ -37,6 +37,8 @@ def card(file: DeployedFile) -> dict[str, Any]:
                 **_tensor(tensor),
                 "answer": list(file.facts.answers[number]),
                 "meaning": _meaning(file.task, tensor.name),
+                "task": _task(file.task, tensor.name).name,
+                "names": list(file.names.get(tensor.name, file.labels if number == 0 else ())),
                 "activation": file.activation if number == 0 else None,
             }
             for number, tensor in enumerate(file.facts.outputs)
@@ -46,9 +48,14 @@ def card(file: DeployedFile) -> dict[str, Any]:
 
 def _meaning(task: Task, output: str) -> str:
     """Return what an output says, by the task of its head."""
-    heads = [each.task for each in task.heads() if output in each.output]
-    task = heads[0] if heads else task
+    task = _task(task, output)
     return MEANINGS.get(task.ending, task.terms.outputs)
+
+
+def _task(task: Task, output: str) -> Task:
+    """Return the task of the head of an output; the whole task where it has no heads."""
+    heads = [each.task for each in task.heads() if output in each.output]
+    return heads[0] if heads else task
 
 
 def _input(file: DeployedFile) -> dict[str, Any]:

@@ -25,17 +25,19 @@ from ai_edge_litert.interpreter import Interpreter
 
 model = Interpreter("{file}")
 model.allocate_tensors()
-takes, gives = model.get_input_details()[0], model.get_output_details()[0]
+takes = model.get_input_details()[0]
 stored = np.fromfile("golden/00.input.bin", "{type}").reshape({shape})
 model.set_tensor(takes["index"], stored)
 model.invoke()
-print(model.get_tensor(gives["index"]))"""
+for gives in model.get_output_details():
+    print(gives["name"], model.get_tensor(gives["index"]))"""
 ONNX = """import numpy as np
 import onnxruntime
 
 model = onnxruntime.InferenceSession("{file}", providers=["CPUExecutionProvider"])
 stored = np.fromfile("golden/00.input.bin", "{type}").reshape({shape})
-print(model.run(None, {{"{name}": stored}})[0])"""
+for gives, found in zip(model.get_outputs(), model.run(None, {{"{name}": stored}})):
+    print(gives.name, found)"""
 
 
 def examples(file: DeployedFile) -> Iterator[tuple[str, str]]:
@@ -57,7 +59,7 @@ def page(file: DeployedFile, card: Mapping[str, Any]) -> str:
         title=printable(str(file.origin.get("run", file.path.stem))),
         summary=f"{TITLES[card['runtime']]} of {file.artifact.bytes:,} bytes,"
         f" {card['precision'] or 'of another maker'}, for images of {height}x{width}:"
-        f" {card['task']['task']}, {counted(len(file.labels), 'name')}. Made by edgecv.",
+        f" {card['task']['task']}{_named(file)}. Made by edgecv.",
         package=PACKAGES[card["runtime"]],
         count=len(file.golden),
         height=height,
@@ -78,6 +80,14 @@ def page(file: DeployedFile, card: Mapping[str, Any]) -> str:
         else "",
         examples="".join(rows),
     )
+
+
+def _named(file: DeployedFile) -> str:
+    """Return how many names there are, where there are any."""
+    if file.labels:
+        return f", {counted(len(file.labels), 'name')}"
+    several = [f"{len(each)} of {printable(name)}" for name, each in file.names.items() if each]
+    return f", names: {', '.join(several)}" if several else ""
 
 
 def _pixels(takes: Mapping[str, Any]) -> str:

@@ -1,5 +1,8 @@
 """A handed model of two outputs, each by its own task: classes, and numbers that mean nothing."""
 
+import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -37,6 +40,7 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
             opened = [Image.open(archive.open(each)).convert("RGB") for each in chosen]
             arrays[f"x_{split}"] = np.stack([np.asarray(each) for each in opened])
             arrays[f"y_{split}"] = np.repeat(np.arange(4), most)
+    arrays["class_names"] = np.array(CLASSES)
     path = tmp_path_factory.mktemp("four") / "four.npz"
     np.savez(path, **arrays)  # type: ignore[arg-type]
     return path
@@ -75,6 +79,11 @@ def test_each_output_is_compared_by_its_own_task(told: Report) -> None:
         assert numbers.value is None
         assert [each.name for each in numbers.output_differences] == ["box"]
         assert {each.name for each in (classes.output, *classes.further_outputs)} == {"cls", "box"}
+
+
+def test_the_names_of_a_head_go_with_its_run(run: Path) -> None:
+    """An empty labels.txt was all that a device got of the classes of a head."""
+    assert (run / "labels-0-cls.txt").read_text().splitlines() == list(CLASSES)
 
 
 def test_there_is_a_verdict_for_each_head(told: Report) -> None:
@@ -130,5 +139,12 @@ def test_bundles_of_several_heads_are_compared(run: Path, tmp_path: Path) -> Non
     for name in ("int8", "float32"):
         edgecv.deploy(run, to="bundle", out=tmp_path / name, artifact=f"{name}.tflite", images=40)
     assert changes(tmp_path / "int8", tmp_path / "int8") == []
+    command = [sys.executable, "predict.py", "golden/00.png"]
+    done = subprocess.run(
+        command, cwd=tmp_path / "int8", capture_output=True, text=True, check=True
+    )
+    assert re.search(rf"cls \[4\]: ({'|'.join(CLASSES)}) \d+\.\d%; box ", done.stdout)
+    page = (tmp_path / "int8" / "README.md").read_text()
+    assert "names: 4 of cls" in page
     found = dict(changes(tmp_path / "int8", tmp_path / "float32"))
     assert "outputs[1] type" in found

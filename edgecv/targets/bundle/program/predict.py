@@ -182,10 +182,7 @@ class Model:
             )
         if kind == "regression":
             return ", ".join(f"{self._label(n)} {each:.4g}" for n, each in enumerate(first.ravel()))
-        return "; ".join(
-            f"{card['name']} {list(each.shape)}: {each.min():.4g} to {each.max():.4g}"
-            for card, each in zip(self.gives, reals, strict=True)
-        )
+        return "; ".join(map(described, self.gives, reals))
 
     def _label(self, place: Any) -> str:
         return self.labels[place] if place < len(self.labels) else str(place)
@@ -204,6 +201,17 @@ class Model:
             far = np.abs(mine - true).reshape(len(mine), -1).max(axis=1)
             near &= far <= room
         return near
+
+
+def described(gives: dict[str, Any], values: Any) -> str:
+    """Return one of several outputs for one image: its likeliest class, or its numbers."""
+    names, text = gives["names"], f"{gives['name']} {list(values.shape)}"
+    if gives["task"] == "classification" and values.size == len(names) > 1:
+        best = int(values.argmax())
+        return f"{text}: {names[best]} {values.ravel()[best]:.1%}"
+    if values.size == 1:
+        return f"{text}: {values.item():.4g}"
+    return f"{text}: {values.min():.4g} to {values.max():.4g}"
 
 
 def open_image(path: Path, size: tuple[int, int], channels: int, resize: str) -> Any:
