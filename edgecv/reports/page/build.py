@@ -107,6 +107,7 @@ def to_page(
         meaning=meaning(report),
         verdict=reasons(report) if content["open_gates"] else verdict_sentences(report),
         choice=choice(report),
+        is_right_or_wrong=task_of(report).has_binary_scores,
         next_step=next_step(report, "RUN"),
         cards=[_card(each, report) for each in judged(report) if not each.is_twin],
         latency_note=latency_note(report),

@@ -105,6 +105,8 @@ def _pixels(takes: Mapping[str, Any]) -> str:
         return f"{text}. A value is {real.strip('()')}."
     if takes["scale"] == 1 and not takes["zero_point"] and is_plain:
         return f"{text}: the bytes themselves, without any arithmetic."
+    if takes["scale"] == 1 and is_plain:
+        return f"{text}. A value is the byte minus {-takes['zero_point']}."
     return f"{text}. A value is round({real} / {takes['scale']:.9g}) + {takes['zero_point'] or 0}."
 
 
