@@ -26,13 +26,13 @@ def run(options: CompareCommand, screen: Screen) -> int:
     from edgecv.cli.show import show_comparison
     from edgecv.reports.files import open_page, write_page
     from edgecv.reports.json_file import read_run, to_table
-    from edgecv.reports.page.compare import to_comparison, told_apart
+    from edgecv.reports.page.compare import to_comparison, with_distinct_names
 
     if len(options.runs) == 1:
         raise InputError(
             "RUNS", "one", accepted="two or more", remedy="edgecv report RUN shows one"
         )
-    reports = told_apart([read_run(folder) for folder in options.runs], options.runs)
+    reports = with_distinct_names([read_run(folder) for folder in options.runs], options.runs)
     write_page(to_comparison(reports), options.to)
     if options.as_json:
         screen.table([to_table(report) for report in reports])

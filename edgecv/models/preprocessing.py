@@ -152,10 +152,14 @@ def _pixel_layer(scale: Any, offset: Any, order: Sequence[int]) -> KerasLayer:
     return keras.layers.DepthwiseConv2D(1, trainable=False, name=LAYER)
 
 
-def has_pixel_kernel(model: KerasModel) -> bool:
-    """Return True if the layer in front of a model is a convolution: no technique may change it."""
+def pixel_kernel(model: KerasModel) -> KerasLayer | None:
+    """Return the convolution in front of a model that prepares its pixels; None without one.
+
+    Depthwise or not, it is no layer of the user's model: no technique may change it.
+    """
     layers = [layer for layer in model.layers if layer.name == LAYER and not layer.trainable]
-    return any(isinstance(layer, keras.layers.Conv2D) for layer in layers)
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+    return next((each for each in layers if isinstance(each, kinds)), None)
 
 
 def put_after_input(config: dict[str, Any], layer: KerasLayer) -> None:

@@ -36,7 +36,7 @@ from edgecv.system.storage import copy_file, tree_sha256, write_bytes
 from edgecv.techniques.shrink import Shrink
 
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
-"""What a name of an output may have, and that of a file should not."""
+"""Characters that a name of an output may have, and that of a file should not."""
 LONGEST_NAME = 80
 
 

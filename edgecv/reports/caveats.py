@@ -1,4 +1,4 @@
-"""What a run that passed does not prove, and which of its files to take."""
+"""Meaning of a verdict: limits to what a run that passed proves, and its best files."""
 
 from collections.abc import Iterator
 
@@ -96,7 +96,7 @@ def choice(report: Report) -> str:
     for quality, each in _best(files):
         best.setdefault(each.label, []).append(quality)
     named = [f"{label} is {' and '.join(qualities)}" for label, qualities in best.items()]
-    return f"Of the {len(files)} files that hold the limits {', '.join(named)}"
+    return f"Of the files that hold the limits {', '.join(named)}"
 
 
 def _best(files: list[Comparison]) -> Iterator[tuple[str, Comparison]]:

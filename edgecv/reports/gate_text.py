@@ -44,11 +44,11 @@ def gate_sentence(gate: Gate, task: Task) -> str:
         return f"{gate.label}: {observation} not known, {gate.reason}"
     reason = f" ({gate.reason})" if gate.reason else ""
     observation += f" against the {gate.against}" if gate.against else ""
-    observed, limit = _told_apart(gate)
+    observed, limit = _with_distinct_digits(gate)
     return f"{gate.label}: {observation} {observed}, limit {limit}{reason}"
 
 
-def _told_apart(gate: Gate) -> tuple[str, str]:
+def _with_distinct_digits(gate: Gate) -> tuple[str, str]:
     """Return observed value and limit, with as many digits as show that one misses the other."""
     observed = (gate.observed or 0.0) + 0.0  # Not minus zero.
     texts = number_text(observed), number_text(gate.limit)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.models.kernels import kernels_of
-from edgecv.models.preprocessing import LAYER, has_pixel_kernel
+from edgecv.models.preprocessing import LAYER, pixel_kernel
 from edgecv.models.tf import keras
 
 T = TypeVar("T")
@@ -24,8 +24,8 @@ def chosen(
     Raises InputError if a pattern matches no layer, or where nothing is left.
     """
     kernels = kernels_of(model)
-    if has_pixel_kernel(model):
-        del kernels[LAYER]  # One weight a channel: without it the channel is gone.
+    if pixel_kernel(model) is not None:
+        kernels.pop(LAYER, None)  # One weight a channel: without it the channel is gone.
     if not kernels:
         raise InputError(where, "the model has no layer with a kernel to work on")
     for pattern in (*exclude, *targets):

@@ -75,7 +75,7 @@ def test_two_copies_are_not_distinguishable(files: dict[str, Path]) -> None:
 
 
 @pytest.mark.usefixtures("busy_core")
-def test_a_file_1_3_times_slower_is_told_apart(files: dict[str, Path]) -> None:
+def test_a_file_1_3_times_slower_is_with_distinct_digits(files: dict[str, Path]) -> None:
     found = rounds(files["first"], files["slower"])
     slower = [each.timings[1].verdict == "slower" for each in found]
     print(f"told apart in {sum(slower)} of {ROUNDS}")

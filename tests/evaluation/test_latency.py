@@ -32,11 +32,11 @@ def blocks_of_both(seed: int, slower: float, spread: float = 0.0) -> tuple[Proce
 
 
 @pytest.mark.parametrize(
-    ("slower", "told_apart"),
+    ("slower", "with_distinct_names"),
     [(1.0, 0), (1.015, 0), (1 / 1.015, 0), (1.05, 20), (1.3, 20), (1 / 1.3, 20)],
 )
-def test_copies_are_the_same_and_slower_files_are_told_apart(
-    slower: float, told_apart: int
+def test_copies_are_the_same_and_slower_files_are_with_distinct_digits(
+    slower: float, with_distinct_names: int
 ) -> None:
     found = 0
     for seed in range(20):
@@ -44,7 +44,7 @@ def test_copies_are_the_same_and_slower_files_are_told_apart(
         ratio, interval = speedup(other, first)
         assert ratio == pytest.approx(slower, rel=0.01)
         found += is_distinguishable(interval)
-    assert found == told_apart
+    assert found == with_distinct_names
 
 
 @pytest.mark.parametrize("spread", [0.002, 0.01, 0.05])

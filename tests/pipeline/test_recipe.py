@@ -176,7 +176,7 @@ def test_formats_may_stand_behind_commas() -> None:
     assert [exporter.name for exporter in both.exports] == ["tflite", "onnx"]
 
 
-def test_names_are_told_apart_without_case() -> None:
+def test_names_are_with_distinct_digits_without_case() -> None:
     recipe = CompressOptions(
         data="digits", quantize="INT8", formats=("TFLite",), io="Int8", architecture="ResNet8"
     ).to_recipe()

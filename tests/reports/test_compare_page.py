@@ -12,7 +12,7 @@ from edgecv.cli import app
 from edgecv.core.comparison import ControlComparison
 from edgecv.core.errors import InputError
 from edgecv.core.report import Report, SplitFacts
-from edgecv.reports.page.compare import compared_files, remarks, to_comparison, told_apart
+from edgecv.reports.page.compare import compared_files, remarks, to_comparison, with_distinct_names
 from edgecv.reports.page.plot import LETTER, LINE
 
 OTHER = replace(REPORT, name="other", outcome="passed", gates=())
@@ -34,8 +34,8 @@ def test_verdicts_stand_first_and_every_file_is_there() -> None:
 def test_runs_of_one_name_are_called_as_their_folders() -> None:
     """Runs of a workflow are all called "ci"."""
     folders = [Path("monday/ci"), Path("tuesday/ci")]
-    assert [each.name for each in told_apart([REPORT, OTHER], folders)] == ["run", "other"]
-    found = told_apart([REPORT, replace(OTHER, name="run")], folders)
+    assert [each.name for each in with_distinct_names([REPORT, OTHER], folders)] == ["run", "other"]
+    found = with_distinct_names([REPORT, replace(OTHER, name="run")], folders)
     assert [each.name for each in found] == ["monday/ci", "tuesday/ci"]
 
 

@@ -16,6 +16,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import short_name
 from edgecv.formats.saved_model.costs import total_macs
 from edgecv.formats.saved_model.graph_probe import GraphProbe
+from edgecv.models.preprocessing import pixel_kernel
 from edgecv.models.tf import compile_function, keras, tensorflow
 
 CLASS, PACKAGE = "FrozenGraph", "edgecv"
@@ -179,9 +180,14 @@ def frozen_graph_layer() -> Any:
 
 
 def parameters_of(model: KerasModel) -> int:
-    """Return the number of weights of a model, with those in the constants of its graphs."""
+    """Return the number of weights of a model, with those in the constants of its graphs.
+
+    Those of a convolution that prepares pixels in front of it are not its own.
+    """
     graphs = [each for each in model.layers if isinstance(each, frozen_graph_layer())]
-    return sum((int(each.constants()) for each in graphs), int(model.count_params()))
+    of_pixels = pixel_kernel(model)
+    own = int(model.count_params()) - (0 if of_pixels is None else int(of_pixels.count_params()))
+    return sum((int(each.constants()) for each in graphs), own)
 
 
 def holds_graph(model: KerasModel) -> bool:

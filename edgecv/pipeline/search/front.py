@@ -19,7 +19,7 @@ INDISTINCT = 1.03
 """Ratio of two speeds within which they count as the same."""
 
 CLEARLY_SLOWER = 4 / 3
-"""How many times slower than a limit a file is that no second measurement brings within it."""
+"""A file that is so many times slower than a limit is slower in any measurement."""
 
 
 @dataclass(frozen=True)

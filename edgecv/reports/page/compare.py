@@ -29,7 +29,7 @@ def to_comparison(reports: Sequence[Report]) -> str:
     )
 
 
-def told_apart(reports: Sequence[Report], folders: Sequence[Path]) -> list[Report]:
+def with_distinct_names(reports: Sequence[Report], folders: Sequence[Path]) -> list[Report]:
     """Return reports under names that differ: their folders where runs are called the same."""
     names = [report.name for report in reports]
     if len(set(names)) == len(names):

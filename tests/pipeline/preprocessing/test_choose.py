@@ -79,7 +79,7 @@ def test_outputs_of_another_count_are_refused_before_they_are_scored() -> None:
         choose_preprocessing(reader, ordered_data(), default_task(), None)
 
 
-def test_choices_that_cannot_be_told_apart_leave_the_default() -> None:
+def test_choices_that_cannot_be_with_distinct_digits_leave_the_default() -> None:
     same = dict.fromkeys(NAMED, 0.8)
     found = choose_preprocessing(model(same), ordered_data(), default_task(), None)
     assert (found.preprocess, found.notes) == (None, ())
