@@ -68,7 +68,9 @@ def test_an_honest_file_passes(kind: str) -> None:
     assert gates(found)["max_drop_points"].outcome == "passed"
     line = pair_line(found, TASKS[kind], ())
     assert line.startswith(f"int8.tflite: {'PCK' if kind == 'keypoints' else 'MAE'} ")
-    assert "no worse than 1 point (95%): yes" in line
+    # No keypoint of 300 images changed, which rules out 1.26 points: see decision 75.
+    answer = "cannot tell with 300 images, needs about 380" if kind == "keypoints" else "yes"
+    assert f"no worse than 1 point (95%): {answer}" in line
     assert {"numbers": "R2", "keypoints": "MAE", "boxes": "IoU"}[kind] in line
 
 
