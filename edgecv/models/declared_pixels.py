@@ -68,9 +68,19 @@ class _Front:
         return self.has_padding_layer or any(_padding(each) != "valid" for each in self.takers)
 
     @property
+    def is_by_channel(self) -> bool:
+        """True if channels have other numbers than each other."""
+        return bool(np.ptp(self.scale) or np.ptp(self.offset))
+
+    @property
+    def is_foldable(self) -> bool:
+        """True if any rescaling can go into the kernel and the bias of what takes it, exactly."""
+        return not (self.is_padded or self.is_nested) and is_plain_convolution(self.takers)
+
+    @property
     def is_computed(self) -> bool:
         """True if the converter of TensorFlow leaves operators: it folds one number forwards."""
-        if np.ptp(self.scale) or np.ptp(self.offset):
+        if self.is_by_channel:
             return True
         is_moved = self.scale[0] != 1 or self.offset[0]
         is_one = len(self.takers) == 1 and _is_kernel(self.takers[0])
@@ -93,7 +103,7 @@ def declared_pixels(model: KerasModel) -> PixelInput:
     zero = round(float(zeros[0]))
     if np.abs(zeros - zero).max() <= NEARLY_WHOLE and 0 <= zero <= LARGEST_PIXEL:
         return _with_zero(model, front, zero)
-    if front.is_padded or front.is_nested or not is_plain_convolution(front.takers):
+    if not front.is_foldable:
         return PixelInput(model, note=_note(front, zeros))
     (first,) = front.takers
     copy = folded(model, first, front.scale, front.offset, range(len(front.scale)))
@@ -108,11 +118,10 @@ def with_pixel_kernel(model: KerasModel) -> KerasModel:
     round after both. What can be declared, or folded into the first convolution, stays as it is.
     """
     front = None if has_quantizers(model) else _front_of(model)
-    if front is None or front.is_nested or not (np.ptp(front.scale) or np.ptp(front.offset)):
+    if front is None or front.is_nested or front.is_foldable or not front.is_by_channel:
         return model
     zeros = -front.offset / front.scale
-    is_declared = np.abs(zeros - np.round(zeros[0])).max() <= NEARLY_WHOLE
-    if is_declared or (not front.is_padded and is_plain_convolution(front.takers)):
+    if np.abs(zeros - np.round(zeros[0])).max() <= NEARLY_WHOLE:
         return model
     last = front.layers[-1]
 

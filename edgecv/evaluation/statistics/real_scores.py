@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.paired_results import NoWorse, PairedScores
-from edgecv.evaluation.statistics.binary_scores import CONFIDENCE, POWER, quantile
+from edgecv.evaluation.statistics.binary_scores import (
+    CONFIDENCE,
+    POWER,
+    difference_interval,
+    quantile,
+)
 
 RESAMPLES = 2000
 SEED = 0
@@ -50,15 +55,14 @@ def paired_scores(
 def unchanged_interval(images: int) -> tuple[float, float]:
     """Return the 95% interval in points where no image changed, which a bootstrap calls (0, 0).
 
-    As for a classifier's images, of which each may lose or gain all: the score interval of Wilson
-    (1927) for none of so many, of which a whole metric moves by no more.
+    It is that of a classifier of which none of so many images changed: one image moves a metric by
+    no more than all of its share.
 
     >>> [round(end, 2) for end in unchanged_interval(240)], round(unchanged_interval(3)[1])
     ([-1.58, 1.58], 56)
     """
-    square = quantile((1 + CONFIDENCE) / 2) ** 2
-    end = 100 * square / (images + square)
-    return -end, end
+    _, high = difference_interval(0, 0, images)
+    return -100 * high, 100 * high
 
 
 def spread_over(changes: Scores) -> float | None:

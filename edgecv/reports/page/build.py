@@ -109,7 +109,7 @@ def to_page(
         choice=choice(report),
         is_right_or_wrong=task_of(report).has_binary_scores,
         next_step=next_step(report, "RUN"),
-        cards=[_card(each, report) for each in judged(report) if not each.is_twin],
+        cards=_cards(report),
         latency_note=latency_note(report),
         recipe=recipe_text(report),
         sections=_sections(content),
@@ -117,7 +117,14 @@ def to_page(
     )
 
 
-def _card(comparison: Comparison, report: Report) -> Card:
+def _cards(report: Report) -> list[Card]:
+    """Return the main figures of each candidate."""
+    open_files = open_losses(report)
+    files = [each for each in judged(report) if not each.is_twin]
+    return [_card(each, report, is_open=each.label in open_files) for each in files]
+
+
+def _card(comparison: Comparison, report: Report, *, is_open: bool) -> Card:
     task = task_of(report).head_called(comparison.head).task
     statistics, latency = comparison.statistics, comparison.latency
     difference = None if statistics is None else statistics.difference
@@ -138,7 +145,7 @@ def _card(comparison: Comparison, report: Report) -> Card:
         figures.append(("time, one image", f"{latency.median_us:,.1f} us", factor))
     figures += _on_device(comparison, report.deployment)
     outcome = _outcome_of(comparison, report.gates)
-    return Card(comparison.label, outcome, comparison.label in open_losses(report), tuple(figures))
+    return Card(comparison.label, outcome, is_open, tuple(figures))
 
 
 def _on_device(comparison: Comparison, found: Deployment | None) -> list[tuple[str, str, str]]:
