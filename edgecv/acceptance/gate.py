@@ -71,8 +71,10 @@ def gate_run(
     with open_analysis(request.settings, on_event, log, request.trust) as context:
         measured = MeasuredRun(kept.name, *validate(request, context))
     if old is not None and not options.update:
-        return judgement_of(measured, old, against)
-    return accept(measured, old, gates, against)
+        judgement = judgement_of(measured, old, against)
+    else:
+        judgement = accept(measured, old, gates, against)
+    return replace(judgement, folder=str(run))
 
 
 def accept(run: MeasuredRun, old: Lock | None, gates: Limits, path: Path) -> Judgement:

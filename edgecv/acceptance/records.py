@@ -80,6 +80,8 @@ class Judgement(Displayed):
     update: Update = "no"
     is_first: bool = False
     """True if there was no lock before."""
+    folder: str = "RUN"
+    """The folder of the run, as it was given."""
     schema_version: int = 1
 
     @property

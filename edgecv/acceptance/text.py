@@ -1,6 +1,7 @@
 """The text of a judgement: a sentence a gate, the verdict, the cells of a table, next steps."""
 
 from collections.abc import Callable, Sequence
+from shlex import quote
 from typing import Any
 
 from edgecv.acceptance.judge import (
@@ -28,7 +29,7 @@ MEASURES = {
     GZIP_BYTES: "bytes after gzip -9",
     SPEEDUP: "times faster than the float32 twin",
 }
-UPDATE = "edgecv gate RUN --update --against {lock}"
+UPDATE = "edgecv gate {run} --update --against {lock}"
 WORST_FIRST = ("failed", "inconclusive", "passed")
 
 
@@ -124,7 +125,7 @@ def advice(judgement: Judgement, *, update: str = UPDATE, data: str = "--data") 
     if judgement.outcome == "inconclusive" and DROP_BOUND in names:
         found.append("Measure on more test images, or set a limit that so many can tell.")
     if judgement.outcome != "passed":
-        command = update.format(lock=lock)
+        command = update.format(run=quote(judgement.folder), lock=quote(lock))
         found.append(f"If the change is wanted: {command}, and commit {lock}.")
     return found
 

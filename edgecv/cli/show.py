@@ -21,6 +21,7 @@ from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.pipeline.stored_training import Training
 from edgecv.reports.costs import costs_sentence
 from edgecv.reports.deployment import deployment_lines
+from edgecv.reports.failed_limits import is_of_run
 from edgecv.reports.json_file import to_table
 from edgecv.reports.next_step import next_step
 from edgecv.reports.page.compare import compared_files, remarks
@@ -45,8 +46,10 @@ def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json:
         text += details(report, screen)
     if folder is not None:
         text += f"Written to {printable(str(folder))}: look at report.html\n"
-        if step := next_step(report, quote(printable(str(folder)))):
-            text += f"{step}\n"
+    if (folder or not is_of_run(report)) and (
+        step := next_step(report, quote(printable(str(folder))))
+    ):
+        text += f"{step}\n"
     screen.write(text)
 
 

@@ -94,7 +94,8 @@ def trained_baseline(
                 )
         context.emit("baseline", f"no stored baseline for {label}: training it")
         note = imbalance(class_counts(data, "train"), "training")
-        if note and getattr(recipe.task, "class_weights", None) is None:
+        is_balanced = recipe.task.weighs_classes or recipe.schedule.sampling == "balanced"
+        if note and not is_balanced:
             note += "; --class-weights balanced gives an image of a small class more weight"
         if note:
             context.emit("note", note)

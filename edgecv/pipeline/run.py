@@ -12,7 +12,7 @@ from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.report import Report, TrainingCurve
-from edgecv.models.training.augmentation import check_augmentation
+from edgecv.models.training.augmentation import check_schedule
 from edgecv.pipeline.apply_techniques import TechniqueRunner
 from edgecv.pipeline.baseline import planned_label
 from edgecv.pipeline.context import RunContext, open_run
@@ -80,7 +80,7 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
         RunLogs(recipe.logs, run, on_event) as logs,
         open_run(store, recipe.settings, logs.on_event) as context,
     ):
-        check_augmentation(recipe.schedule, recipe.task, "[baseline.training]")
+        check_schedule(recipe.schedule, recipe.task, "[baseline.training]")
         model = TrainedModel.open(recipe, context)
         test = model.data.test
         (name, value), *others = (
@@ -227,10 +227,10 @@ def preflight(recipe: Recipe, store: Store, force: bool) -> Path:
 def check_schedules(recipe: Recipe) -> None:
     """Raise InputError for a schedule that the task cannot be trained by."""
     if recipe.baseline.model is None:
-        check_augmentation(recipe.schedule, recipe.task, "[baseline.training]")
+        check_schedule(recipe.schedule, recipe.task, "[baseline.training]")
     for technique in recipe.techniques:
         for schedule in technique.trainings[:1]:
-            check_augmentation(schedule, recipe.task, f"{technique.name}, training")
+            check_schedule(schedule, recipe.task, f"{technique.name}, training")
 
 
 def check_techniques(model: UserModel) -> None:

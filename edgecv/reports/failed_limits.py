@@ -17,6 +17,7 @@ OF_TARGETS: dict[str, Evidence] = {
 LEAST_IS_ASKED = ("speedup", "same_answers")
 NO_LIMITS = ("ranges", "labels")
 """Gates whose number is no limit that a file can miss by much or by little."""
+PACKED = "edgecv pack leaves out what no answer needs, unless the file is packed already"
 TRIED = "edgecv compress --auto with the same limits tries recipes until one holds them"
 OF_GZIP = "--prune and --cluster make files that gzip packs better"
 OF_FLOATS = "--quantize int8 takes about a quarter of the bytes, and most runtimes less time"
@@ -51,6 +52,11 @@ def failed_limits(report: Report, path: str | None = None) -> list[FailedLimit]:
     return found
 
 
+def is_of_run(report: Report) -> bool:
+    """Return True if the files were written by the run of the report, False if it measured them."""
+    return "export" in report.recipe
+
+
 def needs_doctor(gate: Gate, report: Report) -> bool:
     """Return True for what a look into a file explains: wrong answers, or slower than floats."""
     kind = kind_of(gate)
@@ -77,21 +83,23 @@ def remedy_of(gate: Gate, report: Report) -> str:
             return f"ask for less of {', '.join(names)}, or train longer (--schedule default)"
         return "" if precision == "float32" else OF_ROUNDING
     found = [
+        PACKED if kind_of(gate) == "size" and not is_of_run(report) else "",
         OF_FLOATS if precision == "float32" else "",
-        OF_GZIP if gate.name == "max_gzip_bytes" else _narrower(gate),
+        OF_GZIP if gate.name == "max_gzip_bytes" else _narrower(gate, report),
         TRIED,
     ]
     return "; ".join(filter(None, found))
 
 
-def _narrower(gate: Gate) -> str:
+def _narrower(gate: Gate, report: Report) -> str:
     """Return the target of channel pruning that is a limit; empty where there is none."""
+    shrink = "--shrink" if is_of_run(report) else "edgecv compress MODEL --shrink"
     if gate.name == "max_bytes":
-        return f"--shrink {gate.limit:.0f}B removes channels until the int8 file fits"
+        return f"{shrink} {gate.limit:.0f}B removes channels until the int8 file fits"
     if gate.name == "min_speedup" and gate.limit <= 1:
         return ""
     target = f"{gate.limit:g}{'x' if _is_least(gate) else 'us'}"
-    return f"--shrink {target} removes channels until a file is as fast"
+    return f"{shrink} {target} removes channels until a file is as fast"
 
 
 def _is_least(gate: Gate) -> bool:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from edgecv.core.registry import TARGETS
 from edgecv.core.report import Report
-from edgecv.reports.failed_limits import needs_doctor, remedy_of
+from edgecv.reports.failed_limits import is_of_run, needs_doctor, remedy_of
+
+SAME_OPTIONS = "with the same --baseline, --data and --preprocess looks into it"
 
 
 @dataclass(frozen=True)
@@ -22,14 +24,17 @@ class NextStep:
 def next_step(report: Report, folder: str) -> NextStep | None:
     """Return how a run comes onto a device, why it failed, or what may reach its limits.
 
-    ``folder`` of the run, as a shell takes it. Returns None for an inconclusive run, and for a
-    deployment.
+    ``folder`` of the run, as a shell takes it. Returns None for an inconclusive run, for a
+    deployment, and for files that hold their limits and are of no run.
     """
     if report.deployment is not None:
         return None
     failed = [gate for gate in report.gates if gate.outcome == "failed"]
-    if any(needs_doctor(gate, report) for gate in failed):
-        return NextStep("Why", f"edgecv doctor {folder}")
+    for gate in failed:
+        if needs_doctor(gate, report):
+            if is_of_run(report):
+                return NextStep("Why", f"edgecv doctor {folder}")
+            return NextStep("Why", advice=f"edgecv doctor {gate.artifact}, {SAME_OPTIONS}")
     for gate in failed:
         if remedy := remedy_of(gate, report):
             return NextStep("To reach it", advice=remedy)
@@ -38,7 +43,7 @@ def next_step(report: Report, folder: str) -> NextStep | None:
     files = files or [each.artifact for each in report.comparisons]
     of_format = [[each for each in files if each.format == kind] for kind in formats]
     fitting = next(filter(None, of_format), [])
-    if report.outcome != "passed" or not fitting:
+    if report.outcome != "passed" or not fitting or not is_of_run(report):
         return None
     which = f" --artifact {fitting[0].path}" if len(fitting) > 1 else ""
     return NextStep("On a device", f"edgecv deploy {folder} --to bundle{which}")

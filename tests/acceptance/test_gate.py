@@ -48,6 +48,7 @@ def test_a_float_twin_for_a_candidate_and_other_labels_are_both_named(
     data = tmp_path / "data.npz"
     np.savez(data, x_test=test.images, y_test=labels, x_train=train.images, y_train=train.labels)
     found = edgecv.gate(folder, against=accepted.lock_path, data=data)
+    assert found.folder == str(folder)
     assert found.exit_code == 1
     outcomes = {gate.name: gate.outcome for gate in found.gates if gate.outcome != "passed"}
     assert outcomes.pop("accepted_speedup", "failed") == "failed"  # Of two copies it is about 1.

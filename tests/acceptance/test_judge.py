@@ -16,7 +16,7 @@ from edgecv.acceptance.lock import AcceptedArtifact, AcceptedLimits, AcceptedSpe
 from edgecv.acceptance.lock_file import read_lock
 from edgecv.acceptance.markdown import to_markdown
 from edgecv.acceptance.records import Judgement
-from edgecv.acceptance.text import verdict_line
+from edgecv.acceptance.text import advice, verdict_line
 from edgecv.core.report import Gate, Report
 from edgecv.evaluation.gates import failed_file
 from edgecv.evaluation.limits import Limits
@@ -300,3 +300,8 @@ def test_the_comment_starts_with_what_changed_and_ends_with_what_to_do(accepted:
     assert " | 40 | 0 | " in lines[4]
     assert lines[5].startswith("| float32.tflite | same | passed | ")
     assert lines[-1].startswith("- If the change is wanted: edgecv gate RUN --update")
+
+
+def test_the_advice_names_the_run_as_a_shell_takes_it(accepted: Accepted) -> None:
+    found = replace(judged(accepted, with_pairs(accepted, lost=40, won=0)), folder="my runs/gated")
+    assert "edgecv gate 'my runs/gated' --update --against edgecv.lock" in advice(found)[-1]

@@ -1,8 +1,9 @@
-"""Few images: a backbone and class weights against a training without: `pytest -m benchmark -s`."""
+"""Few images: a backbone, weights and sampling by class; `pytest -m benchmark -s` prints them."""
 
 import zipfile
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import pytest
 
@@ -41,16 +42,20 @@ def test_a_backbone_of_other_classes_gains_five_points(cifar_zip: Path, tmp_path
     assert mean(started) >= mean(nothing) + 0.05
 
 
-def test_class_weights_gain_five_points_of_balanced_accuracy(
+def test_weights_and_sampling_gain_five_points_of_balanced_accuracy(
     cifar_zip: Path, tmp_path: Path
 ) -> None:
     sizes = {"cat": 600, "horse": 600, "ship": 40, "frog": 40}
     data, output = part(cifar_zip, tmp_path / "unbalanced.zip", sizes), str(tmp_path / "exported")
+    ways: dict[str, dict[str, Any]] = {
+        "neither": {},
+        "weights": {"class_weights": "balanced"},
+        "sampling": {"sampling": "balanced"},
+    }
     found = {}
-    for weights in ((), "balanced"):
-        trained = [
-            edgecv.train(data, seed=seed, class_weights=weights, output=output) for seed in SEEDS
-        ]
-        found[weights] = [each.test.further["balanced accuracy"] for each in trained]
-    print(f"\nbalanced accuracy {found[()]}, with weights {found['balanced']}")
-    assert mean(found["balanced"]) >= mean(found[()]) + 0.05
+    for way, options in ways.items():
+        trained = [edgecv.train(data, seed=seed, output=output, **options) for seed in SEEDS]
+        found[way] = [each.test.further["balanced accuracy"] for each in trained]
+    print(f"\nbalanced accuracy {found}")
+    for way in ("weights", "sampling"):
+        assert mean(found[way]) >= mean(found["neither"]) + 0.05

@@ -67,3 +67,14 @@ def test_a_failed_limit_says_by_how_much(main_report: Report) -> None:
     few_same, ranges = failed_limits(failed(main_report, few, rare))
     assert few_same.found.endswith("too little")
     assert ranges.found.endswith("(calibrated on one class)")
+
+
+def test_a_file_of_no_run_is_packed_first_and_examined_by_its_name(main_report: Report) -> None:
+    recipe = {"data": {"source": "digits"}, "gates": {"max_bytes": 1000}}
+    measured = replace(main_report, recipe=recipe)
+    assert next_step(measured, "None") is None
+    large = str(next_step(failed(measured, LARGE), "None"))
+    assert large.startswith("To reach it: edgecv pack")
+    assert "edgecv compress MODEL --shrink 1000B" in large
+    lost = str(next_step(failed(measured, LOST), "None"))
+    assert lost.startswith("Why: edgecv doctor int8.tflite, with the same --baseline")

@@ -18,12 +18,19 @@ class TrainedTask(Plugin):
     """Features that its head takes, as ``Architecture.features``."""
     blends: ClassVar[bool] = False
     """True if training may blend images, and hide parts of them: labels of a whole image."""
+    has_one_class: ClassVar[bool] = False
+    """True if the labels are the number of one class an image: int64 (N,)."""
 
     curves: ClassVar[Curves] = Curves()
 
     @abstractmethod
     def head(self, data: Dataset) -> Head:
         """Return the last layers of an architecture for a data set."""
+
+    @property
+    def weighs_classes(self) -> bool:
+        """True if training gives the images of some classes more weight."""
+        return False
 
     @property
     def mirrors(self) -> bool:

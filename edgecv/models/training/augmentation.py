@@ -110,6 +110,24 @@ def _others(seeds: Tensor, use: int) -> Tensor:
     return tensorflow.random.experimental.stateless_fold_in(seeds, use)
 
 
+def check_schedule(schedule: Schedule, task: Task, where: str) -> None:
+    """Raise InputError for a schedule that a task cannot be trained by."""
+    check_augmentation(schedule, task, where)
+    if schedule.sampling == "balanced":
+        if not task.has_one_class:
+            raise InputError(
+                where,
+                f"balanced sampling is for one class an image, and the task is {task.name}",
+                remedy="leave sampling out",
+            )
+        if task.weighs_classes:
+            raise InputError(
+                where,
+                "balanced sampling and weights of the classes would both count small classes more",
+                remedy="leave sampling or class_weights out",
+            )
+
+
 def check_augmentation(schedule: Schedule, task: Task, where: str) -> None:
     """Raise InputError for a variation of the images that the targets of a task do not survive."""
     for name in ("cutout", "mixup"):

@@ -22,7 +22,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Constraint, Task
 from edgecv.core.text import counted
 from edgecv.models.training import batch_norm as moving_averages
-from edgecv.models.training.augmentation import check_augmentation
+from edgecv.models.training.augmentation import check_schedule
 from edgecv.models.training.checkpoint import Epoch, TrainingProgress, read_progress, write_progress
 from edgecv.models.training.devices import gpu_name, in_precision
 from edgecv.models.training.estimate import MINUTE, duration
@@ -59,7 +59,7 @@ def fit(
     """
     task = task.for_data(data)
     _check_enough(data, schedule)
-    check_augmentation(schedule, task, data.name)
+    check_schedule(schedule, task, data.name)
     if constraint is not None and schedule.ema is not None:
         raise InputError("ema", "averages weights that are held to a rule", remedy="leave it out")
     whole = model

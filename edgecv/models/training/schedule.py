@@ -74,6 +74,10 @@ class Schedule(Options):
     mixup: float = Field(default=0.0, ge=0, le=10)
     """Blend the images of a batch, by shares of the beta distribution with this parameter."""
 
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
+    """Shuffled: each image once an epoch; balanced: as many images of one class as of another in an
+    epoch, those of small classes several times."""
+
     augment: dict[str, float] = Field(default_factory=dict, json_schema_extra=_or_a_list)
     """Further variations of the images, by strength, as a table or a list ["rotate=15", "colour"]:
     crop (the smallest part of the sides that is kept), rotate (degrees), colour (brightness,
@@ -220,7 +224,7 @@ def _variation(text: Any) -> tuple[str, Any]:
 
 LATER = (
     "maximum_steps", "minutes", "optimizer", "weight_decay", "momentum", "ema", "cutout", "mixup",
-    "augment", "mixed_precision", "device",
+    "sampling", "augment", "mixed_precision", "device",
 )  # fmt: skip
 USUAL_SCHEDULE = "quick"
 """The schedule of a baseline where none is named."""

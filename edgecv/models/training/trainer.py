@@ -65,7 +65,8 @@ class Trainer:
         self.batch = min(schedule.batch, count)
         self.steps = schedule.steps_per_epoch(count)
         further = None if teacher is None else teacher.unlabelled
-        self._batches = Batches(split.images, self.batch, self.steps, seed, further)
+        classes = split.labels if schedule.sampling == "balanced" else None
+        self._batches = Batches(split.images, self.batch, self.steps, seed, further, classes)
         self.unlabelled_batch = self._batches.unlabelled_batch
         self.rates = schedule.learning_rates(self.steps * schedule.total_epochs(count))
         with nullcontext() if replicas is None else replicas.strategy.scope():

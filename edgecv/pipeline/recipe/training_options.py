@@ -18,7 +18,7 @@ from edgecv.models.training.schedule import (
 from edgecv.pipeline.recipe.flag_values import names_in
 from edgecv.pipeline.recipe.parts import BackboneOptions
 
-TRAINING = ("epochs", "learning_rate", "batch", "patience", "optimizer", "augment")
+TRAINING = ("epochs", "learning_rate", "batch", "patience", "optimizer", "sampling", "augment")
 """Options that are keys of a schedule too."""
 
 
@@ -51,6 +51,8 @@ class TrainingOptions(CommandOptions):
     """Stop that training after so many epochs that were no better on the validation images."""
     optimizer: Annotated[Name | None, Flag(default="adam")] = None
     """The optimizer of that training: adam, adamw or sgd."""
+    sampling: Annotated[Name | None, Flag(default="shuffled")] = None
+    """Images of an epoch: shuffled, each once; or balanced, as many of one class as of another."""
     augment: Annotated[Several, Flag(default="flip and shift, as the data allows")] = ()
     """Variations of the images in that training, one or several with a comma, each with =STRENGTH
     or its usual one: crop, rotate, colour, blur, choose, flip, shift, cutout, mixup."""

@@ -194,9 +194,10 @@ def test_options_change_the_widths() -> None:
     )
     for name in ("conv_1", "block_7_pointwise", "block_13_pointwise"):
         assert half.get_layer(name).filters == 2 * quarter.get_layer(name).filters
-    small = DsCnn(filters=16, blocks=2).build((32, 32, 3), ClassHead(2))
+    small = DsCnn(filters=16, blocks=2, first_kernel=4).build((32, 32, 3), ClassHead(2))
     assert small.get_layer("block_2_pointwise").filters == 16
     assert "block_3_pointwise" not in [layer.name for layer in small.layers]
+    assert small.get_layer("conv_1").kernel.shape == (4, 4, 3, 16)
     deep = MobilenetV1(depth=7).build((32, 32, 3), ClassHead(2))
     assert len(deep.layers) - len(half.layers) == 2 * 6
     assert [deep.get_layer(f"block_{each}_depthwise").strides[0] for each in (13, 14)] == [1, 2]

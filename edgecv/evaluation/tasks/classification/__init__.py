@@ -48,6 +48,7 @@ class Classification(TrainedClassifier):
     hub_name: ClassVar[str] = "image-classification"
     has_binary_scores: ClassVar[bool] = True
     blends: ClassVar[bool] = True
+    has_one_class: ClassVar[bool] = True
     ending: ClassVar[str] = "probabilities"
     has_one_output: ClassVar[bool] = True
 

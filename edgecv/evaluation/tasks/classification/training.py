@@ -48,6 +48,11 @@ class TrainedClassifier(ProbabilityTask):
     label_smoothing: Annotated[float | None, Field(gt=0, lt=1)] = None
     """Part of the probability that training spreads over all classes."""
 
+    @property
+    def weighs_classes(self) -> bool:
+        """True if the classes have weights."""
+        return self.class_weights is not None
+
     def of_task(self, data: Dataset) -> Dataset:
         """Return the data with a class an image. Raises InputError where the weights do not fit."""
         weights, classes = self.class_weights, len(data.class_names)
