@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MOST_WORKERS = 4
 """Each of them loads TensorFlow, and starts children that do."""
 QUICK = "quick and not slow"
+LONG = ("end_to_end", "fault_injection")
+"""Folders of the longest tests."""
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -64,6 +66,11 @@ def keep_bytecode(config: pytest.Config) -> None:
         sys.dont_write_bytecode = False
         sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(cache.mkdir("bytecode"))
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest tests first: what one process takes from another at the end is short then."""
+    items.sort(key=lambda item: not set(LONG) & set(item.path.parts))
 
 
 def pytest_collection() -> None:
