@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from edgecv.core.errors import InputError
 from edgecv.evaluation.tasks.classification import Classification
+from edgecv.evaluation.tasks.outputs import ComparedOutputs
 from edgecv.evaluation.tasks.regression import Regression
 from edgecv.models.training.augmentation import check_schedule
 from edgecv.models.training.batches import Batches
@@ -59,10 +60,11 @@ def test_without_classes_each_image_is_taken_once() -> None:
     ("task", "message"),
     [
         (Regression(), "one class an image, and the task is regression"),
+        (ComparedOutputs(), "nothing can be trained with it"),
         (Classification(class_weights="balanced"), "would both count small classes more"),
     ],
 )
-def test_what_cannot_be_sampled_by_class_is_refused(task: object, message: str) -> None:
+def test_what_a_task_cannot_be_trained_by_is_refused(task: object, message: str) -> None:
     schedule = Schedule(sampling="balanced")
     check_schedule(schedule, Classification(), "test")
     with pytest.raises(InputError, match=message):

@@ -23,6 +23,9 @@ class TrainedTask(Plugin):
 
     curves: ClassVar[Curves] = Curves()
 
+    def check_trainable(self) -> None:
+        """Raise InputError if nothing can be trained with this task."""
+
     @abstractmethod
     def head(self, data: Dataset) -> Head:
         """Return the last layers of an architecture for a data set."""

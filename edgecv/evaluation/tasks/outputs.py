@@ -33,6 +33,10 @@ class ComparedOutputs(Task):
         """Return the data without its targets: nothing says what they have to do with outputs."""
         return replace(data, class_names=(), has_labels=False)
 
+    def check_trainable(self) -> None:
+        """Raise InputError: without targets there is nothing to train."""
+        raise self._untrainable()
+
     def head(self, data: Dataset) -> Head:
         """Raise InputError: without targets there is nothing to train."""
         raise self._untrainable()
