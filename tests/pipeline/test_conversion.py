@@ -18,8 +18,8 @@ from edgecv.evaluation.gates import exit_code
 from edgecv.formats.model_file import ModelFile
 from edgecv.formats.onnx.adapt import Ends
 from edgecv.formats.tflite.exporter import TFLite
-from edgecv.formats.trust import Trust
-from edgecv.pipeline.conversion import Converter, process_pool
+from edgecv.formats.trust import NO_TRUST, Trust
+from edgecv.pipeline.conversion import Converter, process_pool, server
 from edgecv.pipeline.conversion import client as parent
 from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.system.isolation.process import ChildProcess
@@ -184,6 +184,28 @@ def test_what_an_exporter_or_importer_refuses_arrives_as_it_was_raised(tmp_path:
 
     assert INT8.export(load(path), PIXELS, direct) == artifact
     assert direct.read_bytes() == (tmp_path / "a.tflite").read_bytes()
+
+
+class Parent:
+    """The parent of a server, which waits for no answer."""
+
+    memory = None
+
+    def stage(self, doing: str) -> None:
+        """Hear what the server does."""
+
+
+def test_a_model_that_was_adopted_is_not_loaded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at its pixels follows; Keras 3 takes seconds to compare a model with its original."""
+    path, other = write_model(tmp_path / "a.keras"), write_model(tmp_path / "b.keras")
+    conversions = server.ConversionServer(Parent())  # type: ignore[arg-type]
+    conversions.adopt(path, NO_TRUST, str(tmp_path), None, is_trained=False)
+    monkeypatch.setattr(server, "importer_of", lambda path: pytest.fail(f"{path} was loaded"))
+    assert conversions.count(path, NO_TRUST)
+    with pytest.raises(pytest.fail.Exception, match=r"b\.keras was loaded"):
+        conversions.count(other, NO_TRUST)
 
 
 def test_a_child_has_limits_and_is_kept_for_the_next_run(tmp_path: Path) -> None:

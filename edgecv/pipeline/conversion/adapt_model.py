@@ -60,6 +60,9 @@ class AdaptedModel:
     facts: ModelFacts
     quantized: Any = None
     """The same model with the quantizers that it was trained with; None if it had none."""
+    loaded: Any = None
+    """The model of the file before its pixels and outputs were adapted, for images of one size;
+    None if it had quantizers."""
 
 
 def adapt(
@@ -105,7 +108,7 @@ def adapt(
         untrainable=notes[0] if notes and holds_graph(loaded) else "",
         has_quantizers=quantized is not None,
     )
-    return AdaptedModel(model, facts, quantized)
+    return AdaptedModel(model, facts, quantized, loaded if plain is original else None)
 
 
 def _outputs(model: Any, path: Path) -> tuple[OutputShape, ...]:

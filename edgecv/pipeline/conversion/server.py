@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -46,6 +46,8 @@ FILE_A_FILE_BYTE = 16
 """A converter writes a model several times on its way."""
 MOST_MODELS = 2
 """Models that are open at a time: a baseline and its compressed model."""
+ModelKey: TypeAlias = tuple[str, int, int, str, str]
+"""A file, its time of change and its size, what is trusted, and the input that was asked for."""
 PREDICT_AT_ONCE = 512
 
 
@@ -75,7 +77,7 @@ class ConversionServer:
 
     def __init__(self, server: ActionServer) -> None:
         self._server = server
-        self._models: dict[tuple[str, int, int, str, str], Any] = {}
+        self._models: dict[ModelKey, Any] = {}
         self._input_spec = DEFAULT_INPUT
         """The input of the model of the request, where its file leaves it open."""
 
@@ -111,20 +113,25 @@ class ConversionServer:
 
     def _opened(self, path: Path, trust: Trust) -> Any:
         self._server.stage("opening it")
-        facts = path.stat()
-        asked = self._input_spec
-        read = trust.model_dump_json(), asked.model_dump_json(exclude={"preprocess"})
-        key = (str(path), facts.st_mtime_ns, facts.st_size, *read)
+        key = self._key(path, trust)
         if key not in self._models:
-            while len(self._models) >= MOST_MODELS:
-                del self._models[next(iter(self._models))]
             importer = importer_of(path)
             model = importer.load(path, trust)
             # A graph without TensorFlow was fitted to its images before.
-            self._models[key] = (
-                fitted(model, asked, path)[0] if importer.needs_tensorflow else model
-            )
+            is_open = importer.needs_tensorflow
+            self._keep(key, fitted(model, self._input_spec, path)[0] if is_open else model)
         return self._models[key]
+
+    def _key(self, path: Path, trust: Trust) -> ModelKey:
+        facts = path.stat()
+        asked = self._input_spec.model_dump_json(exclude={"preprocess"})
+        return str(path), facts.st_mtime_ns, facts.st_size, trust.model_dump_json(), asked
+
+    def _keep(self, key: ModelKey, model: Any) -> None:
+        """Keep an open model in place of the one that was opened first."""
+        while len(self._models) >= MOST_MODELS:
+            del self._models[next(iter(self._models))]
+        self._models[key] = model
 
     def export(
         self,
@@ -220,7 +227,10 @@ class ConversionServer:
 
         self._server.stage("opening it")
         asked = None if task is None else TASKS.parse(task, "conversion")
+        key = self._key(source, trust)
         adapted = adapt(source, self._input_spec, trust, asked, is_trained=is_trained)
+        if adapted.loaded is not None:  # A look at its pixels follows: a load takes seconds.
+            self._keep(key, adapted.loaded)
         folder = Path(path)
         if not adapted.facts.is_own:
             suffix, content = model_bytes(adapted.model)
