@@ -41,7 +41,12 @@ class AdaptedFile:
     @property
     def model(self) -> Any:
         """The tf-keras model, loaded in this process."""
-        return ModelFile(self.path, self.key, self.file.trust).load()
+        return self.as_read.load()
+
+    @property
+    def as_read(self) -> ModelFile:
+        """The adapted model, which opens sooner than a model that is rebuilt from Keras 3."""
+        return self.file if self.facts.is_own else ModelFile(self.path, self.key, self.file.trust)
 
     def keep(self, store: Store) -> ModelFile:
         """Return the user's own file if it needs no adaptation, else the stored adapted model."""
@@ -88,15 +93,16 @@ def adapt_file(
 def reader_of(adapted: AdaptedFile, on_event: OnEvent = ignore_event) -> ModelReader:
     """Return a user's own file as the search for its preprocessing reads it."""
     converter, file = adapted.converter, adapted.file
+    source = file if file.input_spec.preprocess is not None else adapted.as_read
 
     def predict(images: Images, choices: Mapping[str, Preprocessing]) -> Mapping[str, Outputs]:
         message = f"{len(images):,} images through {file.path} with each preprocessing"
         on_event(Event("baseline", message))
-        return converter.predict_each(file, images, choices)
+        return converter.predict_each(source, images, choices)
 
     def evidence(images: Images) -> InputEvidence:
         if is_sealed(file.path):
             return InputEvidence(OF_A_RUN)
-        return converter.input_evidence(file, images)
+        return converter.input_evidence(source, images)
 
     return ModelReader(str(file.path), predict, evidence)
