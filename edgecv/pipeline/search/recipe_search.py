@@ -122,7 +122,7 @@ class RecipeSearch:
         known = {each.number: each for each in batch}
         for each in batch:
             self.on_event(Event("search", "", row=row_of(each)))
-        part = self.options.screening
+        part, best = self.options.screening, list[SearchTrial]()
         if part < 1:
             self._run([each for each in batch if _is_screened(each)], part, known)
             screened = [each for each in known.values() if each.screened is not None]
@@ -133,7 +133,10 @@ class RecipeSearch:
                 if each not in best and each.state == "proposed":
                     known[each.number] = replace(each, state="screened", figures=each.screened)
                     self.proposals.keep(known[each.number])
-        self._run([each for each in known.values() if each.state == "proposed"], 1.0, known)
+        # The most promising first, after what trains nothing: the time may be over before the last.
+        places = {each.number: place for place, each in enumerate(best)}
+        left = [each for each in known.values() if each.state == "proposed"]
+        self._run(sorted(left, key=lambda each: places.get(each.number, -1)), 1.0, known)
         if any(each.state == "proposed" for each in known.values()):
             return False
         for each in sorted(known.values(), key=lambda each: each.number):

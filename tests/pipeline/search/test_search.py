@@ -218,6 +218,15 @@ def test_half_of_what_trains_is_trained_in_full(tmp_path: Path) -> None:
     assert not [each for each in whole.names if each.endswith("-screening")]
 
 
+def test_the_most_promising_recipe_is_trained_in_full_first(tmp_path: Path) -> None:
+    engine = KnowingEngine()
+    result = searched(tmp_path, engine, generation=16, trials=16)
+    numbers = [int(each.split("-")[1]) for each in engine.names if each.endswith("-validation")]
+    screened = [each for each in result.trials if each.screened is not None]
+    best = [each.number for each in promising(screened, Limits(max_drop_points=3))]
+    assert numbers[-len(best) :] == best != sorted(best)
+
+
 def test_a_trial_that_fails_is_kept_with_its_reason(tmp_path: Path) -> None:
     def fails(recipe: Recipe) -> EdgecvError | None:
         has_qat = any(each.name == "qat" for each in recipe.techniques)
