@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from edgecv.acceptance.changes import has_same_images, speed_is_comparable
-from edgecv.acceptance.lock import AcceptedLimits, AcceptedSpeeds, Lock
+from edgecv.acceptance.lock import DIGITS, AcceptedLimits, AcceptedSpeeds, Lock
 from edgecv.acceptance.records import Change, Since
 from edgecv.core.comparison import Comparison
 from edgecv.core.paired_results import PairedAccuracy, PairedScores
@@ -138,7 +138,8 @@ def _drop(
     path = change.path
     on_point = limits.drop_on == "point"
     name = DROP if on_point else DROP_BOUND
-    if change.same_answers:
+    metric_lost = _metric_lost(change, headline)
+    if change.same_answers and metric_lost <= ROUNDING:
         # No statistics: no answer changed, however few the images are.
         file = "the same file" if change.status == "same" else "another file"
         return Gate(name, path, limit, 0.0, "passed", f"{file} with the same answers")
@@ -152,15 +153,31 @@ def _drop(
         then, now = (headline.text(each.value) for each in (change.accepted, change.found))
         reason = f"{headline.name} {then} -> {now}, held by the scores of the images; {reason}"
     if on_point:
-        lost = 0.0 - pair.difference_points
+        is_hidden = metric_lost > limit + ROUNDING
+        lost = metric_lost if is_hidden else 0.0 - pair.difference_points
         outcome: Outcome = "passed" if lost <= limit + ROUNDING else "failed"
         return Gate(name, path, limit, lost, outcome, reason)
     found = no_worse(pair, limit)
     outcomes: dict[str, Outcome] = {"yes": "passed", "no": "failed", "cannot tell": "inconclusive"}
+    if found.answer != "no" and metric_lost > max(limit + ROUNDING, 0.0 - pair.interval_points[0]):
+        reason = f"{headline.name} fell, and the scores of the images do not show it; {reason}"
+        return Gate(name, path, limit, metric_lost, "inconclusive", reason)
     if found.answer == "cannot tell":
         reason = f"{cannot_tell(found, pair.images)}; {reason}"
     lost = 0.0 - pair.interval_points[0]
     return Gate(name, path, limit, lost, outcomes[found.answer], reason)
+
+
+def _metric_lost(change: Change, headline: Metric) -> float:
+    """Return the points that a metric of the whole set lost; 0 where it gained, or is not known.
+
+    Scores of images may not show it: boxes that nobody is shown count in the mAP alone.
+    """
+    before = None if change.accepted is None else change.accepted.value
+    now = None if change.found is None else change.found.value
+    if before is None or now is None:
+        return 0.0
+    return max(-headline.gain_points(round(now, DIGITS), before), 0.0)
 
 
 def _sizes(change: Change, limits: AcceptedLimits) -> list[Gate]:
@@ -175,7 +192,7 @@ def _sizes(change: Change, limits: AcceptedLimits) -> list[Gate]:
 
 
 def _speed(change: Change, comparison: Comparison, limits: AcceptedLimits) -> list[Gate]:
-    """Judge a speed-up: below the limit it is inconclusive, with its whole interval it failed."""
+    """Judge a speed-up by its whole interval, as every limit on speed is."""
     slowdown = limits.max_slowdown_percent
     before = None if change.accepted is None else change.accepted.speedup
     if slowdown is None or before is None:
@@ -187,6 +204,6 @@ def _speed(change: Change, comparison: Comparison, limits: AcceptedLimits) -> li
             Gate(SPEEDUP, change.path, limit, None, "inconclusive", without_interval(comparison))
         ]
     low, high = interval
-    outcome: Outcome = "passed" if now >= limit else "failed" if high < limit else "inconclusive"
+    outcome: Outcome = "passed" if low >= limit else "failed" if high < limit else "inconclusive"
     reason = f"accepted {before:g}, its 95% interval now is {low:.2f} to {high:.2f}"
     return [Gate(SPEEDUP, change.path, limit, now, outcome, reason)]

@@ -11,6 +11,8 @@ from edgecv.core.options import Options
 from edgecv.evaluation.limits import Limits
 
 SCHEMA_VERSION = 1
+DIGITS = 6
+"""The decimal places of figures in a lock."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 OneLine = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$")]
 """One line of printable characters."""

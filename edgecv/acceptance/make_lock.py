@@ -12,6 +12,7 @@ from edgecv.acceptance.answer_bits import (
     scores_of,
 )
 from edgecv.acceptance.lock import (
+    DIGITS,
     AcceptedArtifact,
     AcceptedBaseline,
     AcceptedControl,
@@ -33,7 +34,6 @@ from edgecv.system.storage import tree_sha256
 
 DECIDING = ("python", *PACKAGES)
 """Packages whose version may change the answers of the same file."""
-DIGITS = 6
 LONGEST_VERSION = 200
 GIT_SECONDS = 10
 

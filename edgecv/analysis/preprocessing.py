@@ -90,9 +90,10 @@ class PreprocessingSearch:
             if rescaling and runtime_of_file(path).needs_tensorflow:
                 own = f"{path}: {rescaling}, so that pixels of 0..255 enter it without --preprocess"
                 return spec.model_copy(update={"preprocess": RAW}), (own,)
-        declared = self._range(path, spec)
-        if declared and spec.preprocess is None:
-            check_range(reader, self.data, self.task, declared)
+        if spec.preprocess is None and not is_sealed(path):  # A run has read it as it is.
+            declared = self._range(path, spec)
+            if declared:
+                check_range(reader, self.data, self.task, declared)
         choice = choose_preprocessing(reader, self.data, self.task, spec.preprocess)
         notes = tuple(f"{path}: {note}" for note in choice.notes)
         found = choice.preprocess

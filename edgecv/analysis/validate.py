@@ -131,7 +131,8 @@ def validate(
         control=entry,
         memory=peak_memory(),
     )
-    arrays = ValidationArrays(data, task, reference, outputs, request.files, control)
+    read = None if request.baseline is None else (request.baseline, request.baseline_input)
+    arrays = ValidationArrays(data, task, reference, outputs, request.files, control, read)
     return report, arrays
 
 

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.comparison import Measurement
 from edgecv.core.data import Dataset, Outputs
 from edgecv.core.errors import InputError
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import Task, TaskHead
 from edgecv.evaluation.control import ControlOutputs
 from edgecv.evaluation.output_counts import count_numbers, mismatch
@@ -41,6 +43,8 @@ class ValidationArrays:
     """The files, with the preprocessing that was found."""
     control: ControlOutputs | None = None
     """None where the run has no control."""
+    reference: tuple[Path, InputSpec] | None = None
+    """The baseline's file, and how it is read; None where there is none."""
 
 
 def tell_answers(raw: RawOutputs | None, measurements: Sequence[Measurement], task: Task) -> bool:

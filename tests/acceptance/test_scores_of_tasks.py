@@ -21,8 +21,10 @@ from edgecv.core.data import Dataset, Outputs
 from edgecv.core.plugins import Task
 from edgecv.core.registry import TASKS as REGISTERED
 from edgecv.core.report import Baseline, SplitFacts
+from edgecv.core.targets import together
 from edgecv.evaluation.comparison import compare
 from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.tasks.detection import Detection
 from edgecv.evaluation.tasks.regression import Regression
 from edgecv.evaluation.tasks.regression.values import wanted_of
 from edgecv.evaluation.tasks.segmentation import Segmentation
@@ -59,10 +61,18 @@ def measured(kind: str, noise: float, folder: Path) -> MeasuredRun:
     """Return a run of one file beside a baseline that is off by 2% of the range."""
     task = TASKS[kind]
     data = MAPS if kind == "maps" else task.of_task(MARKS)
-    found, before = outputs(kind, noise), outputs(kind, 0.02)
+    file = f"{round(noise * 1000):064d}"
+    return run_of(task, data, outputs(kind, noise), outputs(kind, 0.02), folder, file)
+
+
+def run_of(
+    task: Task, data: Dataset, found: Outputs, before: Outputs, folder: Path, sha256: str
+) -> MeasuredRun:
+    """Return a run of one file with the answers ``found`` beside a baseline."""
     tensor = TensorFacts("image", (1, SIDE, SIDE, 1), "uint8")
-    facts = SessionFacts(tensor, (tensor,), (found.only.shape[1:],), (SIDE, SIDE, 1))
-    file = Artifact("int8.tflite", "tflite", "int8", 100, 90, f"{round(noise * 1000):064d}")
+    shapes = tuple(each.shape[1:] for each in found.arrays.values())
+    facts = SessionFacts(tensor, (tensor,) * len(shapes), shapes, (SIDE, SIDE, 1))
+    file = Artifact("int8.tflite", "tflite", "int8", 100, 90, sha256)
     compared = compare(
         Measurement(file, "litert", found, facts), None, before, data.test.labels, task, 1
     )
@@ -117,6 +127,41 @@ def test_a_worse_file_fails_and_the_metric_is_named(kind: str, tmp_path: Path) -
     row = dict(zip(headings(found), cells(change, found), strict=True))
     assert int(row["became worse"]) > int(row["became better"])
     assert "became worse" in to_markdown(found)
+
+
+def test_boxes_that_nobody_is_shown_are_no_equal_answers(tmp_path: Path) -> None:
+    """The mAP counts all boxes: one that lost those below the score passes no limit on it."""
+    task = Detection()
+    pixels = np.full((300, 2, 5), -1, np.float32)
+    pixels[:, 0], pixels[:, 1] = (0, 1, 1, 7, 7), (1, 8, 8, 14, 14)
+    split = replace(SPLIT, labels=together({"boxes": pixels}))
+    splits = dict.fromkeys(("train", "calibration", "validation", "test"), split)
+    data = task.of_task(replace(MARKS, **splits))
+    whole, lost = (
+        Outputs(
+            {
+                "boxes": data.test.labels[..., [2, 1, 4, 3]],
+                "classes": data.test.labels[..., 0],
+                "scores": np.tile(np.float32([0.9, hidden]), (300, 1)),
+                "count": np.full((300, 1), 2, np.float32),
+            }
+        )
+        for hidden in (0.2, 0.0)
+    )
+    path = tmp_path / "edgecv.lock"
+    accept(run_of(task, data, whole, whole, tmp_path, "a" * 64), None, Limits(), path)
+    found = judgement_of(run_of(task, data, lost, whole, tmp_path, "b" * 64), read_lock(path), path)
+    (change,) = found.artifacts
+    assert change.same_answers
+    gate = drop_of(found)
+    assert gate.outcome == "inconclusive", gate
+    assert gate.observed == pytest.approx(50, abs=1)
+    assert "AP fell, and the scores of the images do not show it" in gate.reason
+    on_point = path.read_text().replace('drop_on = "bound"', 'drop_on = "point"')
+    path.write_text(on_point)
+    found = judgement_of(run_of(task, data, lost, whole, tmp_path, "b" * 64), read_lock(path), path)
+    (gate,) = (each for each in found.gates if each.name == "accepted_drop_points")
+    assert gate.outcome == "failed"
 
 
 def test_few_images_cannot_tell(tmp_path: Path) -> None:

@@ -5,16 +5,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from deployed import deployed_file
 
 import edgecv
+from edgecv.analysis.deploy.proof import DeviceProof
+from edgecv.analysis.options import DeployOptions, ValidateOptions
+from edgecv.analysis.validate import validate
+from edgecv.core.comparison import Blocks
+from edgecv.core.data import Images, Outputs
+from edgecv.core.input_spec import input_spec_of
+from edgecv.core.plugins import DeviceFacts
 from edgecv.core.report import Report
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import task_of
-from edgecv.pipeline.context import open_run
+from edgecv.formats.onnx.runtime import OnnxRuntime
+from edgecv.pipeline.context import open_analysis, open_run
 from edgecv.pipeline.judge_again import steady_beside_twins
 from edgecv.pipeline.recipe.parts import RunSettings
 from edgecv.pipeline.run_gates import limit_gates
 from edgecv.system.storage import Store
+from edgecv.targets.bundle.target import Bundle
 
 SIDE, PLACES, KEPT = 8, 50, 20
 RANDOM = np.random.default_rng(0)
@@ -79,6 +89,46 @@ def test_a_stored_run_that_is_judged_again_fails_as_little(tmp_path: Path) -> No
     with open_run(Store(tmp_path), settings) as context:
         steady = steady_beside_twins(stored, tmp_path, IMAGES, context, gates, limits)
     assert [gate.outcome for gate in steady] == ["inconclusive"]
+
+
+class Board:
+    """A device that runs an ONNX file as this machine does."""
+
+    facts = DeviceFacts("Runtime 1")
+
+    def __init__(self, file: Path) -> None:
+        self._session = OnnxRuntime().open(file, 1, input_spec_of("imagenet"))
+
+    def predict(self, images: Images) -> Outputs:
+        return self._session.predict(images)
+
+    def time(self, image: Images) -> tuple[Blocks, ...] | None:
+        return None
+
+
+@pytest.mark.parametrize("fault", [0.0, 2.0])
+def test_the_row_of_a_device_fails_as_little(fault: float, tmp_path: Path) -> None:
+    scores = EQUAL + 1e-7 * NOISE
+    baseline = detector(tmp_path / "a.onnx", scores)
+    file = detector(tmp_path / "b.onnx", scores * (1 + 2**-21))
+    there = detector(tmp_path / "c.onnx", NOISE, BOXES + np.float32(fault)) if fault else file
+    np.savez(tmp_path / "data.npz", x_test=IMAGES, y_test=np.arange(20) % 2)
+    request = ValidateOptions(
+        paths=(file,),
+        baseline=baseline,
+        data=tmp_path / "data.npz",
+        task=("outputs",),
+        preprocess="imagenet",
+    ).request()
+    with open_analysis(request.settings) as context:
+        report, arrays = validate(request, context)
+        facts = context.measurements.open("onnxruntime", file, input_spec_of("imagenet"))
+        artifact = report.comparisons[0].artifact
+        deployed = deployed_file("onnx", artifact=artifact, facts=facts)
+        proof = DeviceProof(deployed, report, arrays, request.limits, context)
+        found = proof.with_device(Board(there), Bundle(), DeployOptions(paths=(file,)))
+    outcomes = {gate.outcome for gate in found.gates if gate.artifact.endswith(" on bundle")}
+    assert outcomes == ({"failed"} if fault else {"inconclusive"})
 
 
 @pytest.mark.parametrize("moved", [0.0, 2.0])

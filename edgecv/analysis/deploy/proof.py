@@ -1,6 +1,8 @@
 """The proof of a deployment: the answers of the device beside those of this machine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -23,7 +25,8 @@ from edgecv.evaluation.task_of import compared_outputs, task_of
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.device import answers_of
-from edgecv.pipeline.run_gates import judge
+from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
+from edgecv.pipeline.run_gates import judge, judge_moved
 from edgecv.reports.ratio_text import kernels_of
 
 SAME = "same_answers"
@@ -78,6 +81,7 @@ class DeviceProof:
             comparisons, usable, self.arrays.control, data.test_labels, task, limits.margin_points
         )
         gates = judge(comparisons, failures, comparisons, limits, task, self.report.data)
+        gates = self._steady(gates, usable, limits)
         deployment = None
         if usable:
             here = self.arrays.outputs[path]
@@ -97,6 +101,18 @@ class DeviceProof:
             outcome=verdict(gates),
             deployment=deployment,
         )
+
+    def _steady(
+        self, gates: list[Gate], measured: Sequence[Measurement], limits: Limits
+    ) -> list[Gate]:
+        """Return the gates of the device's row, those of numbers judged as on this machine."""
+        reference, data, task = self.arrays.baseline, self.arrays.data, self.arrays.task
+        if reference is None or self.arrays.reference is None:
+            return gates
+        path, spec = self.arrays.reference
+        again = partial(noisy_outputs, self.context.measurements, path, data.test.images, spec)
+        as_noise = partial(judge_moved, measured, reference, limits, task, self.report.data)
+        return steady_gates(gates, str(path), task, again, as_noise)
 
     def without_device(self, target: Target) -> Report:
         """Return the report of a file that was built and that nothing here can run."""

@@ -1,5 +1,8 @@
 """Conversion of a Keras model to a float32 ONNX model: the same weights give the same bytes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from edgecv.core.data import Shape
@@ -26,7 +29,7 @@ def convert(model: KerasModel, shape: Shape, where: str) -> ModelProto:
     """
     names = file_output_names(model)
     image = tensorflow.TensorSpec((None, *shape), tensorflow.float32, name=INPUT)
-    with quiet_logs():
+    with quiet_logs(), _grouped_convolutions_as_operators():
         import tf2onnx
 
         try:
@@ -41,6 +44,23 @@ def convert(model: KerasModel, shape: Shape, where: str) -> ModelProto:
     result = canonical(converted_model, where, outputs=names)
     _check_operators(result, where)
     return result
+
+
+@contextmanager
+def _grouped_convolutions_as_operators() -> Iterator[None]:
+    """Let tf-keras write a grouped convolution as one operator, while a model is converted.
+
+    It has XLA compile them, as TensorFlow has no kernel for them on CPUs; tf2onnx cannot write the
+    compiled function, and the operator is only written down here.
+    """
+    from tf_keras.src.layers.convolutional.base_conv import Conv
+
+    compiled = Conv._jit_compiled_convolution_op
+    Conv._jit_compiled_convolution_op = lambda layer, *given: layer.convolution_op(*given)
+    try:
+        yield
+    finally:
+        Conv._jit_compiled_convolution_op = compiled
 
 
 def _write_erfc_as_erf(graph: Graph) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec, input_spec_of
-from edgecv.core.options import Name, Several, Text
+from edgecv.core.options import Listed, Name, Several, Text
 from edgecv.core.plugins import Data, ExperimentLog, Target, Task
 from edgecv.core.registry import LOGS, TARGETS, TASKS
 from edgecv.evaluation.limit_options import LimitOptions
@@ -142,8 +142,9 @@ class TrustOptions(CommandOptions):
 
     trust_model: bool = False
     """Load the Keras model whatever is in it: its author can run any code as you."""
-    custom_objects: Several = ()
-    """A class or function of your own that the model needs, as module:name; one or several."""
+    custom_objects: Listed = ()
+    """A class or function of your own that the model needs, as module:name; one or several, with
+    commas or by the option again."""
 
 
 class StoreOptions(CommandOptions):

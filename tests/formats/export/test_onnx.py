@@ -255,6 +255,20 @@ def test_a_layer_that_onnx_does_not_know_is_named(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_grouped_convolutions_of_keras_are_written(tmp_path: Path, runtimes: Runtimes) -> None:
+    _, keras = load_tensorflow()
+    model = tiny_models.ending_in(keras.layers.Conv2D(8, 3, groups=4, padding="same"))
+    pixels = tiny_models.images(20, seed=1)
+    expected = model(pixels.astype(np.float32)).numpy()
+    for precision, far in (("float32", 1e-5), ("int8", 0.05)):
+        path = tmp_path / f"{precision}.onnx"
+        Onnx.model_validate({"precision": precision}).export(model, pixels, path)
+        attributes = [each for node in load(path).graph.node for each in node.attribute]
+        assert 4 in [each.i for each in attributes if each.name == "group"]
+        found = runtimes.predict(path, len(pixels)).only
+        assert np.abs(found - expected).mean() < far
+
+
 def test_gelu_is_written_with_what_onnx_has(tmp_path: Path, runtimes: Runtimes) -> None:
     _, keras = load_tensorflow()
     model = tiny_models.ending_in(keras.layers.Activation("gelu"))

@@ -259,6 +259,12 @@ def test_it_goes_into_the_recipe() -> None:
     assert table == {"model": "m.keras", "trust": True, "custom_objects": ["a:Gain"]}
 
 
+def test_several_stand_in_one_value() -> None:
+    options = CompressOptions(model="m.keras", custom_objects=("a:Gain, b:halved", "c:Other"))
+    expected = ["a:Gain", "b:halved", "c:Other"]
+    assert options.to_recipe().table()["baseline"]["custom_objects"] == expected
+
+
 def test_code_in_a_file_of_keras_3_that_is_trusted(
     tmp_path: Path, keras3: Any, randomize: Callable[[Any], None], converter: Converter
 ) -> None:
