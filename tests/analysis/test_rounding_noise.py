@@ -108,10 +108,11 @@ class Board:
 
 @pytest.mark.parametrize("fault", [0.0, 2.0])
 def test_the_row_of_a_device_fails_as_little(fault: float, tmp_path: Path) -> None:
-    scores = EQUAL + 1e-7 * NOISE
+    scores = NOISE if fault else EQUAL + 1e-7 * NOISE
     baseline = detector(tmp_path / "a.onnx", scores)
     file = detector(tmp_path / "b.onnx", scores * (1 + 2**-21))
-    there = detector(tmp_path / "c.onnx", NOISE, BOXES + np.float32(fault)) if fault else file
+    there = detector(tmp_path / "c.onnx", scores, BOXES[:, ::-1] + np.float32(fault))
+    there = there if fault else file
     np.savez(tmp_path / "data.npz", x_test=IMAGES, y_test=np.arange(20) % 2)
     request = ValidateOptions(
         paths=(file,),
@@ -128,7 +129,8 @@ def test_the_row_of_a_device_fails_as_little(fault: float, tmp_path: Path) -> No
         proof = DeviceProof(deployed, report, arrays, request.limits, context)
         found = proof.with_device(Board(there), Bundle(), DeployOptions(paths=(file,)))
     outcomes = {gate.outcome for gate in found.gates if gate.artifact.endswith(" on bundle")}
-    assert outcomes == ({"failed"} if fault else {"inconclusive"})
+    assert ("failed" in outcomes) == bool(fault)
+    assert fault or "inconclusive" in outcomes
 
 
 @pytest.mark.parametrize("moved", [0.0, 2.0])
