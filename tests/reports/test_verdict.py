@@ -97,6 +97,11 @@ def test_a_speed_up_says_what_is_compared_where_it_is_not_the_usual() -> None:
         f"1.1 times slower {twin}, both by LiteRT's builtin kernels on this machine:"
         " a device has other times"
     )
+    wide = replace(COMPARISON, speedup_interval=(0.03, 7.5))
+    assert speed_beside_twin(wide, 0.44, REPORT) == "its speed is not distinguishable"
+    assert speed_beside_twin(wide, 0.44, builtin).startswith(
+        "its speed is not distinguishable from that of its float32 twin, both by"
+    )
     assert speed_beside_twin(onnx, 1.0, deployed).startswith("as fast as its float32 twin on this")
 
 
