@@ -149,6 +149,7 @@ class TechniqueRunner:
             version("tensorflow"),
             os.cpu_count(),
             *task_key(recipe.task.for_data(data)),
+            *([] if data.meaning is None else ["numbers, not shifted"]),
             *([self.teacher.file.sha256] if learns_from_another else []),
             *([] if further is None else [further.sha256]),
             *([recipe.settings.train_fraction] if recipe.settings.train_fraction < 1 else []),

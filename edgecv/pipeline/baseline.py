@@ -236,5 +236,6 @@ def _key(recipe: Recipe, data: Dataset, start: Start | None) -> str:
         version("tensorflow"),
         os.cpu_count(),  # The number of threads changes the order of sums, and so the weights.
         *task_key(recipe.task.for_data(data)),
+        *([] if data.meaning is None else ["numbers, not shifted"]),
         *further,
     )

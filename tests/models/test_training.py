@@ -13,6 +13,7 @@ from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.events import Event
 from edgecv.core.plugins import Constraint
+from edgecv.core.preprocessing import Preprocessing
 from edgecv.datasets.digits import Digits
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.softmax import logits_model, separate_softmax
@@ -23,7 +24,7 @@ from edgecv.models.training.devices import use_device
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.loop import fit
 from edgecv.models.training.losses import Teacher
-from edgecv.models.training.schedule import SCHEDULES, Schedule
+from edgecv.models.training.schedule import SCHEDULES, Schedule, parse_schedule
 
 QUICK = Schedule(epochs=4, minimum_steps=0, batch=16, learning_rate=0.02)
 
@@ -419,3 +420,25 @@ def test_the_history_has_the_score_of_the_weights_that_are_kept(tmp_path: Path) 
     outputs = Outputs.one(model(DATA.validation.images.astype(np.float32)).numpy())
     best = max(history, key=lambda each: (each.validation_score, each.epoch))
     assert best.validation_score == Classification().metric(outputs, DATA.validation.labels)
+
+
+NUMBERS = replace(DATA, meaning=Preprocessing(scale=0.5))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [Schedule(), parse_schedule({}, "test"), parse_schedule(Schedule().model_dump(), "test")],
+    ids=["left out", "by name", "read from a recipe"],
+)
+def test_numbers_are_neither_mirrored_nor_shifted(written: Schedule) -> None:
+    still = written.for_data(NUMBERS, mirrors=True)
+    assert (still.mirror, still.shift) == (False, 0)
+    pixels = written.for_data(DATA, mirrors=True)
+    assert (pixels.mirror, pixels.shift) == (True, 2)
+
+
+@pytest.mark.parametrize("option", [{"shift": 3}, {"mirror": True}])
+def test_a_move_of_numbers_is_refused(tmp_path: Path, option: dict[str, Any]) -> None:
+    asked = parse_schedule({**QUICK.model_dump(), **option}, "test")
+    with pytest.raises(InputError, match="is for pixels, and the data holds other numbers"):
+        train(tmp_path, tiny(), asked.for_data(NUMBERS, mirrors=True), data=NUMBERS)

@@ -217,8 +217,10 @@ def _check_enough(data: Dataset, schedule: Schedule) -> None:
             raise InputError(
                 data.name, f"has no {split} images", remedy="give more images under train/"
             )
-    if schedule.augment and data.meaning is not None:
-        raise InputError("augment", "is for pixels, and the data holds other numbers")
+    for key in ("augment", "mirror", "shift") if data.meaning is not None else ():
+        if getattr(schedule, key):
+            found = "is for pixels, and the data holds other numbers"
+            raise InputError(key, found, remedy="leave it out")
     blur = schedule.augment.get("blur")
     if blur is not None and margin_of_blur(blur) >= min(data.image_shape[:2]):
         raise InputError("augment", f"a blur of {blur:g} pixels is wider than the images")

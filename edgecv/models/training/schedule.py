@@ -154,11 +154,13 @@ class Schedule(Options):
     def for_data(self, data: Dataset, *, mirrors: bool) -> "Schedule":
         """Return the schedule with ``mirror`` and ``shift`` as the data allows, where left open.
 
-        Numbers that are no pixels are neither mirrored nor shifted.
+        Numbers that are no pixels are neither mirrored nor shifted: a shift of the usual size is
+        one that was left open, whether a recipe writes it or not.
         """
         if data.meaning is not None:
+            usual = Schedule.model_fields
             still = {"mirror": False, "shift": 0}
-            open_ones = {key: still[key] for key in still if key not in self.model_fields_set}
+            open_ones = {k: v for k, v in still.items() if getattr(self, k) == usual[k].default}
             return self.model_copy(update=open_ones)
         return self if self.mirror is not None else self.model_copy(update={"mirror": mirrors})
 
