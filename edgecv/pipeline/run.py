@@ -73,6 +73,12 @@ def run(
 def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Training:
     """Train the recipe's baseline unless it is stored, and measure it on the test images."""
     store.check_writable()
+    if recipe.baseline.model is not None:
+        raise InputError(
+            f"{recipe.name}, [baseline]",
+            f"names the model {recipe.baseline.model}, which is trained already",
+            remedy="leave model out, or name it as a start: [baseline.backbone] model",
+        )
     TrainedModel.check(recipe)
     check_devices(recipe.baseline, recipe.schedule, alone=True)
     run = logged_run(recipe, planned_label(recipe), store)

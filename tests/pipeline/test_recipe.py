@@ -9,9 +9,11 @@ from paths import REPOSITORY
 
 from edgecv.core.errors import InputError
 from edgecv.core.registry import ARCHITECTURES, EXPORTERS
-from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
 from edgecv.pipeline.recipe.recipe import load_recipe, parse_recipe
 from edgecv.pipeline.recipe.schema import recipe_schema
+from edgecv.pipeline.run import train
+from edgecv.system.storage import Store
 
 pytestmark = pytest.mark.quick
 
@@ -274,6 +276,41 @@ def test_flags_change_a_recipe(tmp_path: Path) -> None:
     assert (recipe.name, recipe.settings.seed, recipe.data.name) == ("mine", 5, "digits")
     assert recipe.gates.max_drop_points == 2.5
     assert {exporter.calibration_images for exporter in recipe.exports} == {40}
+
+
+def test_a_model_beside_a_recipe_keeps_what_is_not_of_its_file(tmp_path: Path) -> None:
+    """The teacher of a recipe was dropped without a word, and its default task forced on MODEL."""
+    path = tmp_path / "model.keras"
+    path.touch()
+    plain = CompressOptions(recipe=str(RECIPES / "converged-int8.toml"), model=str(path))
+    recipe, own = plain.to_recipe(), load_recipe(RECIPES / "converged-int8.toml")
+    assert recipe.baseline.teacher == own.baseline.teacher is not None
+    assert (recipe.baseline.model, recipe.task_is_given) == (str(path), False)
+    other = tmp_path / "other.toml"
+    other.write_text(
+        'name = "other"\ndata = {source = "digits"}\ntask = {task = "regression"}\n'
+        'baseline = {model = "old.keras", preprocess = "0..1", labels = ["b", "a"]}\n'
+        'export = [{format = "tflite", precision = "int8"}]\n'
+    )
+    changed = CompressOptions(recipe=str(other), model=str(path)).to_recipe()
+    assert (changed.baseline.labels, changed.baseline.preprocess) == (("b", "a"), None)
+    assert (changed.task.name, changed.task_is_given) == ("regression", True)
+    names = tmp_path / "labels.txt"
+    names.write_text("c\nd\n")
+    named = CompressOptions(recipe=str(other), model=str(path), labels=str(names))
+    assert named.to_recipe().baseline.labels == ("c", "d")
+
+
+def test_a_recipe_of_a_model_trains_no_other_network(tmp_path: Path) -> None:
+    """``train`` trained the usual architecture in place of the model that the recipe names."""
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        'name = "mine"\ndata = {source = "digits"}\nbaseline = {model = "mine.keras"}\n'
+        'export = [{format = "tflite", precision = "int8"}]\n'
+    )
+    recipe = TrainOptions(recipe=str(path)).to_recipe()
+    with pytest.raises(InputError, match=r"mine, \[baseline\]: names the model mine.keras"):
+        train(recipe, Store.at(tmp_path / "runs"))
 
 
 def test_data_that_is_given_needs_no_path_in_the_recipe(tmp_path: Path) -> None:

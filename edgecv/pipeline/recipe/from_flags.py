@@ -102,7 +102,9 @@ class CompressOptions(
         if self.recipe is None:
             recipe = self._new_recipe()
         else:
-            recipe = self._changed_recipe(load_recipe(recipe_path(self.recipe), self._data()))
+            path, has_model = recipe_path(self.recipe), self.model is not None
+            found = load_recipe(path, self._data(), for_model=has_model)
+            recipe = self._changed_recipe(found)
         check_encodable(recipe)
         return recipe
 
@@ -232,7 +234,13 @@ class CompressOptions(
             "logs": self.parsed_logs() or recipe.logs,
         }
         if self.model is not None:
-            changes["baseline"] = self._baseline()
+            # What the recipe says beside the model's own file stays.
+            kept = {name: getattr(recipe.baseline, name) for name in ("teacher", "labels")}
+            own = {name: value for name, value in kept.items() if value is not None}
+            given = self._baseline()
+            changes["baseline"] = given.model_copy(
+                update={name: value for name, value in own.items() if not getattr(given, name)}
+            )
         else:
             self._refuse_without_model()
             self.refuse("--recipe", ("input_size",))

@@ -111,16 +111,28 @@ class Recipe(Options):
         return self.model_copy(update=tables)
 
 
-def load_recipe(path: Path, data: DatasetSource | None = None) -> Recipe:
+def load_recipe(
+    path: Path, data: DatasetSource | None = None, *, for_model: bool = False
+) -> Recipe:
     """Read a TOML recipe, for ``data`` in place of its own where that is given.
 
-    Raises InputError with the key, the nearest name and what is accepted.
+    ``for_model``: as of ``parse_recipe``. Raises InputError with the key, the nearest name and what
+    is accepted.
     """
-    return parse_recipe(read_toml(path), str(path), data)
+    return parse_recipe(read_toml(path), str(path), data, for_model=for_model)
 
 
-def parse_recipe(table: Mapping[str, Any], where: str, data: DatasetSource | None = None) -> Recipe:
-    """Validate the plain values of a recipe; ``data`` stands in for its table ``[data]``."""
+def parse_recipe(
+    table: Mapping[str, Any],
+    where: str,
+    data: DatasetSource | None = None,
+    *,
+    for_model: bool = False,
+) -> Recipe:
+    """Validate the plain values of a recipe; ``data`` stands in for its table ``[data]``.
+
+    ``for_model``: True where a model will take the place of its baseline, and shows the task.
+    """
     known = [*RunSettings.model_fields, *TABLES]
     for key in table:
         if key not in known:
@@ -158,7 +170,7 @@ def parse_recipe(table: Mapping[str, Any], where: str, data: DatasetSource | Non
         settings=settings,
         data=source,
         task=TASKS.parse(task, f"{where}, {'task' if isinstance(task, list) else '[task]'}"),
-        task_is_given="task" in table or original.model is None,
+        task_is_given="task" in table or (original.model is None and not for_model),
         baseline=original,
         architecture=ARCHITECTURES.parse(architecture or {"architecture": "cifar_cnn"}, inside),
         schedule=parse_schedule(training, f"{where}, [baseline.training]"),
