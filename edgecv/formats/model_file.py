@@ -8,7 +8,7 @@ from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasModel
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.trust import NO_TRUST, Trust
-from edgecv.system.storage import tree_sha256
+from edgecv.system.storage import content_key, tree_sha256
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class ModelFile:
 
     path: Path
     sha256: str
-    """The hash of the file, or of all files of the folder. For a file that edgecv has made from
-    another, it may be the key of that source."""
+    """The hash of the file, or of all files of the folder, and of the user's own code that it
+    needs. For a file that edgecv has made from another, it may be the key of that source."""
     trust: Trust = NO_TRUST
     """The content that is allowed beside standard layers; a derived file has its source's."""
     input_spec: InputSpec = DEFAULT_INPUT
@@ -27,7 +27,8 @@ class ModelFile:
     @classmethod
     def at(cls, path: Path, trust: Trust = NO_TRUST, input_spec: InputSpec = DEFAULT_INPUT) -> Self:
         """Return the model at ``path``, with its hash as it is now."""
-        return cls(path, tree_sha256(path), trust, input_spec)
+        sha256, code = tree_sha256(path), trust.code_sha256()
+        return cls(path, content_key(sha256, code) if code else sha256, trust, input_spec)
 
     def load(self) -> KerasModel:
         """Return the model. Raises InputError if it is unusable."""

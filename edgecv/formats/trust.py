@@ -3,7 +3,9 @@
 It travels with the file, from the recipe to every place that loads it; nothing global is set.
 """
 
+import hashlib
 import importlib
+import importlib.util
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -40,6 +42,19 @@ class Trust(Options):
 
         load_tensorflow()  # First: it decides which Keras the user's module gets.
         return {text.partition(":")[2]: import_object(text) for text in self.custom_objects}
+
+    def code_sha256(self) -> str:
+        """Return the hash of the files with the user's own code, "" without any; none is imported.
+
+        Of a module that is its file, of a package all of its files of Python.
+        """
+        if not self.custom_objects:
+            return ""
+        modules = sorted({text.partition(".")[0].partition(":")[0] for text in self.custom_objects})
+        digest = hashlib.sha256()
+        for path in (path for module in modules for path in _files_of(module)):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        return digest.hexdigest()
 
     def names(self) -> frozenset[str]:
         """Return the names of the user's own classes and functions."""
@@ -92,15 +107,35 @@ def check_custom_objects(texts: Sequence[str]) -> None:
         names[name] = text
 
 
+def _search_here() -> None:
+    """Search the working directory for modules too, where users have theirs."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+
+
+def _files_of(module: str) -> list[Path]:
+    """Return the files of a module or package of the first level; none where it is not found."""
+    _search_here()
+    importlib.invalidate_caches()
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError):  # It is said where the module is imported.
+        return []
+    folders = [] if found is None else [*(found.submodule_search_locations or ())]
+    if folders:
+        return sorted(path for folder in folders for path in Path(folder).rglob("*.py"))
+    origin = None if found is None or not found.has_location else found.origin
+    return [] if origin is None else [Path(origin)]
+
+
 def import_object(text: str, where: str = FLAG) -> Any:
-    """Import ``module:name``, from the working directory too, where users have their modules.
+    """Import ``module:name``, from the working directory too.
 
     Raises InputError if it cannot be imported, or is neither a class nor a function.
     """
     module_name, _, name = text.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
+    _search_here()
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

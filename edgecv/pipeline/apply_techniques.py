@@ -64,10 +64,18 @@ class TechniqueRunner:
             facts = json.loads((made.path.parent / "facts.json").read_text("utf-8"))
             notes += [f"{technique.name}: {note}" for note in facts["notes"]]
             notes += [f"{technique.name}: {note}" for note in self.teacher.notes_on(technique)]
+            notes += [f"{technique.name}: {note}" for note in self._notes_on_times(technique)]
             shared |= frozenset(facts["shared_kernels"])
             if facts["history"]:
                 trainings.append(TrainingCurve(technique.name, tuple(facts["history"])))
         return AppliedTechniques(made, plain, tuple(notes), shared, tuple(trainings))
+
+    def _notes_on_times(self, technique: Technique) -> list[str]:
+        """Return a sentence where a technique chose by times of another machine than the files'."""
+        device = self.model.recipe.settings.device
+        if device is None or not technique.is_timed:
+            return []
+        return [f"chosen by times of this machine, and those of the files are {device.place}'s"]
 
     def _apply(self, technique: Technique, before: ModelFile, shared: frozenset[str]) -> ModelFile:
         store, key = self.context.store, self._key(technique, before, shared)
@@ -153,4 +161,5 @@ class TechniqueRunner:
             *([self.teacher.file.sha256] if learns_from_another else []),
             *([] if further is None else [further.sha256]),
             *([recipe.settings.train_fraction] if recipe.settings.train_fraction < 1 else []),
+            *([recipe.settings.run_by] if technique.is_timed and recipe.settings.run_by else []),
         )

@@ -136,6 +136,8 @@ class MeasurementPool(Closing):
             return ""
         options = self._options(runtime)
         parts: list[Any] = [runtime, tree_sha256(path), input_spec.model_dump(mode="json"), options]
+        if RUNTIMES.get(runtime, "runtime").takes_trust and self.trust.custom_objects:
+            parts.append(self.trust.code_sha256())
         if images is not None:
             pixels = hashlib.sha256()
             for part in chunks(images):

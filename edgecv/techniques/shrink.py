@@ -133,6 +133,11 @@ class Shrink(Technique):
         """The schedule of each round."""
         return (self.training,) * self.rounds if self.fine_tune else ()
 
+    @property
+    def is_timed(self) -> bool:
+        """True if a latency or a speedup is asked for."""
+        return self._targets(None).is_timed
+
     def check_model(self, model: KerasModel) -> None:
         """Raise InputError if nothing can be removed, or a target is out of reach."""
         graph = trace(model)

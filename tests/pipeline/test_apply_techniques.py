@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.events import Event
 from edgecv.core.report import Report
 from edgecv.models.tf import keras_bytes, load_tensorflow
+from edgecv.pipeline.apply_techniques import TechniqueRunner
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.run import run
 from edgecv.system.storage import Store, file_sha256
@@ -116,6 +118,27 @@ def test_a_measured_target_is_met_in_the_file(output: Path) -> None:
     assert any("tried conv_1" in note for note in measured.notes)
     (gate,) = [each for each in measured.gates if each.name == "int8_bytes"]
     assert (gate.limit, gate.observed, gate.outcome) == (60_000, candidate.artifact.bytes, "passed")
+
+
+def test_what_was_chosen_by_times_is_stored_by_how_they_were_measured() -> None:
+    """Widths that were found on one thread were those of a run with four, without a word."""
+
+    def key(threads: int, kernels: str, **shrink: Any) -> str:
+        plan = recipe("timed", distil=False, keep=None, rounds=1, **shrink)
+        settings = plan.settings.model_copy(update={"threads": threads, "kernels": kernels})
+        split: Any = SimpleNamespace(sha256="s", labels=())
+        data = SimpleNamespace(calibration=split, train=split, validation=split, meaning=None)
+        source: Any = SimpleNamespace(sha256="m")
+        model: Any = SimpleNamespace(
+            recipe=plan.replace(settings=settings), data=data, source=source
+        )
+        teacher: Any = SimpleNamespace(is_another=False, unlabelled=None)
+        runner = TechniqueRunner(model, SimpleNamespace(seed=0), teacher)  # type: ignore[arg-type]
+        return runner._key(plan.techniques[0], source, frozenset())
+
+    kinds = [(1, "xnnpack"), (4, "xnnpack"), (1, "builtin")]
+    assert len({key(*kind, latency_us=20.0) for kind in kinds}) == len(kinds)
+    assert len({key(*kind, int8_bytes=60_000) for kind in kinds}) == 1
 
 
 def test_what_cannot_be_exported_is_said_before_the_training(tmp_path: Path) -> None:

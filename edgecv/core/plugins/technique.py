@@ -191,6 +191,11 @@ class Technique(OwnTraining, Plugin):
         """True if it learns from a teacher, and not from labels alone."""
         return self.distillation is not None and self.distillation.mix < 1
 
+    @property
+    def is_timed(self) -> bool:
+        """True if it chooses by times of trial exports, which are measured on this machine."""
+        return False
+
     def shared_kernels(self, model: KerasModel) -> frozenset[str]:
         """Return the layers in whose kernels it makes weights equal: files give them one scale.
 

@@ -96,6 +96,7 @@ def _chosen(
         limits.model_dump(mode="json"),
         [facts[each] for each in ("tensorflow", "tf2onnx", "onnx", "onnxruntime")],
         *task_key(recipe.task),
+        *([recipe.settings.run_by] if recipe.settings.run_by else []),
     )
 
     def make(folder: Path) -> None:

@@ -94,6 +94,15 @@ class RunSettings(Options):
         return {**own, **kernels, **device, **control, **trial, **further}
 
     @property
+    def run_by(self) -> dict[str, Any]:
+        """The threads, kernels and device of runtimes that are not the usual ones, for keys of
+        what was chosen by measurements.
+        """
+        usual = {"threads": RunSettings.model_fields["threads"].default}
+        found = {key: self.table().get(key) for key in ("threads", "kernels", "device")}
+        return {key: each for key, each in found.items() if each not in (None, usual.get(key))}
+
+    @property
     def measured_with(self) -> dict[str, Any]:
         """The seed, and kernels and device if they are not the usual ones, for a report."""
         return {

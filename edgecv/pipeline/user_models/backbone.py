@@ -100,7 +100,7 @@ def _from_model(
     unlabelled = replace(data, has_labels=False)  # Its classes are others.
     reader = reader_of(adapted, context.on_event)
     choice = choose_preprocessing(reader, unlabelled, recipe.task, asked.input_spec.preprocess)
-    recipe = _with_hash(recipe, options, file.sha256)
+    recipe = _with_hash(recipe, options, tree_sha256(path))
     if choice.preprocess is not None:
         baseline = recipe.baseline.model_copy(update={"preprocess": choice.preprocess})
         recipe = recipe.replace(baseline=baseline)

@@ -22,7 +22,7 @@ from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.user_models.adapted_file import adapt_file
 from edgecv.system.isolation import ModelClient
-from edgecv.system.storage import Store
+from edgecv.system.storage import Store, tree_sha256
 
 SHAPE = (12, 12, 3)
 MODULE = '''
@@ -306,3 +306,26 @@ def test_what_is_trusted_is_copied_too(tmp_path: Path) -> None:
     np.testing.assert_allclose(copy(pixels, training=False).numpy(), expected, atol=1e-5)
     with pytest.raises(ValueError, match="arbitrary code execution"):
         with_preprocessing(loaded, named("-1..1", "test"), "test")
+
+
+def test_a_model_is_another_one_when_the_code_that_it_needs_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Predictions, exports and techniques of the old code were taken from the store."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    path, code = tmp_path / "model.keras", tmp_path / "own_code_here.py"
+    path.write_bytes(b"a model")
+    package = tmp_path / "own_package_here"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "layers.py").write_text("raise RuntimeError  # It must not be imported.")
+    trust = Trust(custom_objects=("own_code_here:Gain", "own_package_here.layers:Other"))
+    found = set()
+    for text in ("gain = 1", "gain = 2"):
+        for place in (code, package / "layers.py"):
+            place.write_text(text)
+            found.add(ModelFile.at(path, trust).sha256)
+    assert len(found) == 4
+    assert ModelFile.at(path, trust).sha256 == ModelFile.at(path, trust).sha256
+    assert ModelFile.at(path).sha256 == tree_sha256(path)
