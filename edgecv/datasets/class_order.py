@@ -78,6 +78,10 @@ def in_order_of(data: Dataset, outputs: int, labels: Sequence[str] | None) -> Da
 def _moved(split: Split, moved: Targets) -> Split:
     if split.labels.dtype == np.uint8:  # Masks, with values that stand for no class.
         moved = np.concatenate([moved, np.arange(len(moved), 256)]).astype(np.uint8)
-    labels = moved[split.labels]
-    order = hashlib.sha256(f"{split.sha256}:{moved.tolist()}".encode()).hexdigest()
-    return Split(split.images, labels, order)
+    return reordered(split, moved[split.labels], moved)
+
+
+def reordered(split: Split, labels: Targets, order: Targets) -> Split:
+    """Return a split with labels in another order of classes: another hash, for other results."""
+    sha256 = hashlib.sha256(f"{split.sha256}:{order.tolist()}".encode()).hexdigest()
+    return Split(split.images, labels, sha256)

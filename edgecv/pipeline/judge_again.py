@@ -115,13 +115,16 @@ def _check_same_model(report: Report, recipe: Recipe, place: Path) -> None:
 def _same_images(report: Report, recipe: Recipe, context: RunContext, place: Path) -> ImageSequence:
     """Return the test images. Raises InputError where the data is another one now."""
     height, width, channels = report.comparisons[0].input.shape[1:]
-    data = load_data(recipe.data, (height, width, channels), context)
+    data, task = load_data(recipe.data, (height, width, channels), context), task_of(report)
+    own, labels = task.of_task(data), recipe.baseline.labels
+    if labels is not None:  # A run has the data with its classes in their order.
+        data = task.fit_data(own, len(labels), labels, str(place))
     if data_facts(data, recipe.task).splits != report.data.splits:
         raise _another(place, data.name)
     further, before = further_images(recipe, data, context), report.data.unlabelled
     if further is not None and (before is None or further.sha256 != before.sha256):
         raise _another(place, str(recipe.settings.unlabelled))
-    check_limits(task_of(report).of_task(data), recipe.gates, "[gates]")
+    check_limits(own, recipe.gates, "[gates]")
     return data.test.images
 
 

@@ -5,6 +5,7 @@ import shutil
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,11 @@ from small_report import COMPARISON, REPORT
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event
 from edgecv.core.report import Report
+from edgecv.datasets.class_order import in_order_of
+from edgecv.datasets.digits import Digits
 from edgecv.evaluation.limits import Limits
-from edgecv.pipeline.judge_again import given_limits
+from edgecv.pipeline.judge_again import _same_images, given_limits
+from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.reports.json_file import read_report, to_table
@@ -90,6 +94,27 @@ def test_a_limit_on_time_stays_that_of_the_device_that_ran() -> None:
     there = replace(REPORT, comparisons=(replace(COMPARISON, machine="board"),))
     assert given_limits(there, recipe) == {"max_latency_us": 50, "latency_machine": "board"}
     assert given_limits(REPORT, recipe) == {"max_latency_us": 50}
+
+
+@pytest.mark.quick
+def test_data_in_the_order_of_labels_is_what_a_run_was_made_of(tmp_path: Path) -> None:
+    """A run with --labels in another order than the data was refused as made of other data."""
+    names = tuple(str(number) for number in reversed(range(10)))
+    (tmp_path / "labels.txt").write_text("\n".join(names))
+    model = tmp_path / "model.keras"
+    model.touch()
+    options = CompressOptions(
+        data="digits", model=str(model), labels=str(tmp_path / "labels.txt"), name="own"
+    )
+    recipe = options.to_recipe()
+    context: Any = SimpleNamespace(emit=lambda *parts: None, seed=0, judged_on="test")
+    data = Digits().load(COMPARISON.input.shape[1:], 0, lambda done, total: None)
+    made = data_facts(in_order_of(data, 10, names), recipe.task)
+    report = replace(REPORT, data=made, recipe=recipe.table())
+    assert len(_same_images(report, recipe, context, tmp_path)) == len(data.test)
+    other = recipe.replace(baseline=recipe.baseline.model_copy(update={"labels": names[::-1]}))
+    with pytest.raises(InputError, match="is not what it was made of any more"):
+        _same_images(report, other, context, tmp_path)
 
 
 def test_a_damaged_run_is_not_judged(store: Store) -> None:

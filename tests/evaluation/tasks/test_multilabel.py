@@ -96,6 +96,13 @@ def test_labels_in_the_order_of_the_outputs() -> None:
         TASK.fit_data(DATA, 4, None, "m.keras")
 
 
+def test_labels_in_another_order_are_another_split() -> None:
+    """A model that was trained on them in one order was taken from the store for the other."""
+    moved = TASK.fit_data(DATA, 3, ("dark", "wide", "high"), "model.keras")
+    assert moved.train.sha256 != DATA.train.sha256
+    assert TASK.fit_data(DATA, 3, DATA.class_names, "model.keras").train.sha256 == SPLIT.sha256
+
+
 def test_logits_get_a_sigmoid() -> None:
     outputs, notes = TASK.normalized(Outputs.one(np.array([[-3.0, 4.0, 0.0]], "f4")), {})
     assert outputs.only[0, 2] == 0.5

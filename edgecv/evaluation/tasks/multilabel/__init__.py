@@ -14,6 +14,7 @@ from edgecv.core.paired_results import GroupDifference
 from edgecv.core.plugins import Curves, Head, Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
 from edgecv.core.text import listed, name_at
+from edgecv.datasets.class_order import reordered
 from edgecv.evaluation.probability_task import ProbabilityTask
 from edgecv.evaluation.statistics.groups import label_differences
 from edgecv.evaluation.tasks.classification.probabilities import are_logits, sigmoid
@@ -133,10 +134,10 @@ class Multilabel(ProbabilityTask):
             )
         if wanted == own:
             return replace(data, class_names=own)
-        places = [own.index(name) for name in wanted]
+        places = np.array([own.index(name) for name in wanted])
+        parts = {name: data.split(name) for name in SPLITS}
         splits: dict[str, Any] = {
-            name: replace(data.split(name), labels=data.split(name).labels[:, places])
-            for name in SPLITS
+            name: reordered(part, part.labels[:, places], places) for name, part in parts.items()
         }
         return replace(data, class_names=wanted, **splits)
 
