@@ -243,7 +243,10 @@ def check_techniques(model: UserModel) -> None:
     """Raise InputError if a technique does not fit the model, before anything is trained."""
     if not model.recipe.techniques:
         return
-    separate = model.recipe.task.separated(model.untrained)
+    task, data = model.recipe.task, model.data
+    separate = task.separated(model.untrained)
     for technique in model.recipe.techniques:
-        technique.check_task(model.recipe.task)
+        technique.check_task(task)
         technique.check_model(separate)
+        after = technique.network_after(separate, data.image_shape, task.head(data))
+        separate = separate if after is separate else task.separated(after)

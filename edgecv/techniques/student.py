@@ -53,7 +53,11 @@ class Student(Technique):
         check_features(self.network, task, self.name)
 
     def check_model(self, model: KerasModel) -> None:
-        """Accept every model: the student is built, and so checked, before it is trained."""
+        """Accept every model: the student is built, and so checked, before anything is trained."""
+
+    def network_after(self, model: KerasModel, input_shape: Shape, head: Head) -> KerasModel:
+        """Return the student, with initial weights."""
+        return self.network.build(input_shape, head)
 
     def least_parameters(self, model: KerasModel, input_shape: Shape, head: Head) -> int:
         """Return the parameters of the student."""

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from bars import bars
+from bars import bars, tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -21,9 +22,11 @@ from edgecv.core.events import Event
 from edgecv.core.plugins import Technique, TechniqueContext
 from edgecv.core.registry import EXPORTERS, TECHNIQUES
 from edgecv.evaluation.scale_parity import check_same_scales
+from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import load_tensorflow, model_bytes, set_seed
 from edgecv.models.training.schedule import Schedule
+from edgecv.pipeline.run import check_techniques
 from edgecv.techniques.cluster import Cluster, cluster
 from edgecv.techniques.prune import Prune, keep_largest, keep_two_of_four
 from edgecv.techniques.qat import Qat
@@ -316,3 +319,22 @@ def test_a_depthwise_kernel_is_left_whole_and_not_held_to_a_promise() -> None:
     depthwise = (Layer("depthwise", (3, 3, 8, 1), "int8", 72, 0.0, 70, is_depthwise=True),)
     Prune(sparsity=0.5).check(depthwise, "int8.tflite")
     Cluster(clusters=16).check(depthwise, "int8.tflite")
+
+
+def test_what_follows_a_student_is_checked_on_the_student() -> None:
+    """Layers of the student were refused, and layers that it does not have were accepted."""
+    student = TECHNIQUES.parse({"technique": "student"}, "test")
+    data = SimpleNamespace(image_shape=(32, 32, 3), class_names=("a", "b"))
+    own = tiny()
+
+    def check(pattern: str) -> None:
+        prune = TECHNIQUES.parse({"technique": "prune", "exclude": [pattern]}, "test")
+        recipe = SimpleNamespace(task=Classification(), techniques=(student, prune))
+        model: Any = SimpleNamespace(recipe=recipe, data=data, untrained=own)
+        check_techniques(model)
+
+    kernel = next(iter(kernels_of(own)))
+    assert kernel != "conv_2"
+    check("conv_2")
+    with pytest.raises(InputError, match=f'"{kernel}" matches no layer'):
+        check(kernel)

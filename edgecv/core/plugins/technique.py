@@ -167,6 +167,13 @@ class Technique(OwnTraining, Plugin):
         """Return the fewest parameters that a model has after it; 0 where that is not known."""
         return int(model.count_params())
 
+    def network_after(self, model: KerasModel, input_shape: Shape, head: Head) -> KerasModel:
+        """Return a model with the layers that ``apply`` gives ``model``, with any weights.
+
+        Later techniques are checked on it: only one that replaces the network has another.
+        """
+        return model
+
     @abstractmethod
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a new model; the caller's is left alone.
