@@ -11,6 +11,7 @@ from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.core.plugins import Head
 from edgecv.core.text import counted
 from edgecv.models.architectures.blocks import headed
+from edgecv.models.preprocessing import pixel_kernel
 from edgecv.models.tf import keras
 
 ROW, MAP = 2, 4
@@ -61,6 +62,7 @@ def with_new_head(
     if left_out:
         sentence += f"; new layers take the place of {', '.join(left_out[-3:])}"
     body = keras.Model(model.inputs, tensor)
+    thaw(body)
     if features == "row" and len(tensor.shape) == MAP:
         tensor = keras.layers.GlobalAveragePooling2D(name="backbone_pool")(tensor)
     if len(tensor.shape) != (ROW if features == "row" else MAP):
@@ -72,6 +74,18 @@ def with_new_head(
     network = keras.Model(model.inputs, headed(tensor, head()), name=model.name)
     layers = [each for each in body._flatten_layers(include_self=False) if not _is_model(each)]
     return Backbone(network, tuple(each for each in layers if each.weights), sentence)
+
+
+def thaw(model: KerasModel) -> None:
+    """Let all layers train, in place, but for a convolution of ours that prepares the pixels.
+
+    Files keep what their own training has frozen, and a head that stands on frozen layers alone
+    could not be fine-tuned with them.
+    """
+    pixels = pixel_kernel(model)
+    for layer in model.layers:
+        if layer is not pixels:
+            layer.trainable = True
 
 
 def with_weights(

@@ -23,7 +23,7 @@ from edgecv.pipeline.technique_stage import TechniqueStage, bits_of
 from edgecv.pipeline.user_models import UserModel
 from edgecv.system.storage import content_key, write_bytes, write_json
 
-STAGE_VERSION = 5
+STAGE_VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,6 @@ class TechniqueRunner:
             version("tensorflow"),
             os.cpu_count(),
             *task_key(recipe.task.for_data(data)),
-            *([] if data.meaning is None else ["numbers, not shifted"]),
             *([self.teacher.file.sha256] if learns_from_another else []),
             *([] if further is None else [further.sha256]),
             *([recipe.settings.train_fraction] if recipe.settings.train_fraction < 1 else []),

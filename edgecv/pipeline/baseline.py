@@ -35,6 +35,8 @@ MODEL = "model.keras"
 PREDICTIONS = "predictions.npz"
 STAGE_VERSION = 1
 OUTPUTS_VERSION = 2
+BACKBONE_VERSION = 2
+"""Version of what is trained of a backbone: raised where others of its layers are."""
 
 
 @dataclass(frozen=True)
@@ -170,9 +172,9 @@ def _train(
     set_seed(context.seed)
     schedule = recipe.schedule.for_data(data, mirrors=recipe.mirrors)
     model, history = _fitted(recipe, data, schedule, context, start)
-    origin = recipe.baseline.backbone
+    origin = recipe.baseline.backbone if start else None
     network = {} if origin is None else {"backbone": origin.model_dump(exclude_none=True)}
-    if recipe.baseline.has_architecture:
+    if start is None or recipe.baseline.has_architecture:  # A teacher starts from nothing.
         network |= ARCHITECTURES.table(recipe.architecture)
     write_bytes(folder / MODEL, keras_bytes(model))
     write_bytes(folder / "labels.txt", labels_text(data.class_names))
@@ -218,6 +220,7 @@ def baseline_predictions(
 def _key(recipe: Recipe, data: Dataset, start: Start | None) -> str:
     origin = recipe.baseline.backbone
     further = [] if start is None or origin is None else [start.key, origin.trained_by]
+    further += [BACKBONE_VERSION] if further else []
     if recipe.baseline.train is not None:
         from edgecv.models.training.own_function import source_sha256
 

@@ -9,7 +9,7 @@ from edgecv.core.artifact import TWIN_STEM
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.images import ImageRows, ImageSequence, chunks, image_rows
-from edgecv.core.plugins import Exporter
+from edgecv.core.plugins import Exporter, ModelProperty
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.text import counted
 from edgecv.evaluation.comparison import is_twin
@@ -136,9 +136,9 @@ def calibration_notes(recipe: Recipe, data: Dataset) -> tuple[str, ...]:
     counts = {
         len(calibration_of(exporter, data)) for exporter in recipe.exports if exporter.is_calibrated
     }
-    return tuple(
-        f"ranges found on {counted(count, 'calibration image')}" for count in sorted(counts)
-    )
+    trained = [each.name for each in recipe.techniques if ModelProperty.QUANTIZERS in each.makes]
+    found = f"ranges found in the training of {trained[0]}, others" if trained else "ranges found"
+    return tuple(f"{found} on {counted(count, 'calibration image')}" for count in sorted(counts))
 
 
 def format_notes(recipe: Recipe) -> tuple[str, ...]:

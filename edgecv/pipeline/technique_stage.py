@@ -22,6 +22,7 @@ from edgecv.core.plugins import (
     TechniqueContext,
 )
 from edgecv.core.sample import balanced_rows
+from edgecv.core.text import listed, were
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
@@ -99,6 +100,7 @@ class TechniqueStage:
         distillation: Distillation | None = None,
     ) -> None:
         """Train ``model``: see ``edgecv.core.plugins.Fit``."""
+        from edgecv.models.frozen_layers import frozen_layers
         from edgecv.models.outputs import by_name
         from edgecv.models.training.loop import fit
         from edgecv.models.training.losses import Teacher
@@ -106,6 +108,11 @@ class TechniqueStage:
         recipe = self.model.recipe
         self._trainings += 1
         self._check_exportable(model)
+        if self._trainings == 1 and (frozen := frozen_layers(model)):
+            self.notes.append(
+                f"{listed(frozen, 8)} {were(len(frozen))} frozen in the model's file, and not"
+                " trained: set trainable = True there and save it to train all layers"
+            )
         teacher = None
         if distillation is not None:
             original = by_name(self.teacher.keras_model)

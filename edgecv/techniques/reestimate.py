@@ -10,10 +10,8 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import OF_FLOAT_MODELS, Technique, TechniqueContext, TechniqueFlag
 from edgecv.core.text import counted
 from edgecv.models.float_batches import float_batches
-from edgecv.models.tf import keras
-from edgecv.models.training.batch_norm import estimate
+from edgecv.models.training.batch_norm import estimate, estimated
 from edgecv.techniques.layer_selection import clone
-from edgecv.techniques.rewrites.fold_batch_norm import normalizations_in
 from edgecv.techniques.rewrites.plain_layers import flatten
 
 BATCH = 100
@@ -33,7 +31,7 @@ class Reestimate(Technique):
 
     def check_model(self, model: KerasModel) -> None:
         """Raise InputError if the model has no batch normalization."""
-        if not any(True for _ in normalizations_in(model)):
+        if not estimated(model):
             raise InputError(
                 self.name,
                 "the model has no batch normalization",
@@ -44,13 +42,11 @@ class Reestimate(Technique):
         """Return a copy whose batch normalization has the statistics of calibration images."""
         self.check_model(model)
         result = clone(flatten(model))
-        norms = [
-            each for each in result.layers if isinstance(each, keras.layers.BatchNormalization)
-        ]
+        norms = estimated(result)
         before = [each.moving_mean.numpy() for each in norms]
         deviations = [np.sqrt(each.moving_variance.numpy() + each.epsilon) for each in norms]
         images = context.calibration_images(self.images)
-        estimate(result, float_batches(images, BATCH), context.seed)
+        estimate(result, float_batches(images, BATCH), context.seed, frozen_too=True)
         moves = [
             float(np.mean(np.abs(each.moving_mean.numpy() - mean) / deviation))
             for each, mean, deviation in zip(norms, before, deviations, strict=True)

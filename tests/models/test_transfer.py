@@ -14,7 +14,9 @@ from edgecv.core.errors import InputError
 from edgecv.core.events import Event
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.evaluation.tasks.classification.training import ClassHead
+from edgecv.evaluation.tasks.regression.numbers_head import scaled
 from edgecv.models.backbone import Backbone, with_new_head
+from edgecv.models.frozen_layers import frozen_layers
 from edgecv.models.tf import keras, set_seed
 from edgecv.models.training.schedule import Schedule
 from edgecv.models.training.transfer import fit_stages, stages
@@ -158,3 +160,28 @@ def test_a_stage_has_its_part_of_the_epochs() -> None:
     assert [each.minutes for each in stages(in_time, 120, None, 0.1) if each] == [1.0, 2.0]
     with pytest.raises(InputError, match="--freeze: counts epochs, and the training has minutes"):
         stages(in_time, 120, 2, 0.1)
+
+
+def test_layers_that_a_file_has_frozen_are_fine_tuned() -> None:
+    """Keras' usual transfer learning saves its base frozen: only the new head was trained."""
+    base = trained(keras.layers.Flatten(), keras.layers.Dense(4, name="row"))
+    base.get_layer("norm").moving_mean.assign(np.ones(4))
+    base.trainable = False
+    image = keras.Input(SHAPE)
+    model = keras.Model(image, keras.layers.Dense(3, name="old_head")(base(image)))
+    assert frozen_layers(model) == ["conv", "norm", "row"]
+    assert frozen_layers(trained()) == []
+    backbone = with_head(model)
+    kernel = base.get_layer("conv").kernel
+    with backbone.frozen(all_weights=True):
+        assert not any(each is kernel for each in backbone.model.trainable_weights)
+    with backbone.frozen(all_weights=False):
+        assert any(each is kernel for each in backbone.model.trainable_weights)
+    assert frozen_layers(backbone.model) == []
+
+
+def test_a_scale_of_numbers_is_not_called_frozen() -> None:
+    inner = keras.Input((4,))
+    head = scaled("numbers", np.zeros(1), np.ones(1))
+    model = keras.Model(inner, head(keras.layers.Dense(1)(inner)))
+    assert frozen_layers(model) == []

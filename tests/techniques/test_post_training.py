@@ -173,11 +173,13 @@ def test_batch_normalization_is_measured_again(model: Any, context: TechniqueCon
     norm = wrong.get_layer("conv_norm")
     norm.moving_mean.assign(norm.moving_mean + 3.0)
     norm.moving_variance.assign(norm.moving_variance * 9.0)
+    norm.trainable = False  # As files of a transfer learning have it: nothing was measured then.
     assert np.abs(answers(wrong) - answers(shifted)).max() > 0.05
     notes: list[str] = []
     mended = Reestimate().apply(wrong, replace(context, note=notes.append))
     np.testing.assert_allclose(answers(mended), answers(shifted), atol=1e-4)
     assert "the means of conv_norm moved the most, by " in notes[0]
+    assert not mended.get_layer("conv_norm").trainable
     with pytest.raises(InputError, match="no batch normalization"):
         Reestimate().check_model(plain(model)[0])
 

@@ -25,19 +25,25 @@ def lag(model: KerasModel, steps: int) -> bool:
     return steps < STEPS_THAT_SUFFICE and any(_trained(model))
 
 
-def estimate(model: KerasModel, batches: Iterator[Any], seed: int) -> None:
+def estimate(
+    model: KerasModel, batches: Iterator[Any], seed: int, *, frozen_too: bool = False
+) -> None:
     """Set the moving averages, in place, to the mean over batches with the present weights.
 
-    ``batches``: float32 (N, H, W, C), as in training; at most 50 are used.
+    ``batches``: float32 (N, H, W, C), as in training; at most 50 are used. ``frozen_too``: also
+    those of layers that are not trained.
     """
     set_seed(seed)  # For dropout: the same averages after a kill.
-    layers = list(_trained(model))
+    layers = estimated(model) if frozen_too else list(_trained(model))
+    frozen = [layer for layer in layers if not layer.trainable]
     momenta = [layer.momentum for layer in layers]
     variables = [each for layer in layers for each in (layer.moving_mean, layer.moving_variance)]
     start = [variable.numpy() for variable in variables]
     sums: list[NDArray[np.float64]] = [np.zeros(each.shape) for each in start]
     count = 0
     try:
+        for layer in frozen:
+            layer.trainable = True  # Else it would not look at the batch.
         for layer in layers:
             layer.momentum = 0.0  # The average is then that of the last batch alone.
         look = compile_function(lambda images: model(images, training=True))
@@ -48,15 +54,35 @@ def estimate(model: KerasModel, batches: Iterator[Any], seed: int) -> None:
     finally:
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
+        for layer in frozen:
+            layer.trainable = False
     for variable, total in zip(variables, sums, strict=True):
         variable.assign((total / count).astype(np.float32))
 
 
 def _trained(model: KerasModel) -> Iterator[Any]:
     """Yield each batch normalization that is trained, also those of nested models."""
+    return (layer for layer in _all(model) if layer.trainable)
+
+
+def estimated(model: KerasModel) -> list[Any]:
+    """Return each batch normalization with statistics of images, frozen or not.
+
+    A frozen one of mean 0 and variance 1 has none: it is a scale, as heads of numbers have.
+    """
+    return [layer for layer in _all(model) if layer.trainable or not is_scale(layer)]
+
+
+def is_scale(layer: KerasLayer) -> bool:
+    """Return True for a batch normalization that has never seen a batch."""
+    is_still = not layer.moving_mean.numpy().any()
+    return is_still and bool(np.all(layer.moving_variance.numpy() == 1))
+
+
+def _all(model: KerasModel) -> Iterator[Any]:
     _, keras = load_tensorflow()
     for layer in model._flatten_layers(include_self=False):
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+        if isinstance(layer, keras.layers.BatchNormalization):
             yield layer
 
 
