@@ -25,6 +25,7 @@ from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.replicas import WORKERS, is_first_worker
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.context import RunContext
+from edgecv.pipeline.labels_file import LABELS, keep_names, labels_text
 from edgecv.pipeline.load_data import class_counts, imbalance
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.stored_outputs import npz_of, outputs_in
@@ -86,6 +87,7 @@ def trained_baseline(
     place = store.place("baselines", f"{label}-{key[:8]}")
     if store.find("baselines", place.name) is not None:
         context.emit("baseline", f"the stored {place}")
+        keep_names(store, place, data.class_names)
     else:
         for split in ("train", "validation"):
             if not len(data.split(split)):
@@ -177,7 +179,7 @@ def _train(
     if start is None or recipe.baseline.has_architecture:  # A teacher starts from nothing.
         network |= ARCHITECTURES.table(recipe.architecture)
     write_bytes(folder / MODEL, keras_bytes(model))
-    write_bytes(folder / "labels.txt", labels_text(data.class_names))
+    write_bytes(folder / LABELS, labels_text(data.class_names))
     curves = recipe.task.curves
     epochs = tuple(epoch.table(curves.score) for epoch in history)
     write_curves([TrainingCurve("baseline", epochs)], curves, folder / CURVES)
@@ -192,11 +194,6 @@ def _train(
             "history": epochs,
         },
     )
-
-
-def labels_text(class_names: tuple[str, ...]) -> bytes:
-    """Return the content of ``labels.txt``: the name of each output, one a line."""
-    return "".join(f"{name}\n" for name in class_names).encode()
 
 
 def baseline_predictions(

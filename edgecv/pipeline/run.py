@@ -28,7 +28,7 @@ from edgecv.pipeline.export import (
 from edgecv.pipeline.judge_again import judge_again
 from edgecv.pipeline.logged_results import results_of_run, results_of_training
 from edgecv.pipeline.mixed import check_mixed, with_chosen_layers
-from edgecv.pipeline.recipe.checks import check_devices, check_limits
+from edgecv.pipeline.recipe.checks import check_devices, check_is_trained, check_limits
 from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run_logs import RunLogs, logged_run
@@ -73,12 +73,7 @@ def run(
 def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Training:
     """Train the recipe's baseline unless it is stored, and measure it on the test images."""
     store.check_writable()
-    if recipe.baseline.model is not None:
-        raise InputError(
-            f"{recipe.name}, [baseline]",
-            f"names the model {recipe.baseline.model}, which is trained already",
-            remedy="leave model out, or name it as a start: [baseline.backbone] model",
-        )
+    check_is_trained(recipe.baseline, recipe.name)
     TrainedModel.check(recipe)
     check_devices(recipe.baseline, recipe.schedule, alone=True)
     run = logged_run(recipe, planned_label(recipe), store)

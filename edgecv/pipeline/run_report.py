@@ -18,8 +18,8 @@ from edgecv.evaluation.gates import (
     verdict,
 )
 from edgecv.formats.lookup import runtime_of_file
-from edgecv.pipeline.baseline import labels_text
 from edgecv.pipeline.control import TrainedControl
+from edgecv.pipeline.labels_file import LABELS, labels_text
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
@@ -178,6 +178,6 @@ def write_run(
             name = UNSAFE.sub("_", head.name)[:LONGEST_NAME]
             write_bytes(folder / f"labels-{place}-{name}.txt", labels_text(names))
     if model.data.class_names:  # An empty file would say that the model has no outputs.
-        write_bytes(folder / "labels.txt", labels_text(model.data.class_names))
+        write_bytes(folder / LABELS, labels_text(model.data.class_names))
     write_bytes(folder / "recipe.toml", model.recipe.to_toml().encode())
     write_reports(report, folder)

@@ -149,6 +149,16 @@ def check_unlabelled(
         raise InputError("unlabelled", f"there is no {settings.unlabelled}")
 
 
+def check_is_trained(baseline: BaselineOptions, name: str) -> None:
+    """Raise InputError where the baseline of a recipe called ``name`` is a model."""
+    if baseline.model is not None:
+        raise InputError(
+            f"{name}, [baseline]",
+            f"names the model {baseline.model}, which is trained already",
+            remedy="leave model out, or name it as a start: [baseline.backbone] model",
+        )
+
+
 def check_devices(baseline: BaselineOptions, schedule: Schedule, *, alone: bool) -> None:
     """Raise InputError where several devices cannot train a baseline, before anything is read.
 

@@ -8,6 +8,7 @@ import numpy as np
 from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint
+from edgecv.models.float_batches import float_batches
 from edgecv.models.preprocessing import is_augmentation
 from edgecv.models.quantizers import PIXELS, range_of, weight_ranges, wrappers_of
 from edgecv.models.tf import keras, tensorflow
@@ -140,13 +141,20 @@ def set_ranges(quantized: KerasModel, model: KerasModel, images: Images) -> Shar
     outputs = [
         [each.get_output_at(number) for number in range(len(each.inbound_nodes))] for each in layers
     ]
-    values = keras.Model(model.inputs, outputs)(images.astype(np.float32), training=False)
-    for wrapper, given in zip(wrappers, values, strict=True):
+    watched = keras.Model(model.inputs, outputs)
+    low, high = np.zeros(len(wrappers)), np.full(len(wrappers), 1e-3)
+    for batch in float_batches(images):  # Of all images at once, all layers would fill the memory.
+        values = watched(batch, training=False)
+        ends = ([(each.numpy().min(), each.numpy().max()) for each in given] for given in values)
+        for place, found in enumerate(ends):
+            low[place] = min(low[place], *(float(least) for least, _ in found))
+            high[place] = max(high[place], *(float(most) for _, most in found))
+    for wrapper, smallest, largest in zip(wrappers, low, high, strict=True):
         limits = range_of(wrapper)
         assert limits is not None
         least, most = limits
-        least.assign(min(0.0, *(float(each.numpy().min()) for each in given)))
-        most.assign(max(1e-3, *(float(each.numpy().max()) for each in given)))
+        least.assign(smallest)
+        most.assign(largest)
     _set_ranges_of_weights(quantized)
     shared = SharedRanges(quantized, plan_ranges(model))
     shared.project()
