@@ -216,8 +216,9 @@ def baseline_predictions(
 
 def _key(recipe: Recipe, data: Dataset, start: Start | None) -> str:
     origin = recipe.baseline.backbone
-    further = [] if start is None or origin is None else [start.key, origin.trained_by]
-    further += [BACKBONE_VERSION] if further else []
+    further: list[Any] = (
+        [] if start is None or origin is None else [start.key, origin.trained_by, BACKBONE_VERSION]
+    )
     if recipe.baseline.train is not None:
         from edgecv.models.training.own_function import source_sha256
 

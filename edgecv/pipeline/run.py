@@ -240,8 +240,10 @@ def check_techniques(model: UserModel) -> None:
         return
     task, data = model.recipe.task, model.data
     separate = task.separated(model.untrained)
-    for technique in model.recipe.techniques:
+    for number, technique in enumerate(model.recipe.techniques, start=1):
         technique.check_task(task)
         technique.check_model(separate)
+        if number == len(model.recipe.techniques):
+            return
         after = technique.network_after(separate, data.image_shape, task.head(data))
         separate = separate if after is separate else task.separated(after)
