@@ -48,14 +48,19 @@ def rounded(x: "float | np.float32") -> int:
     return math.floor(value + 0.5) if value >= 0 else -math.floor(0.5 - value)
 
 
-def multiply(x: int, factor: tuple[int, int]) -> int:
-    """Return a product with such a factor, rounded twice.
+def multiply(x: int, factor: tuple[int, int], *, upward: bool = False) -> int:
+    """Return a product with such a factor, rounded twice: the second time halves away from zero.
+
+    ``upward``: the second time halves upwards, as vector instructions do.
 
     >>> multiply(7, multiplier(0.5)), multiply(-7, multiplier(0.5))
     (4, -3)
+    >>> multiply(-6, multiplier(0.25)), multiply(-6, multiplier(0.25), upward=True)
+    (-2, -1)
     """
     fixed, exponent = factor
-    return shift_right(high_product(x << max(exponent, 0), fixed), max(-exponent, 0))
+    product, by = high_product(x << max(exponent, 0), fixed), max(-exponent, 0)
+    return (product + (1 << by >> 1)) >> by if upward else shift_right(product, by)
 
 
 def high_product(a: int, b: int, bits: int = 31) -> int:

@@ -17,6 +17,7 @@ from edgecv.targets.c.fixed_point import (
     scaled,
     shift_right,
 )
+from edgecv.targets.c.operators.lookup import add_table, codes
 from edgecv.targets.c.overlap import elementwise
 from edgecv.targets.c.program import Program, call
 from edgecv.targets.c.tensors import LIMITS, elements, kind_of, only, quantization, size
@@ -34,7 +35,7 @@ FORMULAS = {
     "RELU6": "x < 0.0f ? 0.0f : x > 6.0f ? 6.0f : x",
     "RELU_N1_TO_1": "x < -1.0f ? -1.0f : x > 1.0f ? 1.0f : x",
     "RELU_0_TO_1": "x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x",
-    "LOGISTIC": "1.0f / (1.0f + expf(-x))",
+    "LOGISTIC": "x > 16.6190472f ? 1.0f : x < -9.0f ? expf(x) : 1.0f / (1.0f + expf(-x))",
     "TANH": "tanhf(x)",
     "HARD_SWISH": "x * (x + 3.0f < 0.0f ? 0.0f : x + 3.0f > 6.0f ? 6.0f : x + 3.0f) / 6.0f",
     "LEAKY_RELU": "x > 0.0f ? x : x * alpha",
@@ -77,29 +78,7 @@ def unary(program: Program, operator: TFLiteOperator) -> None:
         return
     if operator.kind not in TABLES:
         raise UnsupportedInC("int8 values")
-    add_table(program, operator, TABLES[operator.kind](operator))
-
-
-def add_table(program: Program, operator: TFLiteOperator, answers: list[int]) -> None:
-    """Add a function of one byte. ``answers``: for the lowest code of the input and so on."""
-    source, output = only(operator)
-    count = elements(source)
-    damaged_unless(elements(output) == count, "its output has another size")
-    limited = np.clip(answers, *LIMITS[output.type]).astype(np.int64)
-    lowest = LIMITS[source.type][0]
-    table = np.roll(limited, lowest).astype(np.uint8)  # by the byte that holds the code
-    program.kernel("lookup")
-    name = program.constant("table", table)
-    places = program.place(source), program.place(output)
-    given, made = f"(const uint8_t *){places[0]}", f"(uint8_t *){places[1]}"
-    program.add(operator, call("lookup", count, given, name, made), {source.number: 0})
-
-
-def codes(operator: TFLiteOperator) -> tuple[range, float, int, float, int]:
-    """Return the input's codes, and the scales and zero points of input and output."""
-    source, output = only(operator)
-    lowest, highest = LIMITS[source.type]
-    return range(lowest, highest + 1), *quantization(source), *quantization(output)
+    add_table(program, operator, (count, TABLES[operator.kind](operator)))
 
 
 def _real_function(function: Callable[[float], float]) -> Table:

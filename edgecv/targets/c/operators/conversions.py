@@ -2,11 +2,14 @@
 
 from edgecv.formats.tflite.operators import TFLiteOperator
 from edgecv.targets.c.fixed_point import multiply, real, scaled
-from edgecv.targets.c.operators.activations import add_table, codes
+from edgecv.targets.c.operators.lookup import add_table, codes
 from edgecv.targets.c.overlap import elementwise
 from edgecv.targets.c.program import Program, call
 from edgecv.targets.c.tensors import C_TYPES, LIMITS, elements, only, quantization, size
 from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless
+
+LANES = 16
+"""The bytes whose scale LiteRT changes at a time, by vector instructions."""
 
 
 def convert(program: Program, operator: TFLiteOperator) -> None:
@@ -15,11 +18,7 @@ def convert(program: Program, operator: TFLiteOperator) -> None:
     count = elements(source)
     damaged_unless(elements(output) == count, "its output has another size")
     if source.type in LIMITS and output.type in LIMITS:
-        given, scale, zero, made, output_zero = codes(operator)
-        factor = scaled(scale / made)
-        add_table(
-            program, operator, [multiply(code - zero, factor) + output_zero for code in given]
-        )
+        add_table(program, operator, *_changes_of_scale(program, operator, count))
         return
     if {source.type, output.type} not in ({"float32", each} for each in LIMITS):
         raise UnsupportedInC(f"{source.type} to {output.type}")
@@ -36,6 +35,20 @@ def convert(program: Program, operator: TFLiteOperator) -> None:
     code = call(f"{name}_{element}", count, real(scale), zero, *places)
     above = {source.number: elementwise(count, size(source), size(output))}
     program.add(operator, code, above)
+
+
+def _changes_of_scale(
+    program: Program, operator: TFLiteOperator, count: int
+) -> list[tuple[int, list[int]]]:
+    """Return how many elements are rounded in which way, and their answers by code."""
+    given, scale, zero, made, output_zero = codes(operator)
+    factor = scaled(scale / made)
+    upward, usual = (
+        [multiply(code - zero, factor, upward=is_upward) + output_zero for code in given]
+        for is_upward in (True, False)
+    )
+    lanes = count - count % LANES if program.arithmetic == "builtin" and upward != usual else 0
+    return [part for part in ((lanes, upward), (count - lanes, usual)) if part[0]]
 
 
 WRITERS = {"QUANTIZE": convert, "DEQUANTIZE": convert}
