@@ -137,7 +137,10 @@ def _open_batch(graph: Graph, batch: int) -> None:
             continue
         of_image.update(node.outputs)
         shape = constant(node.inputs[1]) if node.op_type == "Reshape" else None
-        if shape is None or shape.ndim != 1 or len(shape) < 2 or shape[0] not in (1, batch):
+        if shape is None or shape.ndim != 1 or len(shape) < 2:
+            continue
+        # -1 stays: it is open, and need not be the images alone.
+        if shape[0] < 1 or shape[0] not in (1, batch):
             continue
         if attribute_of(node, "allowzero", 0) == 0:
             opened = np.array([0, *shape[1:]], np.int64)

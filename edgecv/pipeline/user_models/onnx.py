@@ -33,7 +33,7 @@ from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import content_key, write_json
 
 ADAPTED = "adapted.onnx"
-STAGE_VERSION = 4
+STAGE_VERSION = 5
 LOOK_AT = 8
 """Images whose outputs show whether they are probabilities."""
 ROW_OF_NUMBERS = 2

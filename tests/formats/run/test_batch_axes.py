@@ -9,12 +9,27 @@ from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.output_shape import OutputShape
 from edgecv.formats.image_axes import batch_axis
 from edgecv.formats.onnx.adapt import Ends, adapted
-from edgecv.formats.onnx.runtime import OnnxRuntime
+from edgecv.formats.onnx.runtime import OnnxRuntime, OnnxRuntimeSession
 
 CLASSES, TIMES = 5, 9
 IMAGES = np.random.default_rng(1).integers(0, 256, (7, 8, TIMES, 3), dtype=np.uint8)
 WEIGHTS = np.random.default_rng(0).normal(size=(3, CLASSES)).astype("f")
 PIXELS = InputSpec(preprocess=input_spec_of("0..1").preprocess)
+
+
+def ends_of(session: OnnxRuntimeSession) -> Ends:
+    """Return what a run of the file has found of its ends."""
+    facts = session.facts
+    return Ends(
+        shape=facts.image,
+        outputs=(OutputShape(name="output", shape=facts.answers[0]),),
+        is_classifier=False,
+        axes=facts.axes,
+        batch=facts.batch,
+        run_shapes=facts.run_shapes,
+        activation="",
+        preprocess=PIXELS.preprocess,
+    )
 
 
 def sequences(path: Path, batch: int | str, declared: int | str) -> Path:
@@ -52,18 +67,44 @@ def test_each_image_has_its_own_sequence(
     assert session.facts.answers == ((TIMES, CLASSES),)
     expected = (IMAGES.astype("f") / 255).mean(1) @ WEIGHTS
     np.testing.assert_allclose(session.predict(IMAGES).only, expected, rtol=1e-4, atol=1e-5)
-    ends = Ends(
-        shape=session.facts.image,
-        outputs=(OutputShape(name="output", shape=session.facts.answers[0]),),
-        is_classifier=False,
-        axes=session.facts.axes,
-        batch=session.facts.batch,
-        run_shapes=session.facts.run_shapes,
-        activation="",
-        preprocess=PIXELS.preprocess,
-    )
-    content, _ = adapted(path, ends)
+    content, _ = adapted(path, ends_of(session))
     (found,) = onnxruntime.InferenceSession(content).run(None, {"image": IMAGES.astype("f")})
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", ["n", 1])
+def test_a_file_that_lays_the_pixels_of_all_images_in_one_row_is_adapted(
+    batch: int | str, tmp_path: Path
+) -> None:
+    """Attention does: (batch, height, width, channels) -> (pixels of all images, channels)."""
+    import onnx
+    import onnxruntime
+    from onnx import helper, numpy_helper
+
+    nodes = [
+        helper.make_node("Transpose", ["input"], ["last"], perm=[0, 2, 3, 1]),
+        helper.make_node("Reshape", ["last", "pixels"], ["row"]),
+        helper.make_node("MatMul", ["row", "weights"], ["scores"]),
+        helper.make_node("Reshape", ["scores", "images"], ["of_images"]),
+        helper.make_node("ReduceMean", ["of_images"], ["output"], axes=[1], keepdims=0),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tokens",
+        [helper.make_tensor_value_info("input", 1, [batch, 3, 8, TIMES])],
+        [helper.make_tensor_value_info("output", 1, [batch, CLASSES])],
+        [
+            numpy_helper.from_array(WEIGHTS, "weights"),
+            numpy_helper.from_array(np.array([-1, 3]), "pixels"),
+            numpy_helper.from_array(np.array([-1, 8 * TIMES, CLASSES]), "images"),
+        ],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    path = tmp_path / "a.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    content, _ = adapted(path, ends_of(OnnxRuntime().open(path, 2, PIXELS)))
+    (found,) = onnxruntime.InferenceSession(content).run(None, {"image": IMAGES.astype("f")})
+    expected = (IMAGES.astype("f") / 255).mean((1, 2)) @ WEIGHTS
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
