@@ -6,7 +6,7 @@ from edgecv.core.data import Shape
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.text import first_line
 from edgecv.formats.onnx.canonical import INPUT, serialized
-from edgecv.formats.onnx.graph import read_model
+from edgecv.formats.onnx.graph import OWN_DOMAINS, read_model
 from edgecv.formats.onnx.graph_types import Graph, Model, ModelProto
 
 OPSET = 17
@@ -36,6 +36,8 @@ def in_this_version(model: ModelProto, where: str) -> Model:
     del graph.input[:]  # Until IR version 4, weights were inputs too.
     graph.input.extend(inputs)
     model.ir_version = max(model.ir_version, IR_VERSION)
+    for each in (*model.opset_import, *graph.node):
+        each.domain = "" if each.domain in OWN_DOMAINS else each.domain
     opset = {each.domain: each.version for each in model.opset_import}.get("", 1)
     try:
         if model.functions:

@@ -35,6 +35,8 @@ KERNEL_INPUT = {
     **dict.fromkeys(QUANTIZED_KERNELS, 3),
 }
 """The number of the input that is the kernel, also of ONNX Runtime's own operators."""
+OWN_DOMAINS = ("", "ai.onnx")
+"""Two names of ONNX' own set of operators."""
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 FUSED = ("Relu", "Clip")
 """Activations that quantization fuses into the operator before them."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from edgecv.formats.onnx.canonical import serialized
-from edgecv.formats.onnx.graph import CONVERSIONS
+from edgecv.formats.onnx.graph import CONVERSIONS, OWN_DOMAINS
 from edgecv.formats.onnx.graph_types import ModelProto
 from edgecv.formats.packing import Packed, UnknownStructure
 
@@ -69,7 +69,7 @@ def _drop_notes(model: ModelProto, result: Packed) -> None:
         result.dropped.append(f"the shapes of {len(graph.value_info)} inner tensors")
         graph.ClearField("value_info")
     used = {node.domain or "" for node in graph.node}
-    kept = [each for each in model.opset_import if each.domain in (*used, "")]
+    kept = [each for each in model.opset_import if each.domain in (*used, *OWN_DOMAINS)]
     if len(kept) < len(model.opset_import):
         result.dropped.append("operator sets that no node uses")
         del model.opset_import[:]
@@ -174,7 +174,7 @@ def _network(model: ModelProto) -> list[Any]:
         [_bare(each) for each in graph.initializer if each.name in open_names],
         [(each.key, each.value) for each in model.metadata_props],
         (model.ir_version, model.producer_name, graph.name),
-        sorted((each.domain, each.version) for each in model.opset_import if not each.domain),
+        sorted(each.version for each in model.opset_import if each.domain in OWN_DOMAINS),
     ]
     for place, node in enumerate(graph.node):
         taken = [ends[name] if name else None for name in node.input]

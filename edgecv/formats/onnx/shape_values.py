@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.text import first_line
+from edgecv.formats.onnx.graph import OWN_DOMAINS
 from edgecv.formats.onnx.graph_types import ModelProto
 
 OPERATORS = frozenset(
@@ -87,7 +88,7 @@ def _computed(model: ModelProto, known: Mapping[str, NDArray[Any]]) -> Numbers:
     found: Numbers = {}
     for node in model.graph.node:
         is_one = len(node.output) == 1 and node.output[0] not in known
-        if node.op_type not in OPERATORS or node.domain not in ("", "ai.onnx") or not is_one:
+        if node.op_type not in OPERATORS or node.domain not in OWN_DOMAINS or not is_one:
             continue
         everything = {**known, **found}
         if node.op_type == "Shape":

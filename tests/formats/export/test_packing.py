@@ -349,6 +349,15 @@ def test_an_onnx_file_keeps_its_nodes_and_its_own_metadata() -> None:
     assert kept.graph.node[0].output[0] == "/a/Add_output_0"
 
 
+def test_the_other_name_of_onnx_own_operator_set_stays() -> None:
+    import onnx
+
+    before = onnx_model()
+    before.opset_import[0].domain = "ai.onnx"
+    after = onnx.load_from_string(packed_onnx(before.SerializeToString()).content)
+    assert [(each.domain, each.version) for each in after.opset_import] == [("ai.onnx", 17)]
+
+
 def test_an_onnx_file_whose_names_are_used_elsewhere_is_left() -> None:
     from onnx import helper
 

@@ -72,9 +72,9 @@ def test_each_image_has_its_own_sequence(
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("batch", ["n", 1])
+@pytest.mark.parametrize(("batch", "domain"), [("n", ""), (1, ""), ("n", "ai.onnx")])
 def test_a_file_that_lays_the_pixels_of_all_images_in_one_row_is_adapted(
-    batch: int | str, tmp_path: Path
+    batch: int | str, domain: str, tmp_path: Path
 ) -> None:
     """Attention does: (batch, height, width, channels) -> (pixels of all images, channels)."""
     import onnx
@@ -99,7 +99,7 @@ def test_a_file_that_lays_the_pixels_of_all_images_in_one_row_is_adapted(
             numpy_helper.from_array(np.array([-1, 8 * TIMES, CLASSES]), "images"),
         ],
     )
-    opsets = [helper.make_opsetid("", 17)]
+    opsets = [helper.make_opsetid(domain, 17)]
     path = tmp_path / "a.onnx"
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
     content, _ = adapted(path, ends_of(OnnxRuntime().open(path, 2, PIXELS)))
