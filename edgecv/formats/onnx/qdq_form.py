@@ -36,7 +36,12 @@ SINGLES = {
     "QLinearReduceMean": "ReduceMean",
 }
 DYNAMIC = {"ConvInteger": "Conv", "MatMulInteger": "MatMul"}
-KEPT = ("group", "pads", "strides", "dilations", "kernel_shape", "auto_pad", "transB", "transA")
+KEPT = (
+    *("group", "pads", "strides", "dilations", "kernel_shape", "auto_pad", "transB", "transA"),
+    *("alpha", "axis", "axes", "keepdims", "ceil_mode", "count_include_pad"),
+)
+CHANNELS_LAST = "channels_last"
+"""The option of an operator over (N, H, W, C), which ONNX' own has not: it stays as it is."""
 
 
 def write_as_qdq(graph: Graph, *, dynamic: bool = True) -> None:
@@ -52,7 +57,7 @@ def write_as_qdq(graph: Graph, *, dynamic: bool = True) -> None:
             _write_kernel(graph, node)
         elif kind in PAIRS:
             _write(graph, node, PAIRS[kind], [_real(graph, node, 0), _real(graph, node, 3)], 6)
-        elif kind in SINGLES:
+        elif kind in SINGLES and not attribute_of(node, CHANNELS_LAST, 0):
             _write(graph, node, SINGLES[kind], [_real(graph, node, 0)], 3)
         elif kind == "QLinearConcat":
             places = range(2, len(node.inputs), 3)
@@ -103,7 +108,8 @@ def _bias(graph: Graph, node: Node, bias: Value) -> Value:
     if scales is None or weights is None:
         return bias
     name = f"{node.outputs[0].name}_bias"
-    steps = (scales.ravel()[0] * weights.ravel()).astype(np.float32)
+    factor = attribute_of(node, "alpha", 1.0)  # QGemm adds its bias before this product.
+    steps = (factor * scales.ravel()[0] * weights.ravel()).astype(np.float32)
     if steps.size == 1:
         steps = steps[0]
     given = [
