@@ -52,6 +52,16 @@ def test_products_and_sums_are_folded() -> None:
 
 
 @pytest.mark.quick
+@pytest.mark.parametrize("bias", [BIAS, np.array([0.3], np.float32)])
+def test_the_factors_of_a_dense_layer_are_in_its_kernel_and_bias(bias: Any) -> None:
+    dense = WEIGHTS.reshape(4, -1)[:, :8]
+    nodes = [node("Flatten", "x", "r"), node("Gemm", "r w b", "y", alpha=0.5, beta=2.0, transB=1)]
+    (kernel,) = read(nodes, {"w": dense, "b": bias}).kernels
+    assert np.allclose(kernel.values, dense[:, :, None] / 2)
+    assert np.allclose(kernel.bias, bias * 2)
+
+
+@pytest.mark.quick
 def test_normalization_is_folded() -> None:
     variance, mean = (RANDOM.uniform(1, 2, 4).astype(np.float32) for _ in range(2))
     scale = FACTOR * np.sqrt(variance + 1e-3)

@@ -72,6 +72,8 @@ def _kernel(node: Node) -> Kernel | None:
     if found is None:
         return None
     values, steps, zero_points, kind = found
+    factor = float(attribute_of(node, "alpha", 1.0)) if node.op_type == "Gemm" else 1.0
+    values, steps = values * factor, steps * abs(factor)
     is_transposed = node.op_type == "MatMul" or (
         node.op_type == "Gemm" and not attribute_of(node, "transB", 0)
     )
@@ -232,6 +234,11 @@ def _bias(node: Node, outputs: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the bias of an operator and its steps, 0 where it has none."""
     value = input_of(node, 2)
     found = reals_of(value)
-    if found is None or found[0].size != outputs:
+    if found is None or found[0].size not in (1, outputs):
         return np.zeros(outputs), np.zeros(outputs)
-    return found[0].ravel(), np.broadcast_to(found[1], (outputs,))
+    factor = float(attribute_of(node, "beta", 1.0)) if node.op_type == "Gemm" else 1.0
+    bias, steps = (
+        np.broadcast_to(each, (outputs,))
+        for each in (found[0].ravel() * factor, found[1] * abs(factor))
+    )
+    return bias, steps
