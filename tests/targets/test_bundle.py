@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from edgecv.analysis.options import DeployOptions, deploy
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.plugins import DeployContext
+from edgecv.core.preprocessing import NAMED
 from edgecv.core.registry import TARGETS
 from edgecv.core.report import Report
+from edgecv.targets.bundle.metadata import model_metadata
 from edgecv.targets.bundle.process import BundleProcess
 from edgecv.targets.bundle.target import Bundle
 
@@ -135,6 +138,28 @@ def test_an_independent_reader_finds_labels_and_normalization(bundle: tuple[Repo
     assert (labels.text(0), labels.number(2, "<b")) == (b"labels.txt", 2)
     with zipfile.ZipFile(bundle[1] / "model.tflite") as archive:
         assert archive.read("labels.txt") == (bundle[1] / "labels.txt").read_bytes()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("channels", "preprocess", "colours", "said"),
+    [
+        (1, "0..1", 2, "grey"),
+        (3, "imagenet", 1, "RGB"),
+        (3, "caffe", 0, "BGR"),
+        (4, "0..1", 0, "RGBA"),
+    ],
+)
+def test_metadata_name_no_colours_that_the_file_does_not_take(
+    channels: int, preprocess: str, colours: int, said: str
+) -> None:
+    file = deployed_file("tflite")
+    facts = replace(file.facts, image=(8, 8, channels))
+    data = model_metadata(replace(file, facts=facts, preprocess=NAMED[preprocess]))
+    (graph,) = Table(data, struct.unpack_from("<I", data)[0]).tables(3)
+    (taken,) = graph.tables(2)
+    assert taken.table(3).table(1).number(0, "<b") == colours
+    assert taken.text(1).decode().endswith(f" {said}")
 
 
 class Table:

@@ -21,7 +21,9 @@ from edgecv.formats.tflite.tree import TableNode, text, vector
 NAME = b"TFLITE_METADATA"
 IDENTIFIER = b"M001"
 LABELS = "labels.txt"
-GRAYSCALE, RGB = 2, 1
+COLOURS = {"grey": 2, "RGB": 1}
+UNKNOWN = 0
+"""Colours that the schema has no number for: a reader must not take them for others."""
 IMAGE_PROPERTIES, FEATURE_PROPERTIES, NORMALIZATION = 2, 1, 1
 """Numbers of the members of unions."""
 AXIS_LABELS = 2
@@ -63,7 +65,8 @@ def model_metadata(file: DeployedFile) -> bytes:
 
     builder = flatbuffers.Builder(1024)
     channels = file.facts.image[2]
-    scale, offset, _ = affine_of(file.preprocess, channels, str(file.path))
+    scale, offset, order = affine_of(file.preprocess, channels, str(file.path))
+    colours = "grey" if channels == 1 else "".join("RGBA"[place] for place in order)
     # (pixel - mean) / std = pixel * scale + offset
     normalized = _table(
         builder,
@@ -72,15 +75,13 @@ def model_metadata(file: DeployedFile) -> bytes:
     unit = _table(builder, {1: normalized}, numbers={0: NORMALIZATION})
     height, width, _ = file.facts.image
     size = _table(builder, {}, uints={0: width, 1: height})
-    image = _table(builder, {1: size}, numbers={0: GRAYSCALE if channels == 1 else RGB})
+    image = _table(builder, {1: size}, numbers={0: COLOURS.get(colours, UNKNOWN)})
     content = _table(builder, {1: image}, numbers={0: IMAGE_PROPERTIES})
     taken = _table(
         builder,
         {
             0: builder.CreateString(file.facts.input.name),
-            1: builder.CreateString(
-                f"an image of {height}x{width} pixels, {'grey' if channels == 1 else 'RGB'}"
-            ),
+            1: builder.CreateString(f"an image of {height}x{width} pixels, {colours}"),
             3: content,
             4: _tables(builder, [unit]),
         },
