@@ -1,13 +1,17 @@
 """Operators whose options and scales a converter seldom writes: the bits of LiteRT's kernels."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from c_build import disagreements, needs_compiler
+from c_build import STRICT, disagreements, needs_compiler, written
 from operator_files import OperatorFile
 
+from edgecv.targets.c.compiled import SOURCES, c_compiler
+from edgecv.targets.c.generate import generate
 from edgecv.targets.c.program import Arithmetic
+from edgecv.targets.c.project import Golden
 
 pytestmark = [needs_compiler, pytest.mark.quick]
 SHAPE = (1, 5, 3, 7)
@@ -39,3 +43,23 @@ def test_a_sigmoid_of_large_numbers_has_the_bits_of_the_reference(tmp_path: Path
     output = file.operator("LOGISTIC", [large], file.tensor(SHAPE, "float32"))
     content = file.content([image], [output])
     assert not disagreements(content, "reference", tmp_path, flags=FAST, near=0)
+
+
+@pytest.mark.parametrize(("answer", "agreed"), [(0.505, 1), (0.52, 0)])
+def test_the_self_test_of_reals_is_by_the_largest_number_of_an_output(
+    answer: float, agreed: int, tmp_path: Path
+) -> None:
+    """As the page promises: 1e-5 of the largest, here 0.01."""
+    file = OperatorFile()
+    image = file.tensor((1, 2), "float32")
+    output = file.operator("ABS", [image], file.tensor((1, 2), "float32"))
+    given, expected = (np.array([1000, each], np.float32) for each in (0.5, answer))
+    golden = Golden(1, given.tobytes(), expected.tobytes())
+    written(generate(file.content([image], [output]), "model.tflite"), golden, tmp_path)
+    command = [str(c_compiler()), *STRICT, *SOURCES, "-o", "main", "-lm"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    done = subprocess.run(
+        [tmp_path / "main", "--self-test"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == f"{agreed} of 1 golden answers agree\n"
+    assert done.returncode == 1 - agreed
