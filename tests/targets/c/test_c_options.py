@@ -63,3 +63,20 @@ def test_the_self_test_of_reals_is_by_the_largest_number_of_an_output(
     )
     assert done.stdout == f"{agreed} of 1 golden answers agree\n"
     assert done.returncode == 1 - agreed
+
+
+def test_a_slice_that_drops_an_axis_starts_where_litert_does(tmp_path: Path) -> None:
+    file = OperatorFile()
+    image = file.tensor((1, 5, 6, 4), steps=(0.1, 0))
+    outputs = []
+    # The second axis is dropped, with an open start, a start before the image, and one in it.
+    for begin, begin_mask in ((3, 0b0010), (-9, 0), (-2, 0b0100)):
+        ends = [np.array(each, np.int32) for each in ([0, begin, 1, 0], [1, 1, 6, 4], [1, 1, 2, 1])]
+        given = [image, *map(file.constant, ends)]
+        output = file.tensor((1, 3, 4), steps=(0.1, 0))
+        masks = {"beginMask": begin_mask, "shrinkAxisMask": 0b0010}
+        outputs.append(
+            file.operator("STRIDED_SLICE", given, output, "StridedSliceOptions", **masks)
+        )
+    content = file.content([image], outputs)
+    assert not disagreements(content, "builtin", tmp_path, flags=FAST)

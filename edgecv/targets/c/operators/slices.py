@@ -46,6 +46,8 @@ def _strided(
     """Return what is read on each axis, and the sides of the output that stay."""
     if operator.option("EllipsisMask") or operator.option("NewAxisMask"):
         raise UnsupportedInC("an ellipsis or a new axis")
+    if operator.option("Offset"):
+        raise UnsupportedInC("ends that are counted from its starts")
     strides = program.weights(operator.inputs[3]).reshape(-1).tolist()
     damaged_unless(len(strides) == len(begins) and 0 not in strides, "its strides")
     masks = [operator.option(f"{name}Mask") for name in ("Begin", "End", "ShrinkAxis")]
@@ -57,11 +59,11 @@ def _strided(
             continue
         open_begin, open_end, shrinks = (bool(mask >> axis & 1) for mask in masks)
         begin, end, step = begins[axis], ends[axis], strides[axis]
-        if shrinks:
-            place = begin + side if begin < 0 else begin
+        bounds = slice(None if open_begin else begin, None if open_end else end, step)
+        if shrinks:  # An open start counts here too; the end does not.
+            place = bounds.indices(side)[0]
             chosen.append(range(place, place + 1))
             continue
-        bounds = slice(None if open_begin else begin, None if open_end else end, step)
         chosen.append(range(*bounds.indices(side)))
         kept.append(len(chosen[-1]))
     return chosen, kept
