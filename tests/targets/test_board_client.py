@@ -1,6 +1,7 @@
 """The client of boards: what it says of those that are silent, talk nonsense, or are others."""
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -65,6 +66,31 @@ def test_a_board_with_the_firmware_gives_bytes_and_time() -> None:
     assert board.infer(10) == 250
     assert board.outputs(4) == bytes(range(4))
     assert board.results(2) == [0.0, -1.25]
+
+
+class SlowBoard(Board):
+    """A board whose every inference takes a while."""
+
+    A_RUN_S = 0.2
+
+    def write(self, content: bytes) -> None:
+        super().write(content)
+        runs = re.search(rb"infer (\d+)", content)
+        self.ready_at = time.monotonic() + (int(runs[1]) * self.A_RUN_S if runs else 0.0)
+
+    def read(self, seconds: float) -> bytes:
+        if time.monotonic() >= self.ready_at:
+            return super().read(seconds)
+        time.sleep(0.02)
+        return b""
+
+
+def test_each_of_several_runs_may_take_as_long_as_one() -> None:
+    board = BoardClient(SlowBoard(own), "--to serial:P", answer_s=0.3)
+    assert board.infer(1) == 250
+    assert board.infer(4) == 250
+    with pytest.raises(StepError, match=r'does not answer "infer 2 0" within 0\.2 s'):
+        BoardClient(SlowBoard(own), "--to serial:P", answer_s=0.1).infer(2)
 
 
 def test_commands_to_boards_of_others_have_80_characters_at_most() -> None:

@@ -12,7 +12,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.text import printable
 
 ANSWER_S = 60.0
-"""Seconds in which a board must answer a command."""
+"""Seconds in which a board must answer a command; each run of an input has as many."""
 LEAST_BYTES = 65_536
 """Bytes of an answer that are always allowed: 8 KB of outputs, and lines around them."""
 STANDARD_BYTES, OWN_BYTES = 38, 256
@@ -70,7 +70,7 @@ class BoardClient:
 
     def infer(self, times: int) -> int | None:
         """Run the loaded input; return microseconds of all ``times``, None without a clock."""
-        lines = self.ask(f"infer {times} 0")
+        lines = self.ask(f"infer {times} 0", runs=times)
         found = [line for line in lines if re.fullmatch(r"m-lap-us-\d{1,20}", line)]
         if "m-infer-done" not in lines or len(found) != 2:
             raise self._nonsense(lines)
@@ -96,26 +96,31 @@ class BoardClient:
             )
         return [float(each) for each in numbers]
 
-    def ask(self, command: str, most_bytes: int = LEAST_BYTES) -> list[str]:
+    def ask(self, command: str, most_bytes: int = LEAST_BYTES, runs: int = 1) -> list[str]:
         """Send a command and return the lines of its answer, the last "m-ready" left out.
+
+        ``runs``: of the model, each of which may take as long as another command.
 
         Raises StepError for silence, nonsense, and what the board calls an error.
         """
         self._stream.write(f"{command}%".encode())
-        lines = self._until_ready(command, most_bytes)
+        lines = self._until_ready(command, most_bytes, answer_s=runs * self._answer_s)
         if errors := [line for line in lines if line.startswith("e-[")]:
             raise self._nonsense(errors)
         return lines
 
-    def _until_ready(self, command: str, most_bytes: int, after: bytes = b"") -> list[str]:
+    def _until_ready(
+        self, command: str, most_bytes: int, after: bytes = b"", answer_s: float | None = None
+    ) -> list[str]:
         """Return the lines up to the "m-ready" that is the first behind ``after``."""
-        content, end = self._rest, time.monotonic() + self._answer_s
+        answer_s = self._answer_s if answer_s is None else answer_s
+        content, end = self._rest, time.monotonic() + answer_s
         # Without ``after`` in it, -1 becomes its end.
         while (place := content.find(READY, content.find(after) % (len(content) + 1))) < 0:
             if time.monotonic() >= end:
                 raise StepError(
                     self.where,
-                    f'does not answer "{_shown(command)}" within {self._answer_s:g} s',
+                    f'does not answer "{_shown(command)}" within {answer_s:g} s',
                     remedy="is it the right port and speed, and does the firmware run?",
                 )
             content += self._stream.read(max(0.0, end - time.monotonic()))
