@@ -18,6 +18,7 @@ from deployed import deployed_file
 
 from edgecv.acceptance.verify import verify
 from edgecv.analysis.deploy.difference import changes
+from edgecv.analysis.deploy.place import Place
 from edgecv.analysis.options import DeployOptions, deploy
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, StepError
@@ -225,6 +226,27 @@ def test_nothing_is_replaced_but_a_deployment(run: Path, tmp_path: Path) -> None
     with pytest.raises(InputError, match="is no deployment of edgecv"):
         deployed(run, other, force=True)
     assert (other / "letter.txt").read_text() == "dear"
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("suffix", ["", ".zip"])
+def test_force_replaces_no_run_and_no_archive_of_others(suffix: str, tmp_path: Path) -> None:
+    deployment = ["manifest.json", "report.json", "model.json"]
+    for number, names in enumerate((["a.jpg"], [*deployment, "recipe.toml"], ["report.json"])):
+        with pytest.raises(InputError, match="is no deployment of edgecv"):
+            Place(folder_of(names, tmp_path / f"{number}{suffix}"), force=True).check()
+    Place(folder_of(deployment, tmp_path / f"deployment{suffix}"), force=True).check()
+
+
+def folder_of(names: list[str], path: Path) -> Path:
+    """Write a folder of empty files, or a .zip of one; return its path."""
+    folder = path.with_suffix("")
+    folder.mkdir()
+    for name in names:
+        (folder / name).touch()
+    if path.suffix:
+        shutil.make_archive(str(folder), "zip", folder.parent, folder.name)
+    return path
 
 
 def test_a_run_that_was_changed_is_refused(run: Path, tmp_path: Path) -> None:

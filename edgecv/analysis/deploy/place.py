@@ -13,6 +13,8 @@ from edgecv.system.storage import MANIFEST, on_disk, refusal, seal
 from edgecv.system.storage.atomic_files import existing
 
 ZIP = ".zip"
+REPORT, OF_RUNS = "report.json", "recipe.toml"
+"""The report of a deployment and of a run, and a file that runs alone have."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,24 @@ class Place:
 
 
 def _is_deployment(path: Path) -> bool:
-    if path.is_symlink():
-        return False
+    """Return True for a folder or .zip that holds a deployment: a run has a recipe too."""
+    names = set() if path.is_symlink() else _names_in(path)
+    return names >= {MANIFEST, REPORT} and OF_RUNS not in names
+
+
+def _names_in(path: Path) -> set[str]:
+    """Return the names in a folder, or in the one folder of a .zip; none of anything else."""
     if path.is_dir():
-        return (path / MANIFEST).is_file()
-    return path.suffix.lower() == ZIP and zipfile.is_zipfile(path)
+        return {each.name for each in path.iterdir()}
+    if path.suffix.lower() != ZIP or not zipfile.is_zipfile(path):
+        return set()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [name.split("/") for name in archive.namelist()]
+    except zipfile.BadZipFile:
+        return set()
+    is_one = len({each[0] for each in members}) == 1
+    return {each[1] for each in members if len(each) > 1} if is_one else set()
 
 
 def _pack(folder: Path, path: Path, name: str) -> None:
