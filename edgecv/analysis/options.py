@@ -132,9 +132,8 @@ class PredictOptions(LabelOptions, InputOptions, TaskOptions):
     """A .tflite or .onnx file."""
     images: Annotated[Paths, Flag("IMAGES", is_argument=True)]
     """PNG, JPEG, WebP or BMP images."""
-    resize: Resize | None = None
-    """Fit photographs of another aspect: stretch (the default), crop around the middle, or pad with
-    black."""
+    resize: Annotated[Resize | None, Flag(default="that of its run, else stretch")] = None
+    """Fit photographs of another aspect: stretch, crop around the middle, or pad with black."""
 
 
 class PackOptions(CommandOptions):

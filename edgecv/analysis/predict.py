@@ -1,21 +1,24 @@
 """Answers of one file for image files, for a first look."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
 from edgecv.analysis.described_files import report_in, single_file
 from edgecv.analysis.options import PredictOptions
 from edgecv.analysis.preprocessing import PreprocessingSearch
-from edgecv.core.artifact import SessionFacts
+from edgecv.core.artifact import PRECISION_NOT_KNOWN, SessionFacts
 from edgecv.core.data import UNKNOWN_LABEL, Dataset, Images, Outputs
 from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.files import check_regular, read_regular
+from edgecv.core.input_spec import DEFAULT_INPUT
 from edgecv.core.plugins import Task
 from edgecv.core.report import Report
 from edgecv.core.text import counted
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.image_tree.decoding import BadImage, check_shape, decode
+from edgecv.datasets.placement import Resize
 from edgecv.datasets.splits import hashed
 from edgecv.evaluation.task_of import compared_outputs, task_of, usual_task
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
@@ -52,6 +55,13 @@ def predict(options: PredictOptions, context: AnalysisContext) -> Predictions:
     task = options.parsed_task()
     report = report_in(path.parent)
     file = single_file(path, options.input_spec, report)
+    is_own = file.artifact.precision != PRECISION_NOT_KNOWN
+    if is_own and options.input_spec != DEFAULT_INPUT:
+        raise InputError(
+            "--preprocess, --layout, --input-size",
+            "are for other files: this one is of a run, which records its own",
+            remedy="leave them out",
+        )
     if report is not None and file.artifact.sha256 not in {
         each.artifact.sha256 for each in report.comparisons
     }:
@@ -60,7 +70,7 @@ def predict(options: PredictOptions, context: AnalysisContext) -> Predictions:
     facts = context.measurements.open(runtime, path, file.input_spec)
     names = _names(options, report, facts)
     found: dict[int, Prediction | EdgecvError] = {}
-    images, places = _decoded(options, facts, found)
+    images, places = _decoded(options, facts, _resize(options, report), found)
     if places:
         task = task or (usual_task(facts.answers) if report is None else task_of(report))
         search = PreprocessingSearch(_as_data(images, names), task, context)
@@ -92,8 +102,19 @@ def _names(options: PredictOptions, report: Report | None, facts: SessionFacts) 
     return names
 
 
+def _resize(options: PredictOptions, report: Report | None) -> Resize:
+    """Return how photographs are fitted: as it is given, else as the run's own images were."""
+    if options.resize is not None:
+        return options.resize
+    own = None if report is None else report.recipe.get("data", {}).get("resize")
+    return next((each for each in get_args(Resize) if each == own), "stretch")
+
+
 def _decoded(
-    options: PredictOptions, facts: SessionFacts, found: dict[int, Prediction | EdgecvError]
+    options: PredictOptions,
+    facts: SessionFacts,
+    resize: Resize,
+    found: dict[int, Prediction | EdgecvError],
 ) -> tuple[Images, list[int]]:
     """Return the images that can be read, and their places; errors of others go to ``found``."""
     check_shape(facts.image, str(options.file))
@@ -102,7 +123,7 @@ def _decoded(
     for place, path in enumerate(options.images):
         try:
             content = read_regular(path, LARGEST_BYTES, accepted="PNG, JPEG, WebP or BMP")
-            images.append(decode(content, facts.image, options.resize or "stretch")[0])
+            images.append(decode(content, facts.image, resize)[0])
             places.append(place)
         except InputError as error:
             found[place] = error

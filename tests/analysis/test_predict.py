@@ -1,6 +1,7 @@
 """Answers of one file for image files."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,25 @@ def test_a_file_of_a_run_knows_its_names(
         assert each.answer.count("%") == 5
         right += each.answer.startswith(f"{label} ")
     assert right >= 8
+
+
+def test_a_file_of_a_run_takes_photographs_as_the_images_of_the_run(
+    output: Path, main_report: Report, photos: list[Path], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(output / "main", run)
+    report = json.loads((run / "report.json").read_text("utf-8"))
+    report["recipe"]["data"]["resize"] = "crop"
+    (run / "report.json").write_text(json.dumps(report))
+    wide = tmp_path / "wide.png"
+    Image.open(photos[0]).resize((192, 64)).save(wide)
+    kept, cropped, stretched = (
+        answers(run / "int8.onnx", [wide], **each)
+        for each in ({}, {"resize": "crop"}, {"resize": "stretch"})
+    )
+    assert kept == cropped != stretched
+    with pytest.raises(InputError, match="records its own"):
+        answers(run / "int8.onnx", [wide], preprocess="0..1")
 
 
 def test_a_lone_file_takes_names_and_shows_what_it_lacks(
