@@ -8,7 +8,7 @@ from typing import ClassVar
 from edgecv.core.plugins import DeployContext, DeployedFile, Device, Target
 from edgecv.core.profile import PeakMemory, Profile, check_flash, check_ram
 from edgecv.system.storage import write_bytes
-from edgecv.targets.c.answers import encoded
+from edgecv.targets.c.answers import check_one_image, encoded
 from edgecv.targets.c.compiled import c_compiler, compiled
 from edgecv.targets.c.generate import generate
 from edgecv.targets.c.page import page
@@ -36,6 +36,7 @@ class CProject(Target):
     def check(self, file: DeployedFile, profile: Profile | None) -> None:
         """Raise InputError for an operator, type or shape that is not supported, or no room."""
         self.check_format(file)
+        check_one_image(file, self.name)
         found = self._layout(file)
         if profile is not None:
             path, is_int8 = str(file.path), file.artifact.precision == "int8"

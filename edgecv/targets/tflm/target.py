@@ -18,7 +18,7 @@ from edgecv.core.profile import PeakMemory, Profile, check_flash, check_ram
 from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.system.storage import write_bytes
 from edgecv.targets.answers import outputs_of_bytes
-from edgecv.targets.c.answers import encoded
+from edgecv.targets.c.answers import check_one_image, encoded
 from edgecv.targets.tflm.interpreter import NAME, MicroAnswer, is_installed, run_micro
 from edgecv.targets.tflm.resolver import resolver_lines
 
@@ -51,6 +51,7 @@ class Tflm(Target):
         """Refuse what the interpreter does not take, and an arena too large for the board."""
         super().check(file, profile)
         _check_installed()
+        check_one_image(file, self.name)
         answer = self._first(file)
         if profile is not None:
             check_flash(str(file.path), len(answer.content), profile)

@@ -1,17 +1,23 @@
 """Operators whose options and scales a converter seldom writes: the bits of LiteRT's kernels."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from c_build import STRICT, disagreements, needs_compiler, written
+from deployed import deployed_file
 from operator_files import OperatorFile
 
+from edgecv.core.errors import InputError
 from edgecv.targets.c.compiled import SOURCES, c_compiler
 from edgecv.targets.c.generate import generate
 from edgecv.targets.c.program import Arithmetic
 from edgecv.targets.c.project import Golden
+from edgecv.targets.c.target import CProject
+from edgecv.targets.qemu.target import Qemu
+from edgecv.targets.serial.target import SerialBoard
 
 pytestmark = [needs_compiler, pytest.mark.quick]
 SHAPE = (1, 5, 3, 7)
@@ -80,3 +86,11 @@ def test_a_slice_that_drops_an_axis_starts_where_litert_does(tmp_path: Path) -> 
         )
     content = file.content([image], outputs)
     assert not disagreements(content, "builtin", tmp_path, flags=FAST)
+
+
+@pytest.mark.parametrize("target", [CProject, Qemu, SerialBoard])
+def test_a_file_of_several_images_at_once_is_refused(target: type[CProject]) -> None:
+    file = deployed_file("tflite")
+    several = replace(file.facts, input=replace(file.facts.input, shape=(4, 8, 8, 1)))
+    with pytest.raises(InputError, match=f"takes 4 images at once, and {target.name} runs one"):
+        target().check(replace(file, facts=several), None)
