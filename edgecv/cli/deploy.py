@@ -31,6 +31,10 @@ def run(options: DeployCommand, screen: Screen) -> int:
 def _diff(options: DeployCommand, screen: Screen) -> int:
     from edgecv.analysis.deploy.difference import changes, check_two
 
+    own = ("diff", "paths", "as_json")
+    others = {key: each for key, each in type(options).model_fields.items() if key not in own}
+    given = [key for key, each in others.items() if getattr(options, key) != each.default]
+    options.refuse("--diff", given)
     found = changes(*check_two(options.paths))
     if options.as_json:
         screen.table([{"part": part, "change": change} for part, change in found])

@@ -79,6 +79,10 @@ def test_wrong_input_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--force replaces it"):
         pack_file(PackOptions(file=DETECTION, output=there))
     assert there.read_bytes() == b"mine"
+    new = tmp_path / "new.tflite"
+    for names in (DETECTION, tmp_path / ".." / tmp_path.name / "new.tflite"):
+        with pytest.raises(InputError, match="tflite is a model"):
+            pack_file(PackOptions(file=DETECTION, output=new, names=names, force=True))
     with pytest.raises(InputError, match="edgecv compress converts a model"):
         pack_file(PackOptions(file=CASES / "keras3.h5"))
     with pytest.raises(InputError, match="refers to something beyond its end"):

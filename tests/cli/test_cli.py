@@ -227,6 +227,17 @@ def test_a_narrow_terminal_gets_the_whole_table(main_report: Report) -> None:
 
 
 @pytest.mark.quick
+def test_two_bundles_are_compared_without_options_of_a_deployment(tmp_path: Path) -> None:
+    for given, said in (
+        (("--to", "c"), "--to: cannot be given beside --diff; leave out --to"),
+        ((), "a: is no bundle"),
+    ):
+        done = edgecv("deploy", "--diff", "a", "b", *given, folder=tmp_path)
+        assert done.returncode == 2
+        assert said in done.stderr
+
+
+@pytest.mark.quick
 def test_list_shows_what_is_registered(tmp_path: Path) -> None:
     lines = edgecv("list", folder=tmp_path).stdout.splitlines()
     first_words = {line.split("  ")[0].strip() for line in lines}

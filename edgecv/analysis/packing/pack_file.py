@@ -44,6 +44,8 @@ def pack_file(options: PackOptions) -> PackedFile:
             remedy="edgecv compress converts a model, and packs what it writes",
         )
     output = options.output or _beside(path)
+    if options.names is not None and options.names.resolve() in (output.resolve(), path.resolve()):
+        raise InputError("--names", f"{options.names} is a model", remedy="give another path")
     for each in filter(None, (output, options.names)):
         if each.exists() and not options.force:
             raise InputError(str(each), "is there already", remedy="--force replaces it")
