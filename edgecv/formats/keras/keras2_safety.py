@@ -169,12 +169,23 @@ def _problems(configuration: Any, own: frozenset[str]) -> Iterator[Problem]:
         if kind in ("Lambda", "__lambda__"):
             yield Problem(place, kind, ITS_CODE)
         elif not _is_known(kind, name, module):
-            yield Problem(place, str(name), f"is of {short_name(module or 'keras')}, {ITS_OWN}")
+            yield Problem(place, str(name), f"is of {_origin(name, module)}, {ITS_OWN}")
         elif registered not in (None, kind):
             yield Problem(place, kind, f"is registered as {short_name(registered)}, {ITS_OWN}")
         elif kind in OPERATORS:
             yield from _problems_of_operation(table, place)
         yield from _problems_of_calls(table, place)
+
+
+def _origin(name: Any, module: Any) -> str:
+    """Return the module of an object, or where the file has none the package in its name.
+
+    >>> _origin("theirs>Gain", "builtins"), _origin("Gain", "my_layers"), _origin("Gain", None)
+    ('theirs', 'my_layers', 'keras')
+    """
+    if module not in (None, "builtins"):
+        return short_name(module)
+    return short_name(str(name).rpartition(">")[0] or module or "keras")
 
 
 def _is_known(kind: str, name: Any, module: Any) -> bool:

@@ -91,12 +91,15 @@ class Classification(TrainedClassifier):
         wanted = TWO if outputs == 1 else outputs
         ordered = in_order_of(data, wanted, names)
         if len(ordered.class_names) != wanted:
+            names_help = wanted > len(data.class_names)
             raise InputError(
                 where,
                 f"gives {counted(outputs, 'number')} for an image, and {data.name} has "
                 f"{counted(len(data.class_names), 'class')}",
                 accepted="one output a class, or one output for two classes",
-                remedy="--labels FILE names each output; the data may then have fewer classes",
+                remedy="--labels FILE names each output; the data may then have fewer classes"
+                if names_help
+                else "give the data that the model was made for, without other classes",
             )
         if outputs != 1:
             return ordered

@@ -53,6 +53,10 @@ def test_the_note_names_the_classes() -> None:
     three = Dataset("three", ("a", "b", "c"), SPLIT, SPLIT, SPLIT, SPLIT)
     with pytest.raises(InputError, match=r"gives 1 number .* has 3 classes"):
         TASK.fit_data(three, 1, None, "m.keras")
+    with pytest.raises(InputError, match=r"2 numbers .* 3 classes.*; give the data that the model"):
+        TASK.fit_data(three, 2, None, "m.keras")
+    with pytest.raises(InputError, match=r"4 numbers .* 3 classes.*; --labels FILE names each"):
+        TASK.fit_data(three, 4, None, "m.keras")
 
 
 def test_the_loss_of_one_logit_is_that_of_two() -> None:
