@@ -1,13 +1,13 @@
 """The exported files of a run: planned, exported once, stored, and checked."""
 
-from collections.abc import Collection, Sequence
-from contextlib import nullcontext
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgecv.core.artifact import TWIN_STEM
 from edgecv.core.data import Dataset
-from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure
 from edgecv.core.images import ImageRows, ImageSequence, chunks, image_rows
 from edgecv.core.plugins import Exporter, ModelProperty
 from edgecv.core.registry import EXPORTERS
@@ -36,6 +36,16 @@ class PlannedExport:
     name: str
     exporter: Exporter
     is_twin: bool
+
+
+@contextmanager
+def _called(name: str, stored: str) -> Iterator[None]:
+    """Call a file in an error as the run does, not as the store."""
+    try:
+        yield
+    except EdgecvError as error:
+        error.where = name if error.where == stored else error.where
+        raise
 
 
 def planned_exports(recipe: Recipe, shared_kernels: Collection[str] = ()) -> list[PlannedExport]:
@@ -100,7 +110,10 @@ class RunExports:
 
         def make(draft: Path) -> None:
             # ONNX files of integers are timed while they are written.
-            with SLOT.alone() if exporter.format == "onnx" else nullcontext():
+            with (
+                SLOT.alone() if exporter.format == "onnx" else nullcontext(),
+                _called(name, stored),
+            ):
                 self.context.converter.export(original, exporter, images, draft / stored)
 
         found = self.context.store.stage("exports", key, make)
