@@ -247,7 +247,10 @@ class Quantizer:
         found, codes = quantization_of(dequantize), dequantize.inputs[0]
         assert found is not None
         codes.shape, codes.dtype = answer.shape, dequantize.inputs[2].dtype
-        replace_node(graph, dequantize, codes)
+        if answer.uses():  # Other layers take it too, as reals.
+            graph.outputs[graph.outputs.index(answer)] = codes
+        else:
+            replace_node(graph, dequantize, codes)
         return found
 
 

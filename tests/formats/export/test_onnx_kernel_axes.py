@@ -164,3 +164,31 @@ def test_int8_answers_like_float32(build: Callable[[Net], str], activations: str
     # Against each class's own mean: a file that always gives the same answer is no match.
     own, others = found - true.mean(axis=0), true - true.mean(axis=0)
     assert np.corrcoef(own.ravel(), others.ravel())[0, 1] > 0.9
+
+
+def test_an_output_that_another_layer_takes_too_is_of_integers() -> None:
+    """The layer behind it was given the integers in place of the numbers they stand for."""
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    names: list[str] = []
+
+    def build(net: Net) -> str:
+        names.append(net.wide())
+        return net.dense(net.row(names[0], 8, 6), 8)
+
+    model = Net().model(build)
+    features = helper.make_tensor_value_info(names[0], TensorProto.FLOAT, ["batch", 8, 6, 6])
+    model.graph.output.append(features)
+    images = np.random.default_rng(1).integers(0, 256, (IMAGES, SIDE, SIDE, 3), np.uint8)
+    made = Quantizer(model, images, "net.onnx", KernelScales()).quantize("uint8")
+    steps = {each.key: float(each.value) for each in made.metadata_props}
+    found, wanted = (
+        onnxruntime.InferenceSession(each.SerializeToString()).run(None, {"image": given})
+        for each, given in ((made, images), (model, images.astype(np.float32)))
+    )
+    for name, mine, true in zip(("probabilities", names[0]), found, wanted, strict=True):
+        assert mine.dtype == np.uint8
+        scale = steps[f"edgecv.output_scale.{name}"]
+        reals = (mine - steps[f"edgecv.output_zero_point.{name}"]) * scale
+        assert np.abs(reals - true).mean() < 2 * scale
