@@ -118,6 +118,17 @@ def test_a_child_that_lies_harms_nobody(program: str, monkeypatch: pytest.Monkey
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("least", [0, -5])
+def test_times_of_no_time_are_refused(least: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = f"{READY}say({{'kind': 'answer'}}, [np.array([[9, {least}]], np.int64)])"
+    monkeypatch.setattr("edgecv.system.isolation.process.PROGRAM", START + program)
+    with (
+        ModelClient("litert", threads=1) as worker,
+        pytest.raises(RuntimeFailure, match="timings of no time"),
+    ):
+        worker.time_interleaved([Path("f")], IMAGES[:1], budget_s=0.1)
+
+
 def test_facts_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     tensor = "{'name': 'i', 'shape': [1, 'x'], 'type': 'int8', 'scale': 1.0, 'zero_point': 0}"
     program = (

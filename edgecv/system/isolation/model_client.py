@@ -137,6 +137,8 @@ class ModelClient(ProcessClient[ChildProcess]):
             for blocks in frame.arrays:
                 if blocks.dtype != np.int64 or blocks.ndim != 2 or not blocks.size:
                     raise MalformedFrame(f"timings of {blocks.dtype} {blocks.shape}")
+                if blocks.min() <= 0:
+                    raise MalformedFrame("timings of no time")
             return dict(zip(paths, frame.arrays, strict=True))
 
         specs = input_specs or [DEFAULT_INPUT] * len(paths)
