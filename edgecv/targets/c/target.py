@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,8 +42,9 @@ class CProject(Target):
         if profile is not None:
             path, is_int8 = str(file.path), file.artifact.precision == "int8"
             check_flash(path, found.constant_bytes, profile, is_int8=is_int8)
-            image = file.peak.image_bytes if file.peak is not None else 0
-            check_ram(path, PeakMemory(found.arena, found.peak, image), profile)
+            peak = file.peak or PeakMemory(0, "")
+            needed = replace(peak, bytes=found.arena, operator=found.peak)
+            check_ram(path, needed, profile)
 
     def build(self, file: DeployedFile, folder: Path) -> None:
         """Write the project."""

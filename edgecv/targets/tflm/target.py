@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -54,8 +55,10 @@ class Tflm(Target):
         check_one_image(file, self.name)
         answer = self._first(file)
         if profile is not None:
-            check_flash(str(file.path), len(answer.content), profile)
-            check_ram(str(file.path), PeakMemory(answer.arena.total, NAME), profile)
+            peak = file.peak or PeakMemory(0, "")
+            needed = replace(peak, bytes=answer.arena.total, operator=NAME)
+            check_flash(str(file.path), len(answer.content), profile, is_int8=not peak.is_float)
+            check_ram(str(file.path), needed, profile)
 
     def build(self, file: DeployedFile, folder: Path) -> None:
         """Write the array, the operators and the size of the arena."""

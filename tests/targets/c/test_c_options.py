@@ -11,6 +11,7 @@ from deployed import deployed_file
 from operator_files import OperatorFile
 
 from edgecv.core.errors import InputError
+from edgecv.core.profile import PeakMemory, Profile
 from edgecv.targets.c.compiled import SOURCES, c_compiler
 from edgecv.targets.c.generate import generate
 from edgecv.targets.c.program import Arithmetic
@@ -94,3 +95,15 @@ def test_a_file_of_several_images_at_once_is_refused(target: type[CProject]) -> 
     several = replace(file.facts, input=replace(file.facts.input, shape=(4, 8, 8, 1)))
     with pytest.raises(InputError, match=f"takes 4 images at once, and {target.name} runs one"):
         target().check(replace(file, facts=several), None)
+
+
+def test_a_float_file_that_is_too_large_for_a_board_may_become_int8(tmp_path: Path) -> None:
+    made = OperatorFile()
+    image = made.tensor((1, 8, 8, 1), "float32")
+    output = made.operator("ABS", [image], made.tensor((1, 8, 8, 1), "float32"))
+    path = tmp_path / "float32.tflite"
+    path.write_bytes(made.content([image], [output]))
+    file = deployed_file("tflite", path=path, peak=PeakMemory(512, "ABS", 256, is_float=True))
+    board = Profile(title="Board", core="M4", source="x", flash_bytes=10**6, ram_bytes=200)
+    with pytest.raises(InputError, match=r"takes 256 bytes of memory while ABS .*--quantize int8"):
+        CProject().check(file, board)
