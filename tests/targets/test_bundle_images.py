@@ -1,10 +1,12 @@
 """A bundle's program reads an image file, and encodes it, exactly as edgecv does."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from deployed import deployed_file
 from PIL import Image
 
 from edgecv.core.artifact import TensorFacts
@@ -12,6 +14,7 @@ from edgecv.core.preprocessing import NAMED, affine_of
 from edgecv.datasets.image_tree.decoding import decode
 from edgecv.formats.image_input import pixel_encoder
 from edgecv.targets.bundle.program.predict import Model, open_image
+from edgecv.targets.bundle.target import write_golden
 
 pytestmark = pytest.mark.quick
 RANDOM = np.random.default_rng(0)
@@ -47,6 +50,17 @@ def test_an_image_file_becomes_the_same_pixels(
     path = saved(kind, tmp_path)
     wanted, _ = decode(path.read_bytes(), (24, 32, channels), resize)
     np.testing.assert_array_equal(open_image(path, (32, 24), channels, resize), wanted)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_golden_image_of_any_channels_is_read_as_it_was_written(
+    tmp_path: Path, channels: int
+) -> None:
+    golden = RANDOM.integers(0, 256, (2, 8, 8, channels), np.uint8)
+    file = deployed_file("tflite", golden=golden)
+    write_golden(replace(file, facts=replace(file.facts, image=(8, 8, channels))), tmp_path / "g")
+    found = open_image(tmp_path / "g" / "01.png", (8, 8), channels, "stretch")
+    np.testing.assert_array_equal(found, golden[1])
 
 
 @pytest.mark.parametrize("axes", ["NHWC", "NCHW", "HWC", "CHW", "NHW", "HWCN", "CHWN"])

@@ -75,6 +75,7 @@ def test_a_missing_runtime_says_how_to_install_it(
     [
         ({"input": TensorFacts("image", (1, 8, 8, 1), "float16")}, '"image" is float16'),
         ({"input": TensorFacts("image", (4, 8, 8, 1), "uint8", 1.0, 0)}, "takes 4 images at once"),
+        ({"image": (8, 8, 4)}, "takes 4 channels; accepted: 3 or 1, as the pictures of a page"),
     ],
 )
 def test_what_no_browser_runs_is_refused(modules: Path, change: Any, found: str) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import DeployContext, DeployedFile, Device, Target
 from edgecv.core.profile import Profile
+from edgecv.core.text import counted
 from edgecv.formats.onnx.external_data import in_one_file
 from edgecv.formats.tflite.state import keeps_state
 from edgecv.system.storage import write_bytes, write_json
@@ -22,6 +23,8 @@ from edgecv.targets.web.runtime_files import installed_runtime
 
 PAGE = Path(__file__).parent / "page"
 FILES = ("index.html", "page.css", "page.js", "model.js", "images.js", "serve.py", "README.md")
+CHANNELS = (1, 3)
+"""Channels of a picture that a page can read without a loss."""
 TYPES = {
     "tflite": ("float32", "uint8", "int8", "int32"),
     "onnx": ("float32", "uint8", "int8", "uint16", "int16", "int32", "int64", "bool"),
@@ -47,6 +50,11 @@ class Web(Target):
             if tensor.type not in TYPES[kind]:
                 found = f'its tensor "{tensor.name}" is {tensor.type}'
                 raise InputError(where, found, accepted=", ".join(TYPES[kind]))
+        if facts.image[2] not in CHANNELS:
+            found = (
+                f"takes {counted(facts.image[2], 'channel')}, and pictures of a page have 3 or 1"
+            )
+            raise InputError(where, found, remedy="--to bundle")
         if facts.batch > 1:
             raise InputError(where, f"takes {facts.batch} images at once", accepted="one image")
         if kind == "tflite" and keeps_state(file.path.read_bytes(), where):

@@ -22,6 +22,8 @@ import numpy as np
 FOLDER = Path(__file__).resolve().parent
 WARM_UP, BLOCKS, RUNS = 10, 10, 10
 """Runs that are not timed, and timed blocks of runs."""
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+"""Images of so many channels, as Pillow calls them."""
 MOST_SHOWN = 5
 NEAR = 0.02
 """Part of an output's range by which numbers may differ and count as the same answer."""
@@ -226,10 +228,10 @@ def open_image(path: Path, size: tuple[int, int], channels: int, resize: str) ->
         if image.mode == "I" or image.mode.startswith("I;16"):
             grey = (np.asarray(image).astype(np.int64) + 128) // 257
             image = Image.fromarray(grey.astype(np.uint8))
-        if image.has_transparency_data:
+        if image.has_transparency_data and channels in (1, 3):
             white = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(white, image.convert("RGBA"))
-        image = image.convert("L" if channels == 1 else "RGB")
+        image = image.convert(MODES[channels])
         if image.size != size and resize == "stretch":
             image = image.resize(size, Image.Resampling.BILINEAR)
         elif image.size != size:
