@@ -51,10 +51,9 @@ class Web(Target):
                 found = f'its tensor "{tensor.name}" is {tensor.type}'
                 raise InputError(where, found, accepted=", ".join(TYPES[kind]))
         if facts.image[2] not in CHANNELS:
-            found = (
-                f"takes {counted(facts.image[2], 'channel')}, and pictures of a page have 3 or 1"
-            )
-            raise InputError(where, found, remedy="--to bundle")
+            found = f"takes {counted(facts.image[2], 'channel')}"
+            accepted = "3 or 1, as the pictures of a page"
+            raise InputError(where, found, accepted=accepted, remedy="--to bundle")
         if facts.batch > 1:
             raise InputError(where, f"takes {facts.batch} images at once", accepted="one image")
         if kind == "tflite" and keeps_state(file.path.read_bytes(), where):
