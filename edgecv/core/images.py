@@ -89,6 +89,8 @@ class ImageFile:
         if mapped.nbytes <= LARGEST_MAPPED_FILE:
             self._map = mapped._mmap
             self._array = np.asarray(mapped)  # A memmap's own slices cost microseconds.
+        elif not mapped.flags.c_contiguous:  # It is read image by image.
+            raise ValueError("an array in Fortran's order; save numpy.ascontiguousarray(images)")
         else:
             self._opened = path.open("rb", buffering=0)
 

@@ -33,7 +33,8 @@ def resolve(
             accepted="with a folder or .zip of images",
             remedy="leave it out",
         )
-    return source if resize is None else source.model_copy(update={"resize": resize})
+    asked = {"resize": resize, "skip_bad_images": skip_bad_images}
+    return source.model_copy(update={name: each for name, each in asked.items() if each})
 
 
 def _find(text: str, skip_bad_images: bool) -> DatasetSource:

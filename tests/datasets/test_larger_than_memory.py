@@ -80,6 +80,18 @@ def test_rows_are_read_as_those_of_an_array(rows_of_file: tuple[ImageRows, Any])
     np.testing.assert_array_equal(np.asarray(images), array)
 
 
+def test_a_large_file_in_another_order_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes were read as rows of pixels that they are not."""
+    path = tmp_path / "images.npy"
+    np.save(path, np.asfortranarray(np.arange(48, dtype=np.uint8).reshape(4, 2, 2, 3)))
+    assert ImageFile(path).take(np.array([1]))[0, 0, 0].tolist() == [12, 13, 14]
+    monkeypatch.setattr("edgecv.core.images.LARGEST_MAPPED_FILE", 0)
+    with pytest.raises(ValueError, match="Fortran's order"):
+        ImageFile(path)
+
+
 def test_views_of_arrays_are_not_copied_as_a_whole() -> None:
     array = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
     view = array[:, :, ::-1]

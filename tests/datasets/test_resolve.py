@@ -32,6 +32,16 @@ def test_images_are_not_skipped_where_there_are_none() -> None:
         resolve("digits", skip_bad_images=True)
 
 
+def test_options_change_a_source_that_a_program_gives_too() -> None:
+    """skip_bad_images was accepted beside a source, and its bad images still stopped the run."""
+    given = ImageTree(path="photos")
+    assert resolve(given, skip_bad_images=True, resize="pad") == ImageTree(
+        path="photos", skip_bad_images=True, resize="pad"
+    )
+    own = ImageTree(path="photos", skip_bad_images=True)
+    assert resolve(own) == own
+
+
 def test_paths(make_tree: Any, tree_files: Any, tmp_path: Path) -> None:
     folder, archive = make_tree(tree_files()), make_tree(tree_files(), "photos.ZIP.zip")
     nested = make_tree({f"inner/{k}": v for k, v in tree_files().items()}, "outer")

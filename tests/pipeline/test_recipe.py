@@ -301,6 +301,14 @@ def test_a_model_beside_a_recipe_keeps_what_is_not_of_its_file(tmp_path: Path) -
     assert named.to_recipe().baseline.labels == ("c", "d")
 
 
+def test_kernels_of_litert_are_refused_where_it_runs_no_file() -> None:
+    asked = CompressOptions(data="digits", formats=("onnx",), kernels="builtin")
+    with pytest.raises(InputError, match="--kernels: is for"):
+        asked.to_recipe()
+    both = CompressOptions(data="digits", kernels="builtin").to_recipe()
+    assert both.settings.kernels == "builtin"
+
+
 def test_a_recipe_of_a_model_trains_no_other_network(tmp_path: Path) -> None:
     """``train`` trained the usual architecture in place of the model that the recipe names."""
     path = tmp_path / "recipe.toml"

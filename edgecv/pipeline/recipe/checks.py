@@ -14,6 +14,7 @@ from edgecv.core.plugins import (
     Technique,
 )
 from edgecv.evaluation.limits import Limits
+from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.models.training.replicas import SHARED, WORKERS, is_first_worker
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings, TeacherNetwork
@@ -147,6 +148,14 @@ def check_unlabelled(
         )
     if not Path(settings.unlabelled).exists():
         raise InputError("unlabelled", f"there is no {settings.unlabelled}")
+
+
+def check_kernels(exports: Sequence[Exporter], settings: RunSettings) -> None:
+    """Raise InputError where kernels of LiteRT are chosen, and it runs no file."""
+    if settings.kernels != USUAL_KERNELS and not any(each.format == "tflite" for each in exports):
+        raise InputError(
+            "--kernels", "is for .tflite files, and none is written", remedy="leave it out"
+        )
 
 
 def check_is_trained(baseline: BaselineOptions, name: str) -> None:

@@ -15,6 +15,7 @@ from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import formats_from
 from edgecv.pipeline.recipe.checks import (
     check_data,
+    check_kernels,
     check_name,
     check_order,
     check_precisions,
@@ -106,6 +107,8 @@ class CompressOptions(
             found = load_recipe(path, self._data(), for_model=has_model)
             recipe = self._changed_recipe(found)
         check_encodable(recipe)
+        if self.kernels is not None:
+            check_kernels(recipe.exports, recipe.settings)
         return recipe
 
     def _new_recipe(self) -> Recipe:

@@ -3,10 +3,13 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from edgecv.core.data import UNKNOWN_LABEL, Dataset, Split
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event
+from edgecv.core.output_shape import OutputShape
 from edgecv.core.registry import ARCHITECTURES
 from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.models.tf import keras_bytes
@@ -17,6 +20,7 @@ from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
 from edgecv.pipeline.user_models.keras import KerasModel
 from edgecv.pipeline.user_models.trained import TrainedModel
+from edgecv.pipeline.user_models.user_model import fitted_to_task
 from edgecv.system.storage import Store
 
 
@@ -125,3 +129,18 @@ def test_another_kind_is_one_class_in_one_file(
     finally:
         user_models.kinds.cache_clear()
         sys.modules.pop(f"{user_models.__name__}.toy", None)
+
+
+@pytest.mark.quick
+def test_names_that_a_task_does_not_take_are_refused(tmp_path: Path) -> None:
+    """--labels was accepted for a detector, and its classes stayed in the order of the data."""
+    model, labels = tmp_path / "model.keras", tmp_path / "labels.txt"
+    model.touch()
+    labels.write_text("b\na\n")
+    recipe = recipe_of(model, labels=str(labels), task=("detection",))
+    images = np.zeros((3, 8, 8, 3), np.uint8)
+    split = Split(images, np.full(3, UNKNOWN_LABEL), "0" * 64)
+    data = Dataset("boxes", ("a", "b"), split, split, split, split, has_labels=False)
+    outputs = [OutputShape(name="boxes", shape=(20, 4)), OutputShape(name="scores", shape=(20, 2))]
+    with pytest.raises(InputError, match="the task detection takes them by their numbers"):
+        fitted_to_task(recipe, data, outputs, "numbers", "model.keras")
