@@ -34,7 +34,8 @@ def resolve(
             remedy="leave it out",
         )
     asked = {"resize": resize, "skip_bad_images": skip_bad_images}
-    return source.model_copy(update={name: each for name, each in asked.items() if each})
+    changes = {name: each for name, each in asked.items() if each}
+    return source.model_copy(update=changes) if changes else source
 
 
 def _find(text: str, skip_bad_images: bool) -> DatasetSource:
