@@ -8,10 +8,12 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from edgecv.core.data import Dataset
 from edgecv.core.errors import DivergedError, InputError
 from edgecv.core.events import of_training
 from edgecv.core.plugins import TaskHead
@@ -25,6 +27,7 @@ from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.baseline import MODEL, baseline_predictions
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.technique_stage import fraction_of
 from edgecv.pipeline.user_models import UserModel
 from edgecv.system.storage import content_key, write_bytes, write_json
 
@@ -62,8 +65,9 @@ class ControlRunner:
         schedules = trainings(self.model.recipe)
         missing = [each for each in self._keys(schedules) if not self._is_stored(each)]
         if missing:
-            images = len(self.model.data.train)
-            epochs = sum(each.total_epochs(images) for each in schedules[-len(missing) :])
+            images = len(self._data.train)
+            left = map(self._schedule, schedules[-len(missing) :])
+            epochs = sum(each.total_epochs(images) for each in left)
             self.context.emit(
                 "control",
                 f"the techniques train, so a control is trained too: the baseline for"
@@ -123,9 +127,9 @@ class ControlRunner:
         trained = clone(task.separated(by_name(original)))
         history = fit(
             trained,
-            self.model.data,
+            self._data,
             task,
-            schedule.for_data(self.model.data, mirrors=recipe.mirrors),
+            self._schedule(schedule).for_data(self.model.data, mirrors=recipe.mirrors),
             seed=self.context.seed,
             checkpoint=self.context.store.checkpoint(key),
             on_event=of_training(self.context.on_event, STEM),
@@ -180,9 +184,23 @@ class ControlRunner:
                 version("tensorflow"),
                 os.cpu_count(),
                 *task_key(recipe.task.for_data(data)),
+                *([self._fraction] if self._fraction < 1 else []),
             )
             for count in range(1, len(tables) + 1)
         ]
+
+    @property
+    def _fraction(self) -> float:
+        return self.model.recipe.settings.train_fraction
+
+    @cached_property
+    def _data(self) -> Dataset:
+        """The images that techniques train on: all of them, or the same part."""
+        data = self.model.data
+        return fraction_of(data, self._fraction) if self._fraction < 1 else data
+
+    def _schedule(self, schedule: Schedule) -> Schedule:
+        return schedule.shortened(self._fraction) if self._fraction < 1 else schedule
 
     def _is_stored(self, key: str) -> bool:
         return self.context.store.find("controls", key) is not None

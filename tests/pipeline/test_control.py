@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bars import bars, tiny
 from marks import recipe
 
 from edgecv.acceptance.gate import gate_run
 from edgecv.acceptance.lock_file import lock_text, read_lock
 from edgecv.acceptance.options import GateOptions
 from edgecv.analysis.options import ValidateOptions, validate
+from edgecv.core.data import Dataset
 from edgecv.core.errors import DivergedError, StepError
 from edgecv.core.events import Event
 from edgecv.core.registry import TASKS
@@ -206,3 +209,34 @@ def test_the_lock_knows_the_control(report: Report, store: Store, tmp_path: Path
     lock.write_text(lock_text(accepted.model_copy(update={"control": None})))
     changed = gate_run(GateOptions(run=folder, against=lock)).changes
     assert "there is a control now, and the accepted run had none" in changed
+
+
+def test_it_trains_on_the_part_of_the_images_that_techniques_train_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With train_fraction below 1 it had more images and steps than what it is held against."""
+    seen: list[tuple[int, int]] = []
+
+    def fit(model: Any, data: Dataset, task: Any, schedule: Schedule, **options: Any) -> Any:
+        seen.append((len(data.train), schedule.minimum_steps))
+        return ()
+
+    monkeypatch.setattr("edgecv.models.training.loop.fit", fit)
+    part = bars(100, 1, (8, 8, 1))
+    data = Dataset("bars", ("top", "bottom"), part, part, part, part)
+    schedule, keys = Schedule(epochs=1, minimum_steps=400), set()
+    for fraction in (1.0, 0.25):
+        made = plan("part", PRUNE)
+        settings = made.settings.model_copy(update={"train_fraction": fraction})
+        source: Any = SimpleNamespace(sha256="s")
+        model: Any = SimpleNamespace(
+            recipe=made.replace(settings=settings), data=data, source=source, keras_model=tiny()
+        )
+        context: Any = SimpleNamespace(
+            seed=0, store=SimpleNamespace(checkpoint=tmp_path.joinpath), on_event=print
+        )
+        runner = ControlRunner(model, context)
+        keys.update(runner._keys([schedule]))
+        runner._train(source, schedule, "key", tmp_path)
+    assert seen == [(100, 400), (25, 100)]
+    assert len(keys) == 2
