@@ -6,7 +6,7 @@ from edgecv.core.registry import TARGETS
 from edgecv.core.report import Report
 from edgecv.reports.failed_limits import is_of_run, needs_doctor, remedy_of
 
-SAME_OPTIONS = "with the same --baseline, --data and --preprocess looks into it"
+SAME_OPTIONS = "with the same --baseline, --data and --preprocess, looks into it"
 
 
 @dataclass(frozen=True)
