@@ -161,4 +161,28 @@ def import_object(text: str, where: str = FLAG) -> Any:
         raise InputError(
             f"{where} {text}", f"is a {type(value).__name__}", accepted="a class or a function"
         )
+    _check_is_current(text, value, getattr(module, "__file__", None), where)
     return value
+
+
+_IMPORTED: dict[str, tuple[Any, bytes]] = {}
+"""What was imported, and the content of its file then."""
+
+
+def _check_is_current(text: str, value: Any, file: str | None, where: str) -> None:
+    """Raise InputError where the file of a module is another one than that which Python has read.
+
+    A notebook keeps what it has imported: the old code would be stored as what the new one gives.
+    """
+    if file is None or not file.endswith(".py") or not Path(file).is_file():
+        return
+    content = Path(file).read_bytes()
+    known, before = _IMPORTED.get(text, (None, b""))
+    if known is value and before != content:
+        module = text.partition(":")[0]
+        raise InputError(
+            f"{where} {text}",
+            f"{Path(file).name} has changed since Python has read it",
+            remedy=f"importlib.reload({module}), or start Python again",
+        )
+    _IMPORTED[text] = (value, content)

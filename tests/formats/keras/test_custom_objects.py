@@ -1,5 +1,6 @@
 """A user's own layers: named by path where they are missing, imported where they are given."""
 
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from edgecv.core.input_spec import input_spec_of
 from edgecv.core.preprocessing import named
 from edgecv.formats.keras.importer import load, load_with_parity
 from edgecv.formats.model_file import ModelFile
-from edgecv.formats.trust import Trust
+from edgecv.formats.trust import Trust, import_object
 from edgecv.models.preprocessing import with_preprocessing
 from edgecv.models.tf import load_tensorflow
 from edgecv.pipeline.conversion import Converter
@@ -329,3 +330,19 @@ def test_a_model_is_another_one_when_the_code_that_it_needs_changes(
     assert len(found) == 4
     assert ModelFile.at(path, trust).sha256 == ModelFile.at(path, trust).sha256
     assert ModelFile.at(path).sha256 == tree_sha256(path)
+
+
+def test_code_that_has_changed_since_it_was_imported_is_not_taken_for_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a notebook the old function trained, and its model was stored as that of the new one."""
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "own_code_of_a_notebook.py"
+    path.write_text("def train():\n    return 1\n")
+    text = "own_code_of_a_notebook:train"
+    assert import_object(text)() == import_object(text)() == 1
+    path.write_text("def train():\n    return 2000\n")
+    with pytest.raises(InputError, match="has changed since Python has read it"):
+        import_object(text)
+    importlib.reload(sys.modules["own_code_of_a_notebook"])
+    assert import_object(text)() == 2000
