@@ -80,11 +80,14 @@ def _check_integers(
         or any(each.type in FLOATS for each in operator.outputs)
         if not ("float32" in wanted and _stands_at_an_end(operator, tables))
     ]
+    # Those that turn numbers into others stand beside an operator without an integer kernel.
+    without = [each for each in floats if each.kind not in ("QUANTIZE", "DEQUANTIZE")]
     if floats and not partly:
+        named = without or floats
         raise StepError(
             where,
-            f"{precision} was asked for; {counted(len(floats), 'operator')} came back with floats:"
-            f" {listed([str(operator) for operator in floats], SHOWN)}",
+            f"{precision} was asked for; {counted(len(named), 'operator')} came back with floats:"
+            f" {listed([str(operator) for operator in named], SHOWN)}",
             remedy="replace these layers, or choose float16",
         )
     ends = [tensor.type for tensor in tables.inputs + tables.outputs]
@@ -94,7 +97,7 @@ def _check_integers(
             f"{precision} was asked for; input and output came back {' and '.join(ends)}",
             accepted=" and ".join(wanted),
         )
-    left = [str(each) for each in floats if each.kind not in ("QUANTIZE", "DEQUANTIZE")]
+    left = [str(each) for each in without]
     note = (
         f"left in float32: {len(left)} of {counted(len(tables.operators), 'operator')}, for"
         f" want of an integer kernel: {listed(left, SHOWN)}"

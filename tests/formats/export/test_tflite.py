@@ -84,7 +84,9 @@ def test_dynamic_says_which_layers_stay_float32(export: Export, tmp_path: Path) 
 def test_a_layer_that_has_no_integer_kernel_is_named(tmp_path: Path) -> None:
     _, keras = load_tensorflow()
     model = tiny_models.ending_in(keras.layers.ELU(name="curve"))
-    with pytest.raises(StepError, match=r"int8 was asked for; .* came back with floats: .*ELU"):
+    with pytest.raises(
+        StepError, match=r"int8 was asked for; 1 operator came back with floats: ELU"
+    ):
         TFLite(precision="int8").export(model, tiny_models.images(5), tmp_path / "a.tflite")
     with pytest.raises(StepError, match=r"cannot convert this model to int16x8.*ELU"):
         TFLite(precision="int16x8").export(model, tiny_models.images(5), tmp_path / "a.tflite")
