@@ -18,7 +18,7 @@ from edgecv.core.plugins.technique import WIDTHS_OUTPUTS_ZEROS
 from edgecv.core.text import counted
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.techniques.layer_selection import chosen, is_excluded, target_of
+from edgecv.techniques.layer_selection import chosen, is_left_whole, target_of
 from edgecv.techniques.rewrites.fold_batch_norm import fold, folded_note, normalizations_in
 from edgecv.techniques.rewrites.plain_layers import flatten
 from edgecv.techniques.weight_sharing import SharedValues
@@ -82,8 +82,7 @@ class Cluster(Technique):
         """Raise StepError if a layer of a file has more distinct weights than asked for."""
         for layer in layers:
             most = target_of(layer.name, self.layers, self.clusters)
-            excluded = layer.is_depthwise or is_excluded(layer.name, self.exclude)
-            if not excluded and layer.distinct > most:
+            if not is_left_whole(layer, self.exclude) and layer.distinct > most:
                 raise StepError(
                     where,
                     f"{layer.name} has {counted(layer.distinct, 'distinct weight')},"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
+from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.models.kernels import kernels_of
@@ -35,6 +36,16 @@ def chosen(
     if not left:
         raise InputError(where, "every layer is excluded", accepted="a pattern that leaves some")
     return left
+
+
+def is_left_whole(layer: Layer, exclude: Sequence[str]) -> bool:
+    """Return True for a layer of a file that no technique on kernels changes.
+
+    Those are depthwise ones, excluded ones, and the 1x1 convolution that prepares pixels.
+    """
+    *sides, inputs, outputs = layer.shape
+    is_of_pixels = layer.name == LAYER and set(sides) == {1} and inputs == outputs
+    return layer.is_depthwise or is_of_pixels or is_excluded(layer.name, exclude)
 
 
 def is_excluded(name: str, exclude: Sequence[str]) -> bool:

@@ -26,7 +26,7 @@ from edgecv.core.plugins import (
 from edgecv.models.tf import tensorflow
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.techniques.layer_selection import chosen, clone, is_excluded, target_of
+from edgecv.techniques.layer_selection import chosen, clone, is_left_whole, target_of
 
 GROUP = 4
 KEPT_OF_A_GROUP = 2
@@ -110,7 +110,7 @@ class Prune(Technique):
         """Raise StepError if a layer of a file has fewer zeros than were asked for."""
         for layer in layers:
             wanted = HALF if self.pattern else target_of(layer.name, self.layers, self.sparsity)
-            excluded = layer.is_depthwise or is_excluded(layer.name, self.exclude)
+            excluded = is_left_whole(layer, self.exclude)
             if not excluded and self._fits(layer.shape) and layer.sparsity < wanted - TOLERANCE:
                 raise StepError(
                     where,

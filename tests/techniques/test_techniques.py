@@ -338,3 +338,13 @@ def test_what_follows_a_student_is_checked_on_the_student() -> None:
     check("conv_2")
     with pytest.raises(InputError, match=f'"{kernel}" matches no layer'):
         check(kernel)
+
+
+def test_the_convolution_of_the_pixels_is_held_to_no_promise() -> None:
+    """Behind --preprocess caffe a pruning to 90% failed by it, and could not exclude it."""
+    pixels = (Layer("preprocess", (1, 1, 3, 3), "int8", 9, 6 / 9, 4),)
+    Prune(sparsity=0.9).check(pixels, "int8.tflite")
+    Cluster(clusters=2).check(pixels, "int8.tflite")
+    own = (replace(pixels[0], shape=(3, 3, 3, 8)),)
+    with pytest.raises(StepError, match="66.7% of preprocess is zero"):
+        Prune(sparsity=0.9).check(own, "int8.tflite")
