@@ -109,10 +109,12 @@ class TechniqueStage:
         self._trainings += 1
         self._check_exportable(model)
         if self._trainings == 1 and (frozen := frozen_layers(model)):
-            self.notes.append(
+            note = (
                 f"{listed(frozen, 8)} {were(len(frozen))} frozen in the model's file, and not"
                 " trained: set trainable = True there and save it to train all layers"
             )
+            self.notes.append(note)
+            self.run.emit("note", f"{self.technique.name}: {note}")
         teacher = None
         if distillation is not None:
             original = by_name(self.teacher.keras_model)
