@@ -120,7 +120,7 @@ def to_markdown(reports: Sequence[Report]) -> str:
     """Return one table: the baseline of each data set, then a line for each file."""
     groups: dict[str, list[Report]] = {}
     for report in reports:
-        name = report.name.removesuffix(f"-seed{report.recipe['seed']}")
+        name = report.name.removesuffix(f"-seed{report.recipe.get('seed', 0)}")
         groups.setdefault(name, []).append(report)
     lines: list[str] = []
     rows, metrics = [], set[str]()

@@ -79,6 +79,12 @@ def test_several_seeds_are_one_row_with_mean_and_spread() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.quick
+def test_a_report_without_a_seed_is_a_row() -> None:
+    recipe = {key: value for key, value in REPORT.recipe.items() if key != "seed"}
+    assert f"| {REPORT.name} |" in to_markdown([replace(REPORT, recipe=recipe)])
+
+
 def test_each_seed_is_a_run_of_its_own_and_is_found_again(output: Path, tmp_path: Path) -> None:
     recipe = write(tmp_path, "table-s", "float16")
     (tmp_path / "table-s.toml").write_text(recipe.read_text().replace("epochs = 3", "epochs = 1"))
