@@ -88,3 +88,34 @@ def test_wrong_input_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="refers to something beyond its end"):
         pack_file(PackOptions(file=damaged))
     assert sorted(each.name for each in tmp_path.iterdir()) == ["damaged.tflite", "there.tflite"]
+
+
+LIAR = """
+import json, sys
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from edgecv.analysis.packing.records import PackedFile
+from edgecv.system.isolation.codec import encode
+from edgecv.system.isolation.server import ActionServer
+def pack(out, **given):
+    {written}
+    return encode(PackedFile, PackedFile(10**6, 1))
+ActionServer("packing").serve({{"pack": pack}})
+"""
+
+
+@needs_cases
+def test_what_a_child_has_written_counts_and_not_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, asked = (
+        "edgecv.system.isolation.process.PROGRAM",
+        PackOptions(file=DETECTION, output=tmp_path / "o.tflite"),
+    )
+    monkeypatch.setattr(program, LIAR.format(written="pass"))
+    with pytest.raises(InputError, match="no packed file is there"):
+        pack_file(asked)
+    monkeypatch.setattr(program, LIAR.format(written="Path(out).write_bytes(bytes(10**6))"))
+    found = pack_file(asked)
+    assert (found.bytes_before, found.bytes_after) == (DETECTION.stat().st_size, 10**6)
+    assert not list(tmp_path.iterdir())

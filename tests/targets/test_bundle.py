@@ -9,6 +9,7 @@ import sys
 import zipfile
 from contextlib import nullcontext
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,8 @@ def test_an_independent_reader_finds_labels_and_normalization(bundle: tuple[Repo
     assert taken.table(3).table(1).number(0, "<b") == 1, "RGB"
     (labels,) = given.tables(6)
     assert (labels.text(0), labels.number(2, "<b")) == (b"labels.txt", 2)
+    card = json.loads((bundle[1] / "model.json").read_text())
+    assert (card["bytes"], card["sha256"]) == (len(content), sha256(content).hexdigest())
     with zipfile.ZipFile(bundle[1] / "model.tflite") as archive:
         assert archive.read("labels.txt") == (bundle[1] / "labels.txt").read_bytes()
 

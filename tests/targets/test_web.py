@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,8 @@ def test_without_a_browser_it_is_built_and_not_proven(
     assert "has no Chromium (apt-get install chromium)" in str(report.gates[-1].reason)
     assert (folder / "runtime/index.js").read_text().endswith('from "./bundle.js";')
     card = json.loads((folder / "model.json").read_text())
+    content = (folder / card["file"]).read_bytes()
+    assert (card["bytes"], card["sha256"]) == (len(content), sha256(content).hexdigest())
     (given,) = card["outputs"]
     assert (given["type"], given["zero_point"], card["golden"]) == ("uint8", 0, 4)
     assert card["inputs"][0]["values"] == [list(range(256))] * 3

@@ -52,9 +52,16 @@ def pack_file(options: PackOptions) -> PackedFile:
     with tempfile.TemporaryDirectory(prefix="edgecv-packing-") as folder:
         packed = Path(folder) / "packed"
         found = _packed(path, kind, packed, keep_names=options.keep_names)
+        try:
+            content = read_regular(packed)
+        except OSError:
+            found_text = "is left as it is: no packed file is there"
+            raise InputError(str(path), found_text, remedy=PROGRAM.remedy) from None
+        # A child may lie: its file is what counts.
+        found = replace(found, bytes_before=path.stat().st_size, bytes_after=len(content))
         if found.bytes_after >= found.bytes_before:
             return found
-        write_bytes(output, read_regular(packed))
+        write_bytes(output, content)
     if options.names is not None:
         write_json(options.names, list(found.names))
     return replace(found, output=str(output))

@@ -1,5 +1,6 @@
 """``model.json`` of a bundle: inputs, outputs and task, for a program that reads nothing else."""
 
+import hashlib
 from typing import Any
 
 from edgecv.core.artifact import PRECISION_NOT_KNOWN, TensorFacts
@@ -17,8 +18,11 @@ MEANINGS = {
 PIXELS = "bytes of 0..255 as a camera or an image file gives them"
 
 
-def card(file: DeployedFile) -> dict[str, Any]:
-    """Return everything that a program needs to run the file, as plain values."""
+def card(file: DeployedFile, content: bytes) -> dict[str, Any]:
+    """Return everything that a program needs to run the file, as plain values.
+
+    ``content``: of the file as it is written, which metadata or other ends may have changed.
+    """
     kind, precision = file.artifact.format, file.artifact.precision
     task = TASKS.table(file.task)
     return {
@@ -26,9 +30,9 @@ def card(file: DeployedFile) -> dict[str, Any]:
         "file": f"{FILE}.{kind}",
         "runtime": RUNTIMES[kind],
         "precision": None if precision == PRECISION_NOT_KNOWN else precision,
-        "bytes": file.artifact.bytes,
+        "bytes": len(content),
         "peak_activation_bytes": None if file.peak is None else file.peak.bytes,
-        "sha256": file.artifact.sha256,
+        "sha256": hashlib.sha256(content).hexdigest(),
         "keeps_state": kind == "tflite" and keeps_state(file.path.read_bytes(), str(file.path)),
         "task": {"task": file.task.name, "heads": task} if isinstance(task, list) else task,
         "inputs": [_input(file)],
@@ -58,16 +62,20 @@ def _task(task: Task, output: str) -> Task:
     return heads[0] if heads else task
 
 
+def input_shape(file: DeployedFile) -> list[int]:
+    """Return the shape of the input of a run."""
+    lengths = dict(zip("NHWC", (max(1, file.facts.batch), *file.facts.image), strict=True))
+    return [lengths[axis] for axis in file.facts.axes]
+
+
 def _input(file: DeployedFile) -> dict[str, Any]:
     facts, channels = file.facts, file.facts.image[2]
-    batch = max(1, facts.batch)
-    lengths = dict(zip("NHWC", (batch, *facts.image), strict=True))
     scale, offset, order = affine_of(file.preprocess, channels, str(file.path))
     return {
         **_tensor(facts.input),
-        "shape": [lengths[axis] for axis in facts.axes],
+        "shape": input_shape(file),
         "axes": facts.axes,
-        "batch": batch,
+        "batch": max(1, facts.batch),
         "image": list(facts.image),
         "pixels": PIXELS,
         "channels": "grey" if channels == 1 else "".join("RGBA"[place] for place in order),

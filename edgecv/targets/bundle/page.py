@@ -57,7 +57,7 @@ def page(file: DeployedFile, card: Mapping[str, Any]) -> str:
     is_named = card["task"]["task"] == "classification"
     return Template((PROGRAM / "README.md").read_text("utf-8")).substitute(
         title=printable(str(file.origin.get("run", file.path.stem))),
-        summary=f"{TITLES[card['runtime']]} of {file.artifact.bytes:,} bytes,"
+        summary=f"{TITLES[card['runtime']]} of {card['bytes']:,} bytes,"
         f" {card['precision'] or 'of another maker'}, for images of {height}x{width}:"
         f" {card['task']['task']}{_named(file)}. Made by edgecv.",
         package=PACKAGES[card["runtime"]],

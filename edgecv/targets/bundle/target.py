@@ -30,7 +30,7 @@ class Bundle(Target):
             content = with_metadata(content, file)
         write_bytes(folder / f"{FILE}.{file.artifact.format}", content)
         write_bytes(folder / "labels.txt", labels_text(file).encode())
-        table = card(file)
+        table = card(file, content)
         write_json(folder / "model.json", table)
         write_json(folder / "origin.json", file.origin)
         shutil.copyfile(PROGRAM / "predict.py", folder / "predict.py")

@@ -13,7 +13,7 @@ from edgecv.formats.onnx.external_data import in_one_file
 from edgecv.formats.tflite.state import keeps_state
 from edgecv.system.storage import write_bytes, write_json
 from edgecv.targets.answers import pixel_values
-from edgecv.targets.bundle.card import card
+from edgecv.targets.bundle.card import card, input_shape
 from edgecv.targets.bundle.metadata import labels_text
 from edgecv.targets.bundle.target import write_golden
 from edgecv.targets.web.browser import browser_path
@@ -70,7 +70,12 @@ class Web(Target):
         """Write page, server, runtime, file and golden images."""
         kind, content = file.artifact.format, file.path.read_bytes()
         runtime, described = installed_runtime(kind, self.node_modules), _described(file)
-        table = card(described)
+        if kind == "onnx":
+            content = in_one_file(file.path, content)
+        else:
+            shapes = input_shape(described), file.facts.run_shapes
+            content = with_fixed_ends(content, shapes, str(file.path))
+        table = card(described, content)
         (takes,) = table["inputs"]
         takes["values"] = pixel_values(described).T.tolist()
         table |= {
@@ -78,11 +83,6 @@ class Web(Target):
             "title": file.origin.get("run", file.path.stem),
             "runtime_title": runtime.title,
         }
-        if kind == "onnx":
-            content = in_one_file(file.path, content)
-        else:
-            shapes = takes["shape"], file.facts.run_shapes
-            content = with_fixed_ends(content, shapes, str(file.path))
         write_bytes(folder / f"model.{kind}", content)
         write_bytes(folder / "labels.txt", labels_text(file).encode())
         write_json(folder / "model.json", table)
