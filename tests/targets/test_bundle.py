@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from deployed import deployed_file
+from operator_files import OperatorFile
 
 from edgecv.acceptance.verify import verify
 from edgecv.analysis.deploy.difference import changes
@@ -28,6 +29,7 @@ from edgecv.core.preprocessing import NAMED
 from edgecv.core.registry import TARGETS
 from edgecv.core.report import Report
 from edgecv.targets.bundle.metadata import model_metadata
+from edgecv.targets.bundle.page import LITERT
 from edgecv.targets.bundle.process import BundleProcess
 from edgecv.targets.bundle.target import Bundle
 
@@ -119,6 +121,22 @@ def test_the_page_is_enough_for_an_inference(bundle: tuple[Report, Path]) -> Non
         )
         assert done.returncode == 0, done.stderr
     assert str(stored[0]) in done.stdout
+
+
+@pytest.mark.quick
+def test_the_page_runs_a_file_that_leaves_its_size_open(tmp_path: Path) -> None:
+    made = OperatorFile()
+    image, axes = made.tensor((1, -1, -1, 3), "float32"), made.constant(np.array([1, 2], np.int32))
+    output = made.tensor((1, 3), "float32")
+    made.operator("MEAN", [image, axes], output, "ReducerOptions", keepDims=False)
+    (tmp_path / "model.tflite").write_bytes(made.content([image], [output]))
+    (tmp_path / "golden").mkdir()
+    np.full((1, 8, 8, 3), 7, np.float32).tofile(tmp_path / "golden" / "00.input.bin")
+    code = LITERT.format(file="model.tflite", type="float32", shape=[1, 8, 8, 3])
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "[[7. 7. 7.]]" in done.stdout, done.stderr
 
 
 def test_an_independent_reader_finds_labels_and_normalization(bundle: tuple[Report, Path]) -> None:

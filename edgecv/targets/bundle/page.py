@@ -24,9 +24,10 @@ LITERT = """import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 model = Interpreter("{file}")
-model.allocate_tensors()
 takes = model.get_input_details()[0]
 stored = np.fromfile("golden/00.input.bin", "{type}").reshape({shape})
+model.resize_tensor_input(takes["index"], stored.shape)
+model.allocate_tensors()
 model.set_tensor(takes["index"], stored)
 model.invoke()
 for gives in model.get_output_details():

@@ -29,6 +29,8 @@ class OperatorFile:
         tensor = schema.TensorT()
         tensor.shape, tensor.type = list(shape), getattr(schema.TensorType, kind.upper())
         tensor.name, tensor.buffer = f"tensor{len(self._graph.tensors)}", 0
+        if -1 in shape:  # Open sides: the file says 1 in their place.
+            tensor.shapeSignature, tensor.shape = list(shape), [max(1, side) for side in shape]
         if steps is not None:
             tensor.quantization = schema.QuantizationParametersT()
             tensor.quantization.scale, tensor.quantization.zeroPoint = [steps[0]], [steps[1]]
