@@ -376,3 +376,8 @@ def test_labels_of_a_plot_cross_neither_marks_nor_intervals_nor_each_other() -> 
     for number, box in enumerate(boxes):
         others = [*boxes[number + 1 :], *drawn]
         assert not _crosses(box, others), (plot.marks[number].label, box, others)
+
+
+def test_a_report_without_its_data_has_its_programs() -> None:
+    recipe = {key: value for key, value in REPORT.recipe.items() if key != "data"}
+    assert snippets(replace(REPORT, recipe={**recipe, "export": ()}))

@@ -48,7 +48,7 @@ def snippets(report: Report) -> list[tuple[str, str, str]]:
     candidates = [each for each in report.files if not each.is_twin]
     packages = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
     known = [each for each in candidates or report.files if each.artifact.format in packages]
-    resize = report.recipe["data"].get("resize", "stretch")
+    resize = report.recipe.get("data", {}).get("resize", "stretch")
     found = [(each, _program(each, resize)) for each in known]
     return [
         (each.artifact.path, f"numpy pillow {packages[each.artifact.format]}", program)
