@@ -93,12 +93,6 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         raise InputError("--skip-bad-images", "goes with --data", remedy="leave it out")
     if options.resize is not None and data is None:
         raise InputError("--resize", "goes with --data: a run knows its own", remedy="leave it out")
-    if input_spec != DEFAULT_INPUT and len(runs) == len(paths) and baseline is None:
-        raise InputError(
-            "--preprocess, --layout, --input-size",
-            "are for single files: a run records its own",
-            remedy="leave them out",
-        )
     for run in runs:
         check_seal(run)
     report_of = cache(report_in)
@@ -148,6 +142,16 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             if report and path.is_dir()
             else [single_file(path, input_spec, report_of(path.parent))]
         )
+    baseline_input = DEFAULT_INPUT
+    if baseline is not None:
+        baseline_input = described_input(baseline, input_spec, of_baseline)
+    read = [baseline_input, *(file.input_spec for file in files)]
+    if options.input_spec != DEFAULT_INPUT and input_spec not in read:
+        raise InputError(
+            "--preprocess, --layout, --input-size",
+            "are for other files: a run records how its own are read",
+            remedy="leave them out",
+        )
     _check_unique([file.path for file in files])
     settings = parse_options(
         RunSettings,
@@ -172,9 +176,7 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
         inputs=inputs,
         settings=settings,
         baseline=baseline,
-        baseline_input=DEFAULT_INPUT
-        if baseline is None
-        else described_input(baseline, input_spec, of_baseline),
+        baseline_input=baseline_input,
         baseline_is_of_run=baseline is not None and is_baseline_of(baseline, of_baseline),
         control=control,
         control_file=runs[0] / file_name(control.path, runs[0])

@@ -30,7 +30,7 @@ def balanced_rows(labels: Targets, most: int, seed: int = 0) -> NDArray[np.int64
     >>> np.bincount(labels[balanced_rows(labels, 20)]).tolist()
     [10, 10]
     """
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+    if not _are_classes(labels):
         return sample_rows(len(labels), most, seed)
     classes = np.unique(labels)
     share = -(-most // max(1, len(classes)))
@@ -39,3 +39,19 @@ def balanced_rows(labels: Targets, most: int, seed: int = 0) -> NDArray[np.int64
         rows = np.flatnonzero(labels == each)
         found.append(rows[sample_rows(len(rows), share, seed)])
     return np.random.default_rng(seed).permutation(np.concatenate(found))[:most]
+
+
+def proportional_rows(labels: Targets, most: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return up to ``most`` rows of labelled images, each class with its share: int64 (N,).
+
+    >>> labels = np.array([0] * 90 + [1] * 10)
+    >>> np.bincount(labels[proportional_rows(labels, 20)]).tolist()
+    [18, 2]
+    """
+    rows = sample_rows(len(labels), most, seed)
+    return np.argsort(labels, kind="stable")[rows] if _are_classes(labels) else rows
+
+
+def _are_classes(labels: Targets) -> bool:
+    """Return True for the number of a class an image."""
+    return labels.ndim == 1 and labels.dtype.kind in "iu"

@@ -21,7 +21,7 @@ from edgecv.core.plugins import (
     Technique,
     TechniqueContext,
 )
-from edgecv.core.sample import balanced_rows
+from edgecv.core.sample import proportional_rows
 from edgecv.core.text import listed, were
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
@@ -158,9 +158,9 @@ class TechniqueStage:
 
 
 def fraction_of(data: Dataset, fraction: float) -> Dataset:
-    """Return the data with a fraction of its training images, drawn over all of them."""
+    """Return the data with a fraction of its training images, each class with its share."""
     train = data.train
-    rows = np.sort(balanced_rows(train.labels, math.ceil(len(train) * fraction)))
+    rows = np.sort(proportional_rows(train.labels, math.ceil(len(train) * fraction)))
     return replace(
         data,
         train=replace(train, images=image_rows(train.images).at(rows), labels=train.labels[rows]),

@@ -2,9 +2,13 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from edgecv.analysis.options import ValidateOptions
 from edgecv.analysis.validate import validate
+from edgecv.core.errors import InputError
 from edgecv.core.events import Event
 from edgecv.core.report import Report
 from edgecv.pipeline.context import open_analysis
@@ -30,3 +34,18 @@ def test_its_integer_file_is_not_tried_with_other_pixels(
         for baseline in (run / "int8.tflite", moved)
     ]
     assert tried == [False, True]
+
+
+def test_pixels_that_no_file_is_read_by_are_refused(
+    output: Path, main_report: Report, tmp_path: Path
+) -> None:
+    """A run records how its own files are read; a file beside them is read as it is asked for."""
+    run = output / "main"
+    moved = tmp_path / "int8.tflite"
+    shutil.copy(run / "int8.tflite", moved)
+    own: dict[str, Any] = {"data": "digits", "preprocess": "0..1"}
+    for paths in ((run,), (run / "int8.tflite", run / "float32.tflite")):
+        with pytest.raises(InputError, match="a run records how its own are read"):
+            ValidateOptions(paths=paths, **own).request()
+    for further in ({"baseline": moved}, {"paths": (run / "int8.tflite", moved)}):
+        ValidateOptions(**{"paths": (run / "int8.tflite",), **own, **further}).request()
