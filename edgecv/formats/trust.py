@@ -166,7 +166,7 @@ def import_object(text: str, where: str = FLAG) -> Any:
 
 
 _IMPORTED: dict[str, tuple[Any, bytes]] = {}
-"""What was imported, and the content of its file then."""
+"""Objects that were imported, each with the content of its file at that time."""
 
 
 def _check_is_current(text: str, value: Any, file: str | None, where: str) -> None:

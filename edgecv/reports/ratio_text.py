@@ -7,7 +7,7 @@ from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.formats.tflite.runtime import LiteRT
 
 AS_FAST = "as fast"
-NOT_TOLD = "its speed is not distinguishable"
+INDISTINCT = "its speed is not distinguishable"
 
 
 def kernels_of(report: Report) -> str:
@@ -25,11 +25,11 @@ def speed_beside_twin(comparison: Comparison, speedup: float, report: Report) ->
     """
     text, there, interval = speed_text(speedup), report.deployment, comparison.speedup_interval
     if text != AS_FAST and interval is not None and not is_distinguishable(interval):
-        text = NOT_TOLD
+        text = INDISTINCT
     kernels = kernels_of(report) if comparison.runtime == LiteRT.name else ""
     if not kernels and there is None:
         return text
-    than = {AS_FAST: "as", NOT_TOLD: "from that of"}.get(text, "than")
+    than = {AS_FAST: "as", INDISTINCT: "from that of"}.get(text, "than")
     both = f", both by LiteRT's {kernels} kernels" if kernels else ""
     where = "" if there is None else " on this machine: a device has other times"
     return f"{text} {than} its float32 twin{both}{where}"

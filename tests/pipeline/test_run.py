@@ -312,11 +312,10 @@ def test_logits_become_probabilities_before_they_are_compared(
     from edgecv.models.tf import keras_bytes, load_tensorflow
 
     load_tensorflow()
-    (model,) = output.glob("baselines/digits*/model.keras")
     from edgecv.formats.keras.importer import load
 
     logits = tmp_path / "logits.keras"
-    logits.write_bytes(keras_bytes(logits_model(load(model))))
+    logits.write_bytes(keras_bytes(logits_model(load(output / "main" / "baseline.keras"))))
     twin = output / "main" / "float32.onnx"
     result = edgecv.validate([logits, twin], data="digits", baseline=logits)
     assert result.comparisons[0].artifact.notes == ("it gives logits: a softmax is taken of them",)

@@ -175,11 +175,8 @@ class Heads(Task):
             model = with_outputs(model, list(ends.values()), list(ends))
         return model, "; ".join(notes)
 
-    def separated(self, model: Any) -> Any:
-        """Return the same function, each head as its task trains it.
-
-        Raises InputError for a head without targets: nothing says what it should learn.
-        """
+    def check_trainable(self) -> None:
+        """Raise InputError for a head without targets: nothing says what it should learn."""
         for part in self.parts:
             if part.task.compares_numbers:
                 raise InputError(
@@ -188,6 +185,14 @@ class Heads(Task):
                     accepted="conversion and every --quantize",
                     remedy=f"give data with its targets, and --task {part.name}=TASK",
                 )
+
+    def separated(self, model: Any) -> Any:
+        """Return the same function, each head as its task trains it.
+
+        Raises InputError for a head without targets.
+        """
+        self.check_trainable()
+        for part in self.parts:
             model = part.task.separated(model)
         return model
 

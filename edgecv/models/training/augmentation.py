@@ -112,8 +112,7 @@ def _others(seeds: Tensor, use: int) -> Tensor:
 
 def check_schedule(schedule: Schedule, task: Task, where: str) -> None:
     """Raise InputError for a schedule that a task cannot be trained by."""
-    for head in task.heads():
-        head.task.check_trainable()
+    task.check_trainable()
     check_augmentation(schedule, task, where)
     if schedule.sampling == "balanced":
         if not task.has_one_class:

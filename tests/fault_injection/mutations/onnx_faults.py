@@ -65,6 +65,12 @@ def swapped_outputs(content: bytes, first: int, second: int) -> bytes:
     return editor.content()
 
 
+def channels_of(content: bytes, layer: int) -> int:
+    """Return the channels of a layer that have scales of their own."""
+    editor = Editor(content)
+    return len(editor.values(editor.reader(layer, 1), 1))
+
+
 def wrong_scale(content: bytes, layer: int, channel: Any, factor: float = 1.1) -> bytes:
     """Multiply the scale of a channel, or of several."""
     editor = Editor(content)
@@ -101,9 +107,9 @@ def moved_weights_zero_point(content: bytes, layer: int) -> bytes:
     return editor.content()
 
 
-def swapped_colours(content: bytes) -> bytes:
+def swapped_colours(content: bytes, layer: int) -> bytes:
     editor = Editor(content)
-    node = editor.reader(0, 1)
+    node = editor.reader(layer, 1)
     editor.set(node, 0, editor.values(node, 0)[:, ::-1])
     return editor.content()
 

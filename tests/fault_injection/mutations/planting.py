@@ -25,8 +25,13 @@ class Planted:
         return f"{self.fault}-{self.variant}".replace(" ", "-").replace(".", "_")
 
 
-def planted(file_format: str, classes: tuple[str, ...], layers: int) -> Iterator[Planted]:
-    """Give every fault that is an edit of an int8 file of a sequential network."""
+def planted(
+    file_format: str, classes: tuple[str, ...], layers: int, first: int = 0
+) -> Iterator[Planted]:
+    """Give every fault that is an edit of an int8 file of a sequential network.
+
+    ``first``: its first layer of its own; 1 where one for the rescaling of pixels stands in front.
+    """
     module = MODULES[file_format]
 
     def fault(kind: str, variant: str, gate: str, words: str, make: str, *given: object) -> Planted:
@@ -34,18 +39,18 @@ def planted(file_format: str, classes: tuple[str, ...], layers: int) -> Iterator
             kind, variant, gate, words, lambda content: getattr(module, make)(content, *given)
         )
 
-    for first, second in ((0, 1), (2, 7), (3, 5)):
-        names = f"{classes[first]} and {classes[second]} are swapped"
+    for one, other in ((0, 1), (2, 7), (3, 5)):
+        names = f"{classes[one]} and {classes[other]} are swapped"
         yield fault(
             "outputs swapped",
-            f"{first} {second}",
+            f"{one} {other}",
             "weights",
             names,
             "swapped_outputs",
-            first,
-            second,
+            one,
+            other,
         )
-    for layer, channel in ((0, 3), (1, 7), (layers - 1, 2)):
+    for layer, channel in ((first, 3), (first + 1, 7), (layers - 1, 2)):
         for factor in (1.1, 0.9):
             yield fault(
                 "channel scale",
@@ -104,7 +109,7 @@ def planted(file_format: str, classes: tuple[str, ...], layers: int) -> Iterator
                 "moved_weights_zero_point",
                 layer,
             )
-    yield fault("RGB as BGR", "", "weights", "red and blue are swapped", "swapped_colours")
+    yield fault("RGB as BGR", "", "weights", "red and blue are swapped", "swapped_colours", first)
     for number, how in ((0, "zeroed"), (3, "shuffled"), (8, "noise")):
         yield fault(
             "class damaged",

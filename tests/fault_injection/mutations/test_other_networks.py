@@ -6,12 +6,13 @@ import networks
 import other_tools
 import pytest
 from good_files import Good
-from planting import Planted, planted
+from planting import MODULES, Planted, planted
 from rebuilding import RESCALINGS, export, fair_draw, of_one_class, rescaled
 from structure_faults import LAYERS, between_layers, without_activation
 from verdicts import DIAGNOSES, HARMLESS, Row, changed, failed, judge, rows_of, table
 
 FORMATS = ("tflite", "onnx")
+COLOURS = 3
 
 
 TRIALS = 3
@@ -33,7 +34,8 @@ def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def faults_of(good: Good, file_format: str) -> list[Planted]:
     content = good.bytes(f"int8.{file_format}")
     layers = LAYERS[file_format](content).count
-    found = planted(file_format, good.data.class_names, layers)
+    is_of_pixels = MODULES[file_format].channels_of(content, 0) == COLOURS
+    found = planted(file_format, good.data.class_names, layers, first=int(is_of_pixels))
     return [*found, *between_layers(file_format, content)]
 
 

@@ -70,6 +70,11 @@ def swapped_outputs(content: bytes, first: int, second: int) -> bytes:
     return editor.content()
 
 
+def channels_of(content: bytes, layer: int) -> int:
+    """Return the channels of a layer that have scales of their own."""
+    return len(Editor(content).scales(layer, 1))
+
+
 def wrong_scale(content: bytes, layer: int, channel: Any, factor: float = 1.1) -> bytes:
     """Multiply the scale of a channel, or of several."""
     editor = Editor(content)
@@ -92,9 +97,9 @@ def moved_zero_point(content: bytes, layer: int) -> bytes:
     return editor.content()
 
 
-def swapped_colours(content: bytes) -> bytes:
+def swapped_colours(content: bytes, layer: int) -> bytes:
     editor = Editor(content)
-    editor.set(0, 1, np.ascontiguousarray(editor.weights(0)[..., ::-1]))
+    editor.set(layer, 1, np.ascontiguousarray(editor.weights(layer)[..., ::-1]))
     return editor.content()
 
 

@@ -26,8 +26,7 @@ from edgecv.system.storage import Store
 
 def trained(output: Path) -> Any:
     _, keras = load_tensorflow()
-    (path,) = (output / "baselines").glob("digits-*/model.keras")
-    return keras.models.load_model(path, compile=False)
+    return keras.models.load_model(output / "main" / "baseline.keras", compile=False)
 
 
 def of_fractions(output: Path, *, ends_in_softmax: bool) -> Any:
