@@ -18,9 +18,9 @@ COLOURS = ("red", "green", "blue")
 
 
 def swapped_colours(pair: KernelPair) -> str | None:
-    """Detect that the first kernel takes colours in another order."""
+    """Detect colours in another order, in the first kernel or behind one that rescales them."""
     channels = pair.own.shape[1]
-    if pair.number or not 1 < channels <= MOST_CHANNELS:
+    if not pair.takes_colours or not 1 < channels <= MOST_CHANNELS:
         return None
     names = COLOURS if channels == len(COLOURS) else tuple(map(str, range(channels)))
     # The weights themselves may be in another order, whatever scale each colour has.

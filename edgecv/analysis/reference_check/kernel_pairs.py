@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.analysis.reference_check.channel_order import in_twins_order
+from edgecv.analysis.reference_check.first_input import first_of
 from edgecv.analysis.reference_check.kernel_order import Reals, explains
 from edgecv.analysis.reference_check.layer_matching import Match, match_layers
 from edgecv.core.quantization import Floats, Kernel, Stored
@@ -46,6 +47,8 @@ class KernelPair:
     steps: Floats
     """The steps of each output's stored weights, float32 (outputs,): 0 where they are floats."""
     takes_pixels: bool = False
+    takes_colours: bool = False
+    """True for the first kernel, and for the second where the first rescales each channel."""
     is_last: bool = False
     raw: tuple[Floats, Floats, Floats] | None = None
     """Weights of both, and the room, before the rescaling of pixels is a part of them."""
@@ -93,20 +96,30 @@ def paired(own: Stored, twin: Stored, names: Sequence[str]) -> Pairing:
     ]
     partner = {number: match.true for number, match in matches.items()}
     ordered, reordered = in_twins_order(arranged, twin.kernels, partner)
+    mine, yours = first_of(own), first_of(twin)
+    is_alike = mine.number == yours.number
     for number, kernel in enumerate(ordered):
         match = matches.get(number)
         if match is None:
-            left.append(_short(kernel.name))
+            if number >= mine.number or is_alike:  # Else it is a part of what pixels become.
+                left.append(_short(kernel.name))
             continue
         true = twin.kernels[match.true]
         name = names[match.true] if len(names) == len(twin.kernels) else _short(true.name)
         pair = _pair(name, match, kernel, true, is_last=number not in followed)
         others = _others(pair, twin.kernels, names)
-        pair = replace(pair, others=others, is_reordered=number in reordered)
-        if 0 in (match.own, match.true):
-            mine, yours = own.pixels, twin.pixels
-            if mine is not None and yours is not None and match.own == match.true:
-                pair = _of_pixels(pair, mine, yours, own.pixels_room)
+        takes_colours = match.own == mine.number
+        pair = replace(
+            pair, others=others, is_reordered=number in reordered, takes_colours=takes_colours
+        )
+        if is_alike:
+            ends, numbers = (own.pixels, twin.pixels, own.pixels_room), (0, 0)
+        else:
+            ends, numbers = (mine.pixels, yours.pixels, mine.room), (mine.number, yours.number)
+        is_first = match.own == numbers[0], match.true == numbers[1]
+        if any(is_first):
+            if all(is_first) and ends[0] is not None and ends[1] is not None:
+                pair = _of_pixels(pair, ends[0], ends[1], ends[2])
             elif pair.off.any() or pair.bias_off.any():
                 # Its preprocessing may be a part of it, and is not known.
                 left.append(name)
