@@ -192,7 +192,7 @@ def _sizes(change: Change, limits: AcceptedLimits) -> list[Gate]:
 
 
 def _speed(change: Change, comparison: Comparison, limits: AcceptedLimits) -> list[Gate]:
-    """Judge a speed-up by its whole interval, as every limit on speed is."""
+    """Judge a speed-up: below the limit it is inconclusive, with its whole interval it failed."""
     slowdown = limits.max_slowdown_percent
     before = None if change.accepted is None else change.accepted.speedup
     if slowdown is None or before is None:
@@ -204,6 +204,6 @@ def _speed(change: Change, comparison: Comparison, limits: AcceptedLimits) -> li
             Gate(SPEEDUP, change.path, limit, None, "inconclusive", without_interval(comparison))
         ]
     low, high = interval
-    outcome: Outcome = "passed" if low >= limit else "failed" if high < limit else "inconclusive"
+    outcome: Outcome = "passed" if now >= limit else "failed" if high < limit else "inconclusive"
     reason = f"accepted {before:g}, its 95% interval now is {low:.2f} to {high:.2f}"
     return [Gate(SPEEDUP, change.path, limit, now, outcome, reason)]

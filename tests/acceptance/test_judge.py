@@ -169,14 +169,14 @@ def test_a_limit_that_is_left_out_is_not_judged(accepted: Accepted) -> None:
 
 
 @pytest.mark.parametrize(
-    ("below", "above", "outcome"),
-    [(0.95, 1.3, "passed"), (0.8, 1.3, "inconclusive"), (0.5, 0.8, "failed")],
+    ("now", "below", "above", "outcome"),
+    [(1.0, 0.8, 1.3, "passed"), (0.85, 0.8, 1.3, "inconclusive"), (0.7, 0.5, 0.8, "failed")],
 )
-def test_a_speed_up_is_held_by_its_whole_interval(
-    accepted: Accepted, below: float, above: float, outcome: str
+def test_a_slower_file_is_inconclusive_and_fails_by_its_whole_interval(
+    accepted: Accepted, now: float, below: float, above: float, outcome: str
 ) -> None:
-    times = accepted.lock.speed.artifacts[INT8].speedup
-    interval = (times * below, times * above)
+    before = accepted.lock.speed.artifacts[INT8].speedup
+    times, interval = before * now, (before * below, before * above)
     comparisons = tuple(
         replace(each, speedup=times, speedup_interval=interval)
         if each.artifact.path == INT8

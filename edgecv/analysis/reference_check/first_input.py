@@ -1,4 +1,4 @@
-"""What the first kernel of a file takes, as a function of a pixel's bytes."""
+"""The input of a file's first kernel, as a function of a pixel's bytes."""
 
 from typing import NamedTuple
 
