@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.analysis.reference_check.channel_order import in_twins_order
-from edgecv.analysis.reference_check.first_input import first_of
+from edgecv.analysis.reference_check.first_input import FirstInput, first_of
 from edgecv.analysis.reference_check.kernel_order import Reals, explains
 from edgecv.analysis.reference_check.layer_matching import Match, match_layers
 from edgecv.core.quantization import Floats, Kernel, Stored
@@ -97,29 +97,28 @@ def paired(own: Stored, twin: Stored, names: Sequence[str]) -> Pairing:
     partner = {number: match.true for number, match in matches.items()}
     ordered, reordered = in_twins_order(arranged, twin.kernels, partner)
     mine, yours = first_of(own), first_of(twin)
-    is_alike = mine.number == yours.number
+    colours = mine.number
+    if mine.number == yours.number:  # A kernel that both have is compared as every other one.
+        mine = FirstInput(0, own.pixels, own.pixels_room)
+        yours = FirstInput(0, twin.pixels, twin.pixels_room)
     for number, kernel in enumerate(ordered):
         match = matches.get(number)
         if match is None:
-            if number >= mine.number or is_alike:  # Else it is a part of what pixels become.
+            if number >= mine.number:  # Else it is a part of what pixels become.
                 left.append(_short(kernel.name))
             continue
         true = twin.kernels[match.true]
         name = names[match.true] if len(names) == len(twin.kernels) else _short(true.name)
         pair = _pair(name, match, kernel, true, is_last=number not in followed)
         others = _others(pair, twin.kernels, names)
-        takes_colours = match.own == mine.number
+        takes_colours = match.own == colours
         pair = replace(
             pair, others=others, is_reordered=number in reordered, takes_colours=takes_colours
         )
-        if is_alike:
-            ends, numbers = (own.pixels, twin.pixels, own.pixels_room), (0, 0)
-        else:
-            ends, numbers = (mine.pixels, yours.pixels, mine.room), (mine.number, yours.number)
-        is_first = match.own == numbers[0], match.true == numbers[1]
+        is_first = match.own == mine.number, match.true == yours.number
         if any(is_first):
-            if all(is_first) and ends[0] is not None and ends[1] is not None:
-                pair = _of_pixels(pair, ends[0], ends[1], ends[2])
+            if all(is_first) and mine.pixels is not None and yours.pixels is not None:
+                pair = _of_pixels(pair, mine.pixels, yours.pixels, mine.room)
             elif pair.off.any() or pair.bias_off.any():
                 # Its preprocessing may be a part of it, and is not known.
                 left.append(name)

@@ -11,7 +11,7 @@ from edgecv.formats.dtypes import FLOATS, count
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.kernel_layout import StoredKernel
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
-from edgecv.formats.tflite.tables import INT8_SHIFT, TFLiteTables
+from edgecv.formats.tflite.tables import CONVERSIONS, INT8_SHIFT, TFLiteTables
 
 KERNEL_INPUT = 1
 KERNEL_OPERATORS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "CONV_3D")
@@ -81,7 +81,7 @@ def _check_integers(
         if not ("float32" in wanted and _stands_at_an_end(operator, tables))
     ]
     # Those that turn numbers into others stand beside an operator without an integer kernel.
-    without = [each for each in floats if each.kind not in ("QUANTIZE", "DEQUANTIZE")]
+    without = [each for each in floats if each.kind not in CONVERSIONS]
     if floats and not partly:
         named = without or floats
         raise StepError(
