@@ -125,6 +125,16 @@ WRONG = [
         "minutes are for the training of a baseline",
         "give epochs",
     ),
+    (
+        changed(technique=[{"technique": "distil", "training": {"device": "cpu"}}]),
+        "device is for the training of a baseline",
+        "leave it out",
+    ),
+    (
+        changed(technique=[{"technique": "prune", "training": {"mixed_precision": "bfloat16"}}]),
+        "mixed_precision trains a copy, and zeros would not stay",
+        "leave mixed_precision out",
+    ),
     (changed(baseline={"preprocess": "0..1"}), "preprocess is for a model", "by itself"),
     (changed(baseline={"labels": ["a", "b"]}), "labels are of a model", "those of data"),
     (changed(baseline={"trust": True}), "trust and custom_objects are for a model", "is ours"),

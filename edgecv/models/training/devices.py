@@ -54,6 +54,8 @@ def in_precision(model: KerasModel, precision: str) -> KerasModel:
     }
 
     def copy(layer: KerasLayer) -> KerasLayer:
+        if isinstance(layer, keras.Model):
+            return keras.models.clone_model(layer, clone_function=copy)
         dtype = "float32" if layer.name in last else policy
         return type(layer).from_config({**layer.get_config(), "dtype": dtype})
 

@@ -85,7 +85,8 @@ class Schedule(Options):
     random. In a list also flip, shift, cutout and mixup, which have keys of their own."""
 
     mixed_precision: Literal["bfloat16", "float16"] | None = None
-    """Compute in 16 bits, with weights in float32; for the training of a baseline."""
+    """Compute in 16 bits, with weights in float32; not where weights are held to a rule, as
+    by prune, cluster and qat."""
     device: Annotated[str, Field(pattern=DEVICE)] | None = None
     """The device of the training: cpu, gpu, gpu:1; gpus (all GPUs of this host share each batch) or
     workers (the processes that TF_CONFIG names share it); where not given, a GPU if there is

@@ -57,11 +57,16 @@ def check_trainings(techniques: Sequence[Technique], where: str) -> None:
                     "minutes are for the training of a baseline: a control has the same epochs",
                     remedy="give epochs",
                 )
-            for key in ("mixed_precision", "device"):
-                if getattr(schedule, key) is not None:
-                    raise InputError(
-                        place, f"{key} is for the training of a baseline", remedy="leave it out"
-                    )
+            if schedule.device is not None:
+                raise InputError(
+                    place, "device is for the training of a baseline", remedy="leave it out"
+                )
+            if schedule.mixed_precision is not None and made:
+                raise InputError(
+                    place,
+                    f"mixed_precision trains a copy, and {', '.join(sorted(made))} would not stay",
+                    remedy="leave mixed_precision out",
+                )
             if schedule.ema is not None and made:
                 raise InputError(
                     place,

@@ -52,8 +52,7 @@ from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique
 from edgecv.pipeline.recipe.training_options import TrainingOptions
 
 OF_A_TRAINING = (
-    "architecture", "from_model", "weights", "freeze", "schedule", "minutes", "mixed_precision",
-    "training_device",
+    "architecture", "from_model", "weights", "freeze", "schedule", "minutes", "training_device",
 )  # fmt: skip
 """Options of a baseline's training alone."""
 OF_A_BASELINE = (

@@ -18,7 +18,10 @@ from edgecv.models.training.schedule import (
 from edgecv.pipeline.recipe.flag_values import names_in
 from edgecv.pipeline.recipe.parts import BackboneOptions
 
-TRAINING = ("epochs", "learning_rate", "batch", "patience", "optimizer", "sampling", "augment")
+TRAINING = (
+    "epochs", "learning_rate", "batch", "patience", "optimizer", "sampling", "augment",
+    "mixed_precision",
+)  # fmt: skip
 """Options that are keys of a schedule too."""
 
 
@@ -57,7 +60,7 @@ class TrainingOptions(CommandOptions):
     """Variations of the images in that training, one or several with a comma, each with =STRENGTH
     or its usual one: crop, rotate, colour, blur, choose, flip, shift, cutout, mixup."""
     mixed_precision: Annotated[Name | None, Flag(default="float32")] = None
-    """Train a baseline in bfloat16 or float16, with weights in float32."""
+    """Compute that training in bfloat16 or float16, with weights in float32."""
     training_device: Annotated[Name | None, Flag("--device", default="a GPU if there is one")] = (
         None
     )
@@ -122,13 +125,9 @@ class TrainingOptions(CommandOptions):
             self.refuse("--minutes", ("epochs",))
             parse_options(Schedule, {"minutes": self.minutes}, "--minutes")
             named["minutes"] = self.minutes
-        for key, value in (
-            ("mixed_precision", self.mixed_precision),
-            ("device", self.training_device),
-        ):
-            if value is not None:
-                parse_options(Schedule, {key: value}, f"--{key.replace('_', '-')}")
-                named[key] = value
+        if self.training_device is not None:
+            parse_options(Schedule, {"device": self.training_device}, "--device")
+            named["device"] = self.training_device
         if self.epochs is not None:  # A number of epochs is exact.
             named["maximum_steps"] = None
         return parse_schedule({**named, **self.given_training()}, "--schedule")
