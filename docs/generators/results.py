@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 RESULTS = Path(__file__).parents[1] / "results"
 COMPARED = "## Image by image against the baseline"
@@ -20,9 +20,18 @@ is written by hand. Times are of the machine that is named, ratios carry further
 recipe, so that the run can be repeated. [Beside other tools](peers.md) holds our files against
 those of converters and quantizers of other makers.
 
+![Accuracy against bytes, and against speed](frontier.svg)
+
+The picture has the files that were made of CIFAR-10. The line joins those that no other file beats
+in both figures of a picture at once. Faster is: than the float file of the same format and
+baseline, in one run.
+
 | run | date | data | file | bytes | accuracy | points | agreement | speed-up |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
+FRONTIER = "frontier.svg"
+SHOWN = "cifar10-images.zip"
+"""The data of the picture."""
 VERSIONS = ("edgecv", "tensorflow", "onnxruntime", "ai-edge-litert", "numpy", "python")
 
 
@@ -84,6 +93,79 @@ def _show(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
 
 
+class Spot(NamedTuple):
+    """A file of the index."""
+
+    run: str
+    file: str
+    kilobytes: float
+    accuracy: float
+    speedup: float | None
+
+
+def spots(rows: Sequence[str]) -> list[Spot]:
+    """Return the files of the rows of the index whose data is shown."""
+    found = []
+    for row in rows:
+        cells = [cell.strip() for cell in row.strip("| ").split("|")]
+        if cells[2] != SHOWN:
+            continue
+        name = cells[0].partition("]")[0].removeprefix("[")
+        speedup = None if cells[8] == "-" else float(cells[8])
+        size, accuracy = int(cells[4].replace(",", "")) / 1000, float(cells[5].rstrip("%"))
+        found.append(Spot(name, cells[3], size, accuracy, speedup))
+    return found
+
+
+def unbeaten(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the places of which no other one has a smaller first and a larger second figure."""
+    best = -float("inf")
+    kept = []
+    for place in sorted(places, key=lambda place: (place[0], -place[1])):
+        if place[1] > best:
+            kept.append(place)
+            best = place[1]
+    return kept
+
+
+def draw_frontier(rows: Sequence[str], path: Path) -> None:
+    """Draw the accuracy of the files against their bytes, and against their speed."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    found = sorted(spots(rows), key=lambda each: each.accuracy)
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    by_size, by_speed = figure.subplots(1, 2, sharey=True)
+    _scatter(by_size, [(each.kilobytes, each) for each in found], better=-1, middle=45)
+    by_size.set(xlabel="kilobytes (fewer is better)", ylabel="accuracy, %", xscale="log")
+    by_size.set_xticks((10, 20, 50, 100, 200), ("10", "20", "50", "100", "200"))
+    timed = [(each.speedup, each) for each in found if each.speedup is not None]
+    _scatter(by_speed, timed, better=1, middle=5)
+    by_speed.set(xlabel="times faster (more is better)")
+    by_speed.set_xlim(left=0)
+    # The same picture is the same bytes.
+    with rc_context({"svg.hashsalt": "frontier", "svg.fonttype": "none"}):
+        figure.savefig(path, metadata={"Date": None})
+
+
+def _scatter(axes: Any, figures: Sequence[tuple[float, Spot]], better: int, middle: float) -> None:
+    """Draw files at their figures; names stand on the side of the picture's middle."""
+    front = unbeaten([(-better * x, each.accuracy) for x, each in figures])
+    axes.plot([-better * x for x, _ in front], [y for _, y in front], color="tab:blue", alpha=0.5)
+    axes.scatter([x for x, _ in figures], [each.accuracy for _, each in figures])
+    for number, (x, each) in enumerate(figures):
+        axes.annotate(
+            f"{each.run} {Path(each.file).suffix}",
+            (x, each.accuracy),
+            xytext=(-6 if x > middle else 6, -7 if number % 2 else 3),
+            ha="right" if x > middle else "left",
+            textcoords="offset points",
+            fontsize=7,
+        )
+    axes.margins(0.15)
+    axes.grid(alpha=0.3)
+
+
 def write(run: Path, folder: Path, day: str | None, commit: str | None) -> None:
     """Write the page of one run, and its rows into the index in the place of older ones."""
     source = run / "report.json"
@@ -97,6 +179,7 @@ def write(run: Path, folder: Path, day: str | None, commit: str | None) -> None:
     rows = index.read_text("utf-8").removeprefix(HEAD).splitlines() if index.exists() else []
     kept = [row for row in rows if not row.startswith(f"| [{report['name']}](")]
     rows = sorted([*kept, *summary(report, day or written)], key=lambda row: row.split("]")[0])
+    draw_frontier(rows, folder / FRONTIER)
     index.write_text(HEAD + "\n".join(rows) + "\n", "utf-8")
 
 
