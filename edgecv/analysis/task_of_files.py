@@ -7,6 +7,7 @@ from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.errors import InputError
 from edgecv.core.output_shape import OutputShape
 from edgecv.core.plugins import Task
+from edgecv.datasets.class_order import check_count
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
@@ -18,7 +19,8 @@ def task_of_files(
 ) -> tuple[Task, tuple[str, ...]]:
     """Return the task of a run, or the one that data and files show, and notes.
 
-    Without labels one row of numbers may be a classifier's: that is seen when it is run.
+    Without labels one row of numbers may be a classifier's: that is seen when it is run. Raises
+    InputError where the names that are given are not those of the channels of a map.
     """
     has_heads = request.task is not None and bool(request.task.heads()[0].output)
     if has_heads and request.labels is not None:
@@ -32,11 +34,24 @@ def task_of_files(
     pairs = zip(facts.outputs, facts.answers, strict=True)
     outputs = [OutputShape(name=each.name, shape=shape) for each, shape in pairs]
     if request.task is not None:
+        _check_channels(request.task, request.labels, facts.answers)
         return request.task.for_outputs(outputs, str(path)), ()
     is_row = len(facts.answers) == 1 and len(facts.answers[0]) == 1
     if is_row and (request.labels is not None or not data.has_labels):
         return default_task(), ()
-    return choose_task(data, facts.answers, "numbers", str(path), outputs)
+    found, notes = choose_task(data, facts.answers, "numbers", str(path), outputs)
+    _check_channels(found, request.labels, facts.answers)
+    return found, notes
+
+
+def _check_channels(
+    task: Task, labels: Sequence[str] | None, answers: Sequence[tuple[int, ...]]
+) -> None:
+    is_map = labels is not None and len(answers) == 1 and len(answers[0]) > 1
+    if labels is not None and is_map and task.takes_shape(answers[0]):
+        channels = task.names_of(answers[0])
+        if channels > 1:
+            check_count(channels, labels)
 
 
 def compares_numbers(task: Task) -> bool:

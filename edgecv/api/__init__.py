@@ -30,9 +30,11 @@ from edgecv.api.call import (
     Model,
     call,
     options_of,
+    store_of,
     stored_data,
     stored_images,
-    stored_model,
+    stored_models,
+    stored_teacher,
 )
 from edgecv.api.function import api_function, parameters_of
 from edgecv.api.models import is_keras_model
@@ -43,7 +45,7 @@ from edgecv.pipeline.search.front import SearchResult
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.stored_training import Training
 from edgecv.reports.json_file import read_report
-from edgecv.system.storage import Store, check_seal
+from edgecv.system.storage import check_seal
 
 
 @api_function(TrainOptions)
@@ -51,6 +53,8 @@ def train(
     this: FunctionCall,
     /,
     data: Data | None = None,
+    *,
+    from_model: Model | None = None,
     **options: Any,
 ) -> Training:
     """Train a baseline and keep it in the folder ``output``; a stored one is not trained again.
@@ -63,12 +67,17 @@ def train(
         data: The name or path of a data set, or arrays: (x_train, y_train, x_test, y_test) or a
             dict of these names with class_names where they are known. Images: uint8 (N, height,
             width, channels), 0..255; labels: integers (N,).
+        from_model: A trained model that the training starts from, of Keras 3 or tf-keras, or the
+            path of a .keras or .h5 file: its last layers are replaced by those of the task, the
+            others are frozen first, then trained slowly.
     """
     from edgecv.pipeline import run as pipeline
 
-    asked = this.options(TrainOptions, options, data)
-    store = Store.at(asked.output)
-    return pipeline.train(asked.to_recipe(), store, this.on_event)
+    store = store_of(options)
+    models, keep = stored_models({"from_model": from_model}, store)
+    recipe = this.options(TrainOptions, {**options, **models}, data).to_recipe()
+    keep()
+    return pipeline.train(recipe, store, this.on_event)
 
 
 @api_function(CompressOptions, MODEL="model")
@@ -78,6 +87,8 @@ def compress(
     model: Model | None = None,
     *,
     data: Data | None = None,
+    from_model: Model | None = None,
+    teacher: Model | None = None,
     **options: Any,
 ) -> Report:
     """Compress a model, and compare each file with the original.
@@ -96,15 +107,20 @@ def compress(
         data: The name or path of a data set, or arrays: (x_train, y_train, x_test, y_test) or
             (x_test, y_test), or a dict of these names with class_names where they are known.
             Images: uint8 (N, height, width, channels), 0..255; labels: integers (N,).
+        from_model: The start of a baseline's training, as for train.
+        teacher: A better model of the same classes and images, a path or a Keras model: techniques
+            that distil learn from it in place of the original.
     """
     from edgecv.pipeline import run as pipeline
     from edgecv.pipeline.search.auto import compress_auto, first_recipe
 
-    store = Store.at(str(options.get("output", "exported")))
-    path, keep = stored_model(model, store)
-    further = stored_images(options.get("unlabelled"), store)
-    given = {"model": path, **options, "unlabelled": further}
-    asked = this.options(CompressOptions, given, data)
+    store = store_of(options)
+    models, keep = stored_models({"model": model, "from_model": from_model}, store)
+    further = {
+        "teacher": stored_teacher(teacher, store),
+        "unlabelled": stored_images(options.get("unlabelled"), store),
+    }
+    asked = this.options(CompressOptions, {**options, **models, **further}, data)
     plan = first_recipe(asked) if asked.auto else asked.to_recipe()
     keep()
     if asked.auto:
@@ -119,6 +135,8 @@ def search(
     model: Model | None = None,
     *,
     data: Data | None = None,
+    from_model: Model | None = None,
+    teacher: Model | None = None,
     **options: Any,
 ) -> SearchResult:
     """Search the recipes that hold limits within a budget, and prove the best on test images.
@@ -134,13 +152,16 @@ def search(
         model: As for compress.
         data: As for compress; arrays are written to the folder ``output``, for the processes of
             the trials.
+        from_model: As for train.
+        teacher: As for compress.
     """
     from edgecv.acceptance.accept_front import accept_front
     from edgecv.pipeline.search.search import search as search_recipes
 
-    store = Store.at(str(options.get("output", "exported")))
-    path, keep = stored_model(model, store)
-    asked = options_of(SearchOptions, {"model": path, "data": stored_data(data, store), **options})
+    store = store_of(options)
+    models, keep = stored_models({"model": model, "from_model": from_model}, store)
+    further = {"teacher": stored_teacher(teacher, store), "data": stored_data(data, store)}
+    asked = options_of(SearchOptions, {**options, **models, **further})
     keep()
     result = search_recipes(asked, this.on_event)
     accept_front(result, asked, this.on_event)

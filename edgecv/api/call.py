@@ -101,12 +101,37 @@ def stored_data(data: Data | None, store: Store) -> str | DatasetSource | None:
     return str(place / ARRAYS)
 
 
-def stored_model(model: Model | None, store: Store) -> tuple[Any, Callable[[], None]]:
-    """Return the path of a model, and the function that writes one in memory to the store."""
-    if not is_keras_model(model):
-        return model, lambda: None
-    given = GivenModel(model, "model=")
-    return given.path_in(store), lambda: given.keep(store)
+def store_of(options: Mapping[str, Any]) -> Store:
+    """Return the store in the folder ``output`` of a call."""
+    return Store.at(str(options.get("output", "exported")))
+
+
+def stored_models(
+    models: Mapping[str, Model | None], store: Store
+) -> tuple[dict[str, Any], Callable[[], None]]:
+    """Return models by their parameters, as paths, and a function that writes those in memory.
+
+    It writes them to the store. Raises InputError for one that cannot be saved.
+    """
+    given = {
+        name: GivenModel(model, f"{name}=")
+        for name, model in models.items()
+        if is_keras_model(model)
+    }
+    paths = {name: str(model.path_in(store)) for name, model in given.items()}
+
+    def keep() -> None:
+        for model in given.values():
+            model.keep(store)
+
+    return {**models, **paths}, keep
+
+
+def stored_teacher(model: Model | None, store: Store) -> Any:
+    """Return the path of a teacher; one in memory is written to the store: recipes look for it."""
+    models, keep = stored_models({"teacher": model}, store)
+    keep()
+    return models["teacher"]
 
 
 def stored_images(images: Any, store: Store) -> str | None:

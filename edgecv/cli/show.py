@@ -19,6 +19,7 @@ from edgecv.core.report import Report
 from edgecv.core.text import counted, printable
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.pipeline.stored_training import Training
+from edgecv.reports.class_results import class_table
 from edgecv.reports.costs import costs_sentence
 from edgecv.reports.deployment import deployment_lines
 from edgecv.reports.failed_limits import is_of_run
@@ -118,6 +119,8 @@ def show_training(training: Training, screen: Screen, *, as_json: bool) -> None:
     seconds = sum(epoch["seconds"] for epoch in history)
     test = training.test
     further = "".join(f", {key} {score_text(each)}" for key, each in test.further.items())
+    if not screen.quiet:
+        screen.write("".join(class_tables(training, screen)))
     screen.answer(
         f"{counted(training.parameters, 'parameter')}, {counted(len(history), 'epoch')} in"
         f" {seconds:.0f} s, "
@@ -126,6 +129,20 @@ def show_training(training: Training, screen: Screen, *, as_json: bool) -> None:
         f"On the {test.images:,} test images: {test.metric} {score_text(test.value)}{further}\n"
         f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
     )
+
+
+def class_tables(training: Training, screen: Screen) -> Iterator[str]:
+    """Yield the answers on the test images by class, a table for each head that has classes."""
+    for each in training.results:
+        found = class_table(each, training.facts)
+        head = f": {each.head}" if each.head else ""
+        counted_by = ", images of each split" if training.facts.class_counts else ""
+        title = f"Test images by class{counted_by}{head}"
+        table = _table(printable(title), found.headings, left=1)
+        for row in found.rows:
+            table.add_row(*map(printable, row))
+        yield screen.rendered(table)
+        yield screen.rendered(found.below) if found.below else ""
 
 
 def report_tables(report: Report) -> Iterator[Table]:

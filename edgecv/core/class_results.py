@@ -9,10 +9,12 @@ class ClassResult:
 
     label: int
     images: int
-    """Test images of the class."""
+    """Test images of the class; of maps pixels, of boxes the true ones."""
     answers: int
-    """Test images that the model calls so."""
+    """Test images that the model calls so; of maps pixels, of boxes those that it gives."""
     right: int
+    score: float | None = None
+    """The metric of the class where its task has one; None without an image of the class."""
 
     @property
     def precision(self) -> float | None:
@@ -23,6 +25,12 @@ class ClassResult:
     def sensitivity(self) -> float | None:
         """The recall: the fraction of the class's images that are found; None where it has none."""
         return self.right / self.images if self.images else None
+
+    @property
+    def f1(self) -> float | None:
+        """The harmonic mean of precision and recall; None where neither is known."""
+        either = self.images + self.answers
+        return 2 * self.right / either if either else None
 
 
 @dataclass(frozen=True)
@@ -45,17 +53,22 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class ClassResults:
-    """The answers of a classifier."""
+    """The answers of a model by class: of a classifier, or of each label, pixel or box."""
 
     classes: tuple[ClassResult, ...]
     confusion: tuple[ConfusionCell, ...]
     """Wrong answers, the most frequent first; of many classes only the first cells."""
-    wrong_cells: int
-    """Number of cells with wrong answers, of which ``confusion`` may hold a part."""
-    calibration_error: float
-    """Expected calibration error: see ``calibration_error``."""
-    reliability: tuple[ReliabilityBin, ...]
+    wrong_cells: int | None
+    """Number of cells with wrong answers, of which ``confusion`` may hold a part; None where an
+    answer is not one class in place of another."""
+    calibration_error: float | None = None
+    """Expected calibration error: see ``calibration_error``; of classifiers alone."""
+    reliability: tuple[ReliabilityBin, ...] = ()
     """Bins with images, by confidence."""
+    metric: str = ""
+    """The name of the score of a class: AP, IoU; empty where it has none."""
+    unit: str = "images"
+    """What is counted: images, pixels or boxes."""
 
 
 @dataclass(frozen=True)

@@ -40,18 +40,24 @@ def _without_numbers(lines: list[str]) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def check_count(outputs: int, labels: Sequence[str]) -> None:
+    """Raise InputError where a model has more or fewer outputs than there are names."""
+    if len(labels) != outputs:
+        raise InputError(
+            "--labels",
+            f"names {counted(len(labels), 'output')}, the model has {outputs}",
+            accepted="one each",
+        )
+
+
 def in_order_of(data: Dataset, outputs: int, labels: Sequence[str] | None) -> Dataset:
     """Return the data with one class for each output of a model, in the model's order.
 
     ``labels``: the name of each output, where given. A model may have more classes than the data.
     Raises InputError where the names do not match the model or the data.
     """
-    if labels is not None and len(labels) != outputs:
-        raise InputError(
-            "--labels",
-            f"names {counted(len(labels), 'output')}, the model has {outputs}",
-            accepted="one each",
-        )
+    if labels is not None:
+        check_count(outputs, labels)
     if not data.has_labels:
         names = labels or [str(number) for number in range(outputs)]
         return replace(data, class_names=tuple(names))

@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from edgecv.core.data import Predictions
+from edgecv.core.data import Outputs, Predictions, Targets
 from edgecv.core.paired_results import PairedStatistics
 from edgecv.core.plugins import Task
 from edgecv.core.text import TextTable
+from edgecv.evaluation.class_cells import lowest
 from edgecv.evaluation.group_text import group_sentence, group_table
 from edgecv.models.softmax import logits_model, separate_softmax
 
@@ -37,6 +38,10 @@ class ProbabilityTask(Task):
     def score_text(self, value: float) -> str:
         """Write a mean score as a percentage."""
         return f"{value:.1%}"
+
+    def worst(self, outputs: Outputs, targets: Targets, most: int) -> tuple[int, ...]:
+        """Return the images with the lowest scores."""
+        return lowest(self.score_per_image(outputs, targets), most)
 
     def summary(self, statistics: PairedStatistics, names: Sequence[str]) -> list[str]:
         """Name the worst group."""

@@ -1,5 +1,6 @@
 """Images in batches, as a network takes them."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,6 +9,17 @@ from numpy.typing import NDArray
 from edgecv.core.data import Images
 
 USUAL = 32
+MOST_BYTES = 2**26
+"""Most memory of the images of a batch, in float32: of large images a batch has fewer."""
+
+
+def fitting_batch(shape: tuple[int, ...], most: int) -> int:
+    """Return how many images of a shape are a batch: up to ``most``, and at least one.
+
+    >>> fitting_batch((32, 32, 3), 512), fitting_batch((224, 224, 3), 512)
+    (512, 111)
+    """
+    return max(1, min(most, MOST_BYTES // (4 * math.prod(shape))))
 
 
 def float_batches(images: Images, size: int = USUAL) -> Iterator[NDArray[np.float32]]:

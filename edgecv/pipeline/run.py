@@ -26,6 +26,7 @@ from edgecv.pipeline.export import (
     planned_exports,
 )
 from edgecv.pipeline.judge_again import judge_again
+from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.logged_results import results_of_run, results_of_training
 from edgecv.pipeline.mixed import check_mixed, with_chosen_layers
 from edgecv.pipeline.recipe.checks import check_devices, check_is_trained, check_limits
@@ -37,6 +38,7 @@ from edgecv.pipeline.stored_training import ModelScore, Training, read_training,
 from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
 from edgecv.pipeline.user_models.trained import TrainedModel
+from edgecv.reports.class_results import model_results
 from edgecv.system.isolation import check_hdf5
 from edgecv.system.storage import SPACE_BYTES, Store, bytes_of, copy_file
 
@@ -90,7 +92,10 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
         )
         further = {each: figure for each, figure in others if math.isfinite(figure)}
         tested = ModelScore(name, value, len(test), further)
-        training = read_training(model.original.path.parent, tested)
+        folder, outputs = model.original.path.parent, model.reference.outputs
+        by_class = model_results((model.original.path.name, outputs), (), model.data, recipe.task)
+        facts = data_facts(model.data, recipe.task)
+        training = read_training(folder, tested, facts, by_class)
         curve = TrainingCurve("baseline", training.history)
         logs.finish(
             results_of_training(training),

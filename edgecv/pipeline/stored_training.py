@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from edgecv.core.class_results import ModelResults
 from edgecv.core.errors import InputError
 from edgecv.core.events import score_name
 from edgecv.core.files import read_regular
+from edgecv.core.report import DataFacts
 from edgecv.core.tables import json_value
 
 LARGEST_TRAINING_BYTES = 10_000_000
@@ -41,6 +43,10 @@ class Training:
     """One entry an epoch: epoch, loss, the score of the task (accuracy) and that on the validation
     images (validation_accuracy), seconds, settled."""
     test: ModelScore
+    facts: DataFacts
+    """The classes of the data, and the images of each split, by class where they have one."""
+    results: tuple[ModelResults, ...] = ()
+    """The answers on the test images by class, for each head whose answers are classes."""
 
     @property
     def best(self) -> Mapping[str, float]:
@@ -72,12 +78,15 @@ class StoredTraining(BaseModel):
         return found
 
 
-def read_training(folder: Path, test: ModelScore) -> Training:
-    """Return the record of a training, with the metric of its model.
+def read_training(
+    folder: Path, test: ModelScore, facts: DataFacts, results: tuple[ModelResults, ...]
+) -> Training:
+    """Return the record of a training, with what its model does on the test images.
 
     Raises InputError where it is damaged.
     """
-    return Training(folder, **dict(stored_training(folder)), test=test)
+    stored = dict(stored_training(folder))
+    return Training(folder, **stored, test=test, facts=facts, results=results)
 
 
 def stored_training(folder: Path) -> StoredTraining:

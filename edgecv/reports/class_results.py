@@ -1,6 +1,6 @@
 """Answers of models by class: pictures and tables of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +31,12 @@ def model_results(
     models = [baseline, *((each.artifact.path, each.outputs) for each in candidates)]
     found = []
     for head in task.heads():
-        targets = head.targets(data.test_labels)
+        targets, classes = head.targets(data.test_labels), len(head.data(data).class_names)
         if targets is None:
             continue
         for path, outputs in models:
             own = head.of(outputs)
-            results = head.task.class_results(own, targets)
+            results = head.task.class_results(own, targets, classes)
             if results is not None:
                 worst = head.task.worst(own, targets, MOST_IMAGES)
                 found.append(ModelResults(path, head.name, results, worst))
@@ -46,14 +46,20 @@ def model_results(
 def write_pictures(
     results: Sequence[ModelResults], outputs: Outputs, data: Dataset, task: Task, folder: Path
 ) -> None:
-    """Draw the confusion matrix and the worst images of the first model, calibration of all."""
+    """Draw what the results have: confusion matrix and worst images of the first model.
+
+    And the calibration of all.
+    """
     if not results:
         return
     first = results[0]
     head = task.head_called(first.head)
     own = head.data(data)
-    write_confusion(first.results, own.class_names, folder / CONFUSION)
-    write_reliability([each for each in results if each.head == first.head], folder / RELIABILITY)
+    if first.results.wrong_cells is not None:
+        write_confusion(first.results, own.class_names, folder / CONFUSION)
+    if first.results.reliability:
+        of_head = [each for each in results if each.head == first.head]
+        write_reliability(of_head, folder / RELIABILITY)
     if first.worst:
         before = head.of(outputs)
         tiles = [
@@ -116,7 +122,8 @@ def write_reliability(results: Sequence[ModelResults], path: Path) -> None:
     for each in results:
         bins, error = each.results.reliability, each.results.calibration_error
         x, y = [one.confidence for one in bins], [one.accuracy for one in bins]
-        axes.plot(x, y, marker=".", label=literal(f"{each.path}: error {error:.1%}"))
+        label = each.path if error is None else f"{each.path}: error {error:.1%}"
+        axes.plot(x, y, marker=".", label=literal(label))
     axes.set(title="Calibration", xlabel="confidence", ylabel="fraction right")
     axes.grid(alpha=0.3)
     axes.legend()
@@ -124,26 +131,44 @@ def write_reliability(results: Sequence[ModelResults], path: Path) -> None:
 
 
 def class_table(model: ModelResults, data: DataFacts) -> TextTable:
-    """Return a row for each class, of many those with the lowest recall."""
-    results, head = model.results, model.head
-    names = data.head_classes.get(head, data.classes)
-    counts = data.class_counts if not head else {}
-    shown = list(results.classes)
-    below = f"Expected calibration error {results.calibration_error:.2%}."
+    """Return a row for each class of a run, of many those with the lowest score."""
+    names = data.head_classes.get(model.head, data.classes)
+    counts = {} if model.head else data.class_counts
+    return table_of_classes(model.results, names, counts)
+
+
+def table_of_classes(
+    results: ClassResults, names: Sequence[str], counts: Mapping[str, Sequence[int]]
+) -> TextTable:
+    """Return a row for each class; of many those with the lowest score, or recall without one.
+
+    ``counts``: the images of each class in each split, where they are known.
+    """
+    below = []
+    if results.calibration_error is not None:
+        below.append(f"Expected calibration error {results.calibration_error:.2%}.")
+    if results.unit != "images":
+        below.append(f"Precision and recall of {results.unit}.")
+    shown, by = list(results.classes), results.metric or "recall"
     if len(shown) > MOST_ROWS:
-        known = [each for each in shown if each.sensitivity is not None]
-        shown = sorted(known, key=lambda each: (each.sensitivity, each.label))[:MOST_ROWS]
+        keyed = {each.label: each.score if results.metric else each.sensitivity for each in shown}
+        known = [each for each in shown if keyed[each.label] is not None]
+        shown = sorted(known, key=lambda each: (keyed[each.label], each.label))[:MOST_ROWS]
         of_all = counted(len(results.classes), "class")
-        below += f" {len(shown)} of {of_all}, those with lowest recall."
+        below.append(f"{len(shown)} of {of_all}, those with lowest {by}.")
+    further = (results.metric, "F1") if results.metric else ()
     rows = [
         (
             name_at(names, each.label),
             *(f"{found[each.label]:,}" for found in counts.values()),
-            *(
-                "-" if value is None else f"{value:.1%}"
-                for value in (each.precision, each.sensitivity)
-            ),
+            *map(_share, (each.precision, each.sensitivity)),
+            *map(_share, (each.score, each.f1) if results.metric else ()),
         )
         for each in shown
     ]
-    return TextTable(("class", *counts, "precision", "recall"), tuple(rows), below)
+    headings = ("class", *counts, "precision", "recall", *further)
+    return TextTable(headings, tuple(rows), " ".join(below))
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

@@ -81,13 +81,18 @@ def _classes(report: Report) -> list[str]:
     for each in report.results:
         head = f" ({each.head})" if each.head else ""
         table = class_table(each, report.data)
-        lines += [f"### {each.path}{head}", "", table.below, ""]
+        lines += [f"### {each.path}{head}", "", *((table.below, "") if table.below else ())]
         lines += [*markdown_table(table.headings, table.rows), ""]
     if not lines:
         return []
-    pictures = [f"![Confusion matrix]({CONFUSION})", "", f"![Calibration]({RELIABILITY})", ""]
-    worst = [f"![Worst images]({WORST})", ""] if report.results[0].worst else []
-    return ["## Classes", "", *pictures, *worst, *lines]
+    first = report.results[0]
+    drawn = {
+        f"![Confusion matrix]({CONFUSION})": first.results.wrong_cells is not None,
+        f"![Calibration]({RELIABILITY})": first.results.reliability,
+        f"![Worst images]({WORST})": first.worst,
+    }
+    pictures = [part for text, is_there in drawn.items() if is_there for part in (text, "")]
+    return ["## Classes", "", *pictures, *lines]
 
 
 def _trainings(report: Report) -> list[str]:

@@ -47,6 +47,29 @@ def network(library: str) -> Any:
     return model
 
 
+def test_a_training_starts_from_a_model_in_memory(tmp_path: Path) -> None:
+    """Its file is kept in the store, by its weights: a second call trains nothing again."""
+    options: dict[str, Any] = {"data": ALL, "epochs": 1, "freeze": "all", "output": tmp_path}
+    found = edgecv.train(from_model=network("keras"), **options)
+    kept = Path(found.architecture["backbone"]["model"])
+    assert kept.is_file()
+    assert kept.is_relative_to(tmp_path)
+    assert found.test.images == 30
+    assert edgecv.train(from_model=kept, **options).folder == found.folder
+
+
+def test_what_is_wrong_with_a_model_in_memory_is_named(tmp_path: Path) -> None:
+    """Nothing is kept of a model that is not used; of a teacher its file is."""
+    model, options = network("keras"), {"data": ALL, "output": tmp_path}
+    with pytest.raises(InputError, match=r"^from_model: cannot be given beside model"):
+        edgecv.compress(model, from_model=model, **options)
+    assert not list(tmp_path.rglob("*.keras"))
+    with pytest.raises(InputError, match=r"^from_model: cannot be given beside model"):
+        edgecv.search(model, from_model=model, max_drop=5, trials=1, **options)
+    with pytest.raises(InputError, match=r"^teacher: is named, and no technique learns from one"):
+        edgecv.compress(model, teacher=model, **options)
+
+
 @pytest.mark.parametrize("library", ["tf_keras", "keras"])
 def test_a_model_and_arrays_are_taken_as_they_are(library: str, tmp_path: Path) -> None:
     model, options = network(library), {"quantize": "none", "formats": "tflite"}

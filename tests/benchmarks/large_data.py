@@ -1,7 +1,8 @@
 """Bars of data sets that are larger than memory: memory, start of a second run, reading.
 
 Makes a folder of JPEG files once, then runs each step in a process of its own and prints a line of
-JSON for it. The memory of a step is the peak of resident memory, that of its largest child beside.
+JSON for it. The memory of a step is the peak of resident memory, and of what of it is no file;
+that of its largest child beside.
 
     python tests/benchmarks/large_data.py FOLDER --images 30000 --side 224
 """
@@ -11,6 +12,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,7 +25,7 @@ import numpy as np
 
 CLASSES, BATCH = 4, 128
 TEST_SHARE = 6
-STEPS = ("tensorflow", "compress", "again", "read")
+STEPS = ("tensorflow", "train", "compress", "validate", "again", "read")
 
 
 def write_images(folder: Path, numbers: range, side: int) -> None:
@@ -74,22 +76,22 @@ def tiny_network(side: int) -> Any:
 
 
 def tensorflow(data: Path, work: Path, side: int) -> dict[str, Any]:
-    """Train the network on three batches in memory: what TensorFlow takes by itself."""
+    """Train the network on a batch in memory: what TensorFlow takes by itself."""
     network = tiny_network(side)
     network.compile("adam", "sparse_categorical_crossentropy")
-    images = np.zeros((3 * BATCH, side, side, 3), np.float32)
+    images = np.zeros((BATCH, side, side, 3), np.float32)
     network.fit(images, np.zeros(len(images)), batch_size=BATCH, verbose=0)
     network.save(work / "network.keras")
     return {}
 
 
 def compress(data: Path, work: Path, side: int) -> dict[str, Any]:
-    """Prune the network in one epoch, calibrate, convert and measure the files."""
+    """Prune the trained network in one epoch, calibrate, convert and measure the files."""
     import edgecv
 
     began = time.perf_counter()
     report = edgecv.compress(
-        str(work / "network.keras"),
+        str(work / "trained.keras"),
         data=str(data),
         prune="0.5",
         epochs=1,
@@ -103,6 +105,30 @@ def compress(data: Path, work: Path, side: int) -> dict[str, Any]:
     )
     splits = {name: split.images for name, split in report.data.splits.items()}
     return {"outcome": report.outcome, "splits": splits, "s": time.perf_counter() - began}
+
+
+def train(data: Path, work: Path, side: int) -> dict[str, Any]:
+    """Train the network on in one epoch, with a new head."""
+    import edgecv
+
+    found = edgecv.train(
+        str(data),
+        from_model=str(work / "network.keras"),
+        epochs=2,
+        freeze="0",
+        learning_rate=0.005,
+        augment=("crop", "flip"),
+        output=str(work / "trained"),
+    )
+    shutil.copy(found.folder / "model.keras", work / "trained.keras")
+    return {"epochs": len(found.history), "accuracy": found.test.value}
+
+
+def validate(data: Path, work: Path, side: int) -> dict[str, Any]:
+    """Measure the files of the run again."""
+    import edgecv
+
+    return {"outcome": edgecv.validate(str(work / "exported" / "large")).outcome}
 
 
 def again(data: Path, work: Path, side: int) -> dict[str, Any]:
@@ -137,10 +163,13 @@ def read(data: Path, work: Path, side: int) -> dict[str, Any]:
 
 
 def watch(found: dict[str, float], stop: threading.Event) -> None:
-    """Keep the highest memory of all child processes."""
+    """Keep the highest memory of all child processes, and that of this one which is no file."""
     import psutil
 
     while not stop.wait(0.05):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        own = next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+        found["no_file_mb"] = round(max(found["no_file_mb"], own / 1e3))
         for child in psutil.Process().children(recursive=True):
             try:
                 peak = child.memory_info().rss / 1e6
@@ -150,7 +179,7 @@ def watch(found: dict[str, float], stop: threading.Event) -> None:
 
 
 def one_step(name: str, data: Path, work: Path, side: int) -> None:
-    found, stop = {"largest_child_mb": 0.0}, threading.Event()
+    found, stop = {"no_file_mb": 0.0, "largest_child_mb": 0.0}, threading.Event()
     threading.Thread(target=watch, args=(found, stop), daemon=True).start()
     result = globals()[name](data, work, side)
     stop.set()

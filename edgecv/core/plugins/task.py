@@ -1,5 +1,6 @@
 """The contract of a task: the meaning of a model's outputs."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -95,6 +96,10 @@ class Task(TrainedTask, ReportedTask):
     def takes_shape(cls, shape: tuple[int, ...]) -> bool:
         """Return True if one output of this shape, for one image, may be of the task."""
         return sum(side != 1 for side in shape) <= 1
+
+    def names_of(self, shape: tuple[int, ...]) -> int:
+        """Return how many names one output of this shape has, for one image: one a number."""
+        return math.prod(shape)
 
     def of_task(self, data: Dataset) -> Dataset:
         """Return the data with the targets of this task. Raises InputError where it has none."""

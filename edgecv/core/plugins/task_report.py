@@ -38,12 +38,17 @@ class ReportedTask(Plugin):
         """Return a table of an artifact for the report."""
         return None
 
-    def class_results(self, outputs: Outputs, targets: Targets) -> ClassResults | None:
-        """Return the answers of one model by class; None where an answer is no class."""
+    def class_results(
+        self, outputs: Outputs, targets: Targets, classes: int
+    ) -> ClassResults | None:
+        """Return the answers of one model by class, of so many; None where no answer is a class."""
         return None
 
     def worst(self, outputs: Outputs, targets: Targets, most: int) -> tuple[int, ...]:
-        """Return the images that a model is most wrong about, the worst first: of classes."""
+        """Return the images that a model is most wrong about, the worst first.
+
+        Of a task whose answers are classes.
+        """
         return ()
 
     method: ClassVar[str] = ""

@@ -21,6 +21,7 @@ from edgecv.core.text import counted
 from edgecv.formats.keras.image_input import axes_of, tensor_facts
 from edgecv.formats.tensors import check_images, facts_of, finite_outputs, other_ends, with_answers
 from edgecv.formats.trust import Trust
+from edgecv.models.float_batches import fitting_batch
 
 BATCH = 512
 
@@ -126,10 +127,11 @@ class KerasSession:
         """Run all images in batches: uint8 (N, H, W, C) -> float32 (N, ...) an output."""
         check_images(self._path, self.facts, images)
         values = [np.empty((len(images), *shape), np.float32) for shape in self.facts.answers]
-        for start in range(0, len(images), BATCH):
-            batch = self._encode(images[start : start + BATCH])
+        size = fitting_batch(images.shape[1:], BATCH)
+        for start in range(0, len(images), size):
+            batch = self._encode(images[start : start + size])
             for kept, answer in zip(values, self.answers(batch), strict=True):
-                kept[start : start + BATCH] = answer.reshape(len(batch), *kept.shape[1:])
+                kept[start : start + size] = answer.reshape(len(batch), *kept.shape[1:])
         return finite_outputs(self._path, self.facts, values)
 
     def answers(self, batch: NDArray[Any]) -> list[NDArray[Any]]:

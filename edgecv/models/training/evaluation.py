@@ -1,6 +1,5 @@
 """Score and loss of a model on the images of a split, in one pass over them."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from edgecv.core.data import Outputs, Split
 from edgecv.core.images import image_rows
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Task
+from edgecv.models.float_batches import fitting_batch
 from edgecv.models.outputs import named_outputs
 from edgecv.models.tf import compile_function, compile_inference, keras, tensorflow
 from edgecv.models.training.losses import Teacher, image_losses
@@ -18,8 +18,6 @@ from edgecv.models.training.replicas import Replicas
 from edgecv.models.training.teacher_answers import TeacherAnswers
 
 BATCH = 500
-BATCH_BYTES = 2**26
-"""Most memory of the images of a batch, in float32: of large images a batch has fewer."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,7 @@ class Evaluation:
     def _sums(self, split: Split) -> NDArray[np.float64]:
         """Return the sums of scores and losses: float64 (2,)."""
         nest, targets = tensorflow.nest, self.task.targets(split.labels)
-        fitting = BATCH_BYTES // (4 * math.prod(split.images.shape[1:]))
-        size = max(1, min(BATCH, fitting))
+        size = fitting_batch(split.images.shape[1:], BATCH)
         outputs: list[Outputs] = []
         loss = 0.0
         for start in range(0, len(split), size):

@@ -88,7 +88,7 @@ def check_data(
 
     ``is_searched``: True where a search chooses the techniques.
     """
-    check_teacher(baseline, techniques, where, is_searched=is_searched)
+    check_teacher(baseline, techniques, is_searched=is_searched)
     if not source.is_real:
         raise InputError(
             where,
@@ -114,7 +114,6 @@ def check_data(
 def check_teacher(
     baseline: BaselineOptions,
     techniques: Sequence[Technique],
-    where: str,
     *,
     is_searched: bool = False,
 ) -> None:
@@ -123,8 +122,8 @@ def check_teacher(
         return
     if not is_searched and not any(each.distillation is not None for each in techniques):
         raise InputError(
-            where,
-            "names a teacher, and no technique learns from one",
+            "teacher",
+            "is named, and no technique learns from one",
             accepted="distil, student, a technique with a table distil, or [search]",
             remedy="add --distil, or leave the teacher out",
         )

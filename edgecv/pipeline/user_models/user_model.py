@@ -1,6 +1,5 @@
 """The contract of a user's model: everything that a run needs of it."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,7 +59,7 @@ def _fitted(
     """Return the data of one head with its classes in the order of the outputs."""
     answers = [each.shape for each in outputs if not head.output or each.name in head.output]
     if len(answers) == 1 and head.task.takes_shape(answers[0]):
-        return head.task.fit_data(data, math.prod(answers[0]), names, where)
+        return head.task.fit_data(data, head.task.names_of(answers[0]), names, where)
     return data
 
 

@@ -20,10 +20,13 @@ def class_parts(report: Report) -> list[ClassPart]:
 def _part(model: ModelResults, data: DataFacts) -> ClassPart:
     names = data.head_classes.get(model.head, data.classes)
     labels, counts = confusion_matrix(model.results, MOST_CELLS_A_SIDE)
+    if model.results.wrong_cells is None:
+        labels = []
     return ClassPart(
         label=f"{model.head}: {model.path}" if model.head else model.path,
         table=class_table(model, data),
         names=tuple(name_at(names, label) for label in labels),
+        unit=model.results.unit,
         is_part=len(labels) < len(model.results.classes),
         cells=tuple(_cells(model, labels, counts.tolist(), names)),
     )

@@ -132,7 +132,10 @@ class ClassPart:
     label: str
     table: TextTable
     names: tuple[str, ...]
-    """The classes of the matrix: all, or those with most wrong answers."""
+    """The classes of the matrix: all, or those with most wrong answers; none where there is no
+    matrix."""
+    unit: str
+    """What it counts: images or pixels."""
     is_part: bool
     """True if the matrix has not all classes."""
     cells: tuple[Cell, ...]

@@ -43,6 +43,24 @@ def gates(
     return {gate.name: gate for gate in judged}
 
 
+def test_each_label_has_its_average_precision_beside_the_labels_that_are_given() -> None:
+    from sklearn.metrics import average_precision_score, f1_score, precision_score
+
+    found = TASK.class_results(Outputs.one(GOOD), LABELS, 3)
+    given = TASK.given(Outputs.one(GOOD))
+    columns = zip(*((each.score, each.f1, each.precision) for each in found.classes), strict=True)
+    wanted = (
+        average_precision_score(LABELS, GOOD, average=None),
+        f1_score(LABELS, given, average=None),
+        precision_score(LABELS, given, average=None),
+    )
+    for own, other in zip(columns, wanted, strict=True):
+        np.testing.assert_allclose(own, other)
+    assert (found.metric, found.wrong_cells, found.confusion) == ("AP", None, ())
+    without = TASK.class_results(Outputs.one(GOOD), LABELS * np.uint8([1, 0, 1]), 3).classes[1]
+    assert (without.score, without.sensitivity, without.precision) == (None, None, 0)
+
+
 @pytest.mark.parametrize("answers", [[(3,)], ((3,),)], ids=["list", "tuple"])
 def test_a_number_for_each_label_is_of_this_task(answers: Any) -> None:
     labels = together({"classes": LABELS})

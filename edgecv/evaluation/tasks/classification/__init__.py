@@ -219,7 +219,7 @@ class Classification(TrainedClassifier):
             ),
         )
 
-    def class_results(self, outputs: Outputs, targets: Targets) -> ClassResults:
+    def class_results(self, outputs: Outputs, targets: Targets, classes: int) -> ClassResults:
         """Return precision, recall and confusion of the classes, and the calibration."""
         return class_results(of_classes(outputs.only), targets)
 

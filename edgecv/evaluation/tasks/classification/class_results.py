@@ -2,16 +2,14 @@
 
 import numpy as np
 
-from edgecv.core.class_results import ClassResult, ClassResults, ConfusionCell, ReliabilityBin
+from edgecv.core.class_results import ClassResult, ClassResults, ReliabilityBin
 from edgecv.core.data import Labels, Predictions
+from edgecv.evaluation.class_cells import most_confused
 from edgecv.evaluation.tasks.classification.calibration_error import (
     calibration_bins,
     calibration_error,
 )
 from edgecv.evaluation.tasks.classification.per_class import wrong_cells
-
-MOST_CELLS = 1000
-"""Cells of a confusion matrix in a report: all of one of 32 classes."""
 
 
 def class_results(predictions: Predictions, labels: Labels) -> ClassResults:
@@ -22,15 +20,12 @@ def class_results(predictions: Predictions, labels: Labels) -> ClassResults:
         for each in (labels, answers, labels[answers == labels])
     )
     cells = wrong_cells(answers, labels, classes)
-    ordered = sorted(cells, key=lambda cell: (-cells[cell], cell))[:MOST_CELLS]
     return ClassResults(
         classes=tuple(
             ClassResult(label, wanted[label], given[label], right[label])
             for label in range(classes)
         ),
-        confusion=tuple(
-            ConfusionCell(cell // classes, cell % classes, cells[cell]) for cell in ordered
-        ),
+        confusion=most_confused(cells, classes),
         wrong_cells=len(cells),
         calibration_error=calibration_error(predictions, labels),
         reliability=_reliability(predictions, labels),

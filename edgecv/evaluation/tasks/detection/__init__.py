@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from edgecv.core.class_results import ClassResults
 from edgecv.core.data import SPLITS, Dataset, Images, Outputs, Targets
 from edgecv.core.paired_results import GroupDifference
 from edgecv.core.plugins import Metric, Proof, Terms
 from edgecv.core.targets import NO_BOX, kinds_of
 from edgecv.core.text import name_at
 from edgecv.evaluation.output_differences import of_ranges
-from edgecv.evaluation.statistics.groups import compared_groups
 from edgecv.evaluation.tasks.detection import text
 from edgecv.evaluation.tasks.detection.average_precision import Matched, match
 from edgecv.evaluation.tasks.detection.boxes import Boxes, agree
+from edgecv.evaluation.tasks.detection.by_class import box_f1, class_differences, class_results
 from edgecv.evaluation.tasks.detection.decoders import boxes_of, unit_of, usual_decoder
 from edgecv.evaluation.tasks.detection.doubts import doubts_of
 from edgecv.evaluation.tasks.detection.proof import average, proof_of
@@ -128,7 +129,7 @@ class Detection(TrainedDetector):
 
         1 for an image without boxes, true or given.
         """
-        return _f1(*(each.sum(axis=1) for each in self._figures(outputs, targets)))
+        return box_f1(*(each.sum(axis=1) for each in self._figures(outputs, targets)))
 
     def _figures(self, outputs: Outputs, targets: Targets) -> Any:
         return self._matched(outputs, targets).figures(self.score)
@@ -174,9 +175,14 @@ class Detection(TrainedDetector):
     ) -> tuple[GroupDifference, ...]:
         """Compare F1 and average precision of each class."""
         after, before = (self._matched(each, targets) for each in (outputs, baseline))
-        return _class_differences(after, before, self.score)
+        return class_differences(after, before, self.score)
 
     # The report.
+
+    def class_results(self, outputs: Outputs, targets: Targets, classes: int) -> ClassResults:
+        """Return the average precision of each class, and its boxes above the score."""
+        found = self._matched(outputs, targets)
+        return class_results(found, self.score, self.judged_by, classes)
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int
@@ -219,30 +225,3 @@ class Detection(TrainedDetector):
         """Return the names of the true boxes of a test image."""
         classes = data.test.labels[place, :, 0].astype(np.int64)
         return text.names_of(classes.tolist(), data.class_names)
-
-
-def _f1(hits: Any, given: Any, wanted: Any) -> NDArray[np.float64]:
-    """Return twice the hits over all boxes, given and true; 1 where there is none."""
-    boxes = given + wanted
-    found: NDArray[np.float64] = np.where(boxes > 0, 2 * hits / np.maximum(boxes, 1), 1.0)
-    return found
-
-
-def _class_differences(
-    after: Matched, before: Matched, score: float
-) -> tuple[GroupDifference, ...]:
-    """Compare two models class by class, the worst first: by F1, with the AP of both beside it.
-
-    Average precision goes by the order of the scores alone: where all scores of a class fall, it
-    stays, and the answers are lost.
-    """
-    classes = min(after.wanted.shape[1], before.wanted.shape[1])
-    present = np.flatnonzero(before.wanted.sum(axis=0)[:classes])
-    now, then = (each.precisions().mean(axis=0)[present] for each in (after, before))
-    figures = [[part[:, present] for part in each.figures(score)] for each in (after, before)]
-    gains = _f1(*figures[0]) - _f1(*figures[1])
-    whole = [_f1(*(part.sum(axis=0) for part in each)) for each in figures]
-    wins, losses = (gains > 0).sum(axis=0), (gains < 0).sum(axis=0)
-    images = (before.wanted[:, present] > 0).sum(axis=0)
-    points = (whole[0] - whole[1]) * 100
-    return compared_groups(present, images, wins, losses, points, (then, now))

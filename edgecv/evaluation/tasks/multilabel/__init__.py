@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from edgecv.core.class_results import ClassResults
 from edgecv.core.data import SPLITS, Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference
@@ -21,6 +22,7 @@ from edgecv.evaluation.tasks.classification.probabilities import are_logits, sig
 from edgecv.evaluation.tasks.classification.proof import NOTHING, ONE_ANSWER, limit_above
 from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.evaluation.tasks.multilabel.average_precision import mean_average_precision
+from edgecv.evaluation.tasks.multilabel.class_results import class_results
 from edgecv.models.outputs import ending_of
 from edgecv.models.softmax import with_activation
 from edgecv.models.tf import tensorflow
@@ -243,6 +245,10 @@ class Multilabel(ProbabilityTask):
     ) -> tuple[GroupDifference, ...]:
         """Compare label by label, by F1."""
         return label_differences(self.given(outputs), self.given(baseline), targets == 1)
+
+    def class_results(self, outputs: Outputs, targets: Targets, classes: int) -> ClassResults:
+        """Return average precision, precision and recall of each label."""
+        return class_results(outputs.only, self.given(outputs), targets == 1)
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int

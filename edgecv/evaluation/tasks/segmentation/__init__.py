@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.class_results import ClassResults
 from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference
@@ -16,11 +17,13 @@ from edgecv.datasets.class_order import in_order_of
 from edgecv.evaluation.probability_task import mean_divergence
 from edgecv.evaluation.statistics.groups import compared_groups
 from edgecv.evaluation.tasks.segmentation import counts, text
+from edgecv.evaluation.tasks.segmentation.class_results import class_results
 from edgecv.evaluation.tasks.segmentation.counts import Counts
 from edgecv.evaluation.tasks.segmentation.doubts import doubts_of
 from edgecv.evaluation.tasks.segmentation.maps import (
     are_class_numbers,
     as_maps,
+    channels,
     channels_last,
     class_maps,
     nearest,
@@ -65,8 +68,17 @@ class Segmentation(TrainedSegmenter):
     def fit_data(
         self, data: Dataset, outputs: int, names: Sequence[str] | None, where: str
     ) -> Dataset:
-        """Return the data with its classes in the order of ``names``, where these are given."""
-        return data if names is None else in_order_of(data, len(names), names)
+        """Return the data with its classes in the order of ``names``, where these are given.
+
+        Raises InputError where the maps have more than one channel, and not one a name.
+        """
+        if names is None:
+            return data
+        return in_order_of(data, outputs if outputs > 1 else len(names), names)
+
+    def names_of(self, shape: tuple[int, ...]) -> int:
+        """Return the channels of a map."""
+        return channels(shape)
 
     def normalized(
         self, outputs: Outputs, scales: Mapping[str, float | None]
@@ -185,6 +197,10 @@ class Segmentation(TrainedSegmenter):
         """Compare the IoU of each class."""
         after, before = (_counts(each, targets) for each in (outputs, baseline))
         return _class_differences(after, before)
+
+    def class_results(self, outputs: Outputs, targets: Targets, classes: int) -> ClassResults:
+        """Return the IoU of each class, and which pixels were taken for which."""
+        return class_results(class_maps(outputs, targets.shape[1:]), targets, classes)
 
     def captions(
         self, outputs: Outputs, baseline: Outputs, data: Dataset, place: int

@@ -58,9 +58,21 @@ def channels_last(values: Predictions) -> Predictions:
         return values[..., np.newaxis]
     if values.ndim != 4:
         raise ValueError(f"gives outputs of shape {list(values.shape[1:])}, which are no maps")
-    first, rows, last = values.shape[1:]
-    is_first = first < last if (rows in (first, last)) == (first == last) else rows == last
-    return np.moveaxis(values, 1, -1) if is_first else values
+    return np.moveaxis(values, 1, -1) if _is_channels_first(values.shape[1:]) else values
+
+
+def _is_channels_first(shape: tuple[int, ...]) -> bool:
+    first, rows, last = shape
+    return first < last if (rows in (first, last)) == (first == last) else rows == last
+
+
+def channels(shape: tuple[int, ...]) -> int:
+    """Return the channels of a map by its shape for one image.
+
+    >>> channels((32, 32, 21)), channels((3, 32, 32)), channels((32, 32))
+    (21, 3, 1)
+    """
+    return 1 if len(shape) == 2 else shape[0 if _is_channels_first(shape) else -1]
 
 
 def are_class_numbers(maps: Predictions) -> bool:

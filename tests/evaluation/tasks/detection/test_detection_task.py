@@ -58,6 +58,24 @@ def data_of(truth: np.ndarray) -> Dataset:
 TRUTH = objects()
 
 
+def test_each_class_has_its_average_precision_and_boxes() -> None:
+    """One class of the data is in no image, and one box of another is given twice."""
+    truth = TRUTH.copy()
+    truth[truth[..., 0] == 2] = -1
+    found = TASK.class_results(given(truth), truth, 4)
+    wanted = [int((truth[..., 0] == each).sum()) for each in range(4)]
+    assert [each.images for each in found.classes] == wanted
+    assert [each.right for each in found.classes] == wanted
+    assert [each.score for each in found.classes] == [1.0, 1.0, None, None]
+    assert (found.metric, found.unit, found.confusion) == ("AP", "boxes", ())
+    twice = np.concatenate([truth, truth[:, :1]], axis=1)
+    more = TASK.class_results(given(twice), truth, 3).classes
+    assert [each.right for each in more] == wanted[:3]
+    assert more[0].answers > more[0].images
+    half = Detection(judged_by="AP50").class_results(given(truth + 0.01), truth, 3)
+    assert half.metric == "AP50"
+
+
 def test_boxes_and_post_processing_are_detection() -> None:
     shapes: list[tuple[int, ...]] = [(10,), (1,), (10, 4), (10,)]
     task, notes = choose_task(data_of(TRUTH), shapes, "numbers", "m.tflite")

@@ -11,6 +11,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Flips, PairedStatistics
 from edgecv.core.targets import IGNORED
 from edgecv.evaluation.tasks.segmentation import Segmentation
+from edgecv.evaluation.tasks.segmentation.class_results import class_results
 from edgecv.evaluation.tasks.segmentation.text import BETTER, DIMMED, OTHER, WORSE
 
 pytestmark = pytest.mark.quick
@@ -38,6 +39,19 @@ def data_of(masks: np.ndarray) -> Dataset:
     pixels = np.repeat(masks[..., None] * 100, 3, axis=-1)
     split = Split(pixels, masks, "0")
     return Dataset("squares", NAMES, split, split, split, split)
+
+
+def test_each_class_has_its_pixels_and_what_they_were_taken_for() -> None:
+    """Pixels that stand for no class count nowhere; classes that only the model has are wrong."""
+    masks = np.array([[[0, 0, 1, 1, IGNORED], [0, 0, 0, 2, 1]]], np.uint8)
+    answers = np.array([[[0, 1, 1, 1, 1], [0, 0, 0, 0, 3]]], np.uint8)
+    results = class_results(answers, masks, 3)
+    assert [each.score for each in results.classes] == [4 / 6, 2 / 4, 0]
+    assert [each.sensitivity for each in results.classes] == [4 / 5, 2 / 3, 0]
+    assert [(each.label, each.answer, each.images) for each in results.confusion] == [
+        (0, 1, 1), (2, 0, 1),
+    ]  # fmt: skip
+    assert (results.metric, results.unit, results.wrong_cells) == ("IoU", "pixels", 2)
 
 
 def test_metrics_are_counted_over_the_pixels_of_all_images() -> None:
