@@ -93,6 +93,8 @@ class Baseline:
     """SHA-256 of the model's file or folder as it was given; empty where it was trained."""
     head_values: Mapping[str, float | None] = field(default_factory=dict)
     """The headline metric of each head, where the model has several."""
+    code_sha256: str = ""
+    """SHA-256 of the files with the user's own layers and training; empty without any."""
 
 
 @dataclass(frozen=True)

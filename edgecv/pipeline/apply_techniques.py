@@ -18,8 +18,9 @@ from edgecv.core.report import TrainingCurve
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.context import RunContext
+from edgecv.pipeline.export import DEFAULT_CALIBRATION_IMAGES
 from edgecv.pipeline.teacher import RunTeacher
-from edgecv.pipeline.technique_stage import TechniqueStage, bits_of
+from edgecv.pipeline.technique_stage import TechniqueStage, bits_of, range_images_of
 from edgecv.pipeline.user_models import UserModel
 from edgecv.system.storage import content_key, write_bytes, write_json
 
@@ -140,6 +141,9 @@ class TechniqueRunner:
         recipe, data = self.model.recipe, self.model.data
         learns_from_another = technique.distillation is not None and self.teacher.is_another
         further = self.teacher.unlabelled if technique.imitates else None
+        images = range_images_of(recipe.exports)
+        has_own = ModelProperty.QUANTIZERS in technique.makes
+        has_own &= images != DEFAULT_CALIBRATION_IMAGES
         return content_key(
             "technique",
             STAGE_VERSION,
@@ -148,6 +152,7 @@ class TechniqueRunner:
             sorted(shared),
             [exporter.one_scale for exporter in recipe.exports],
             *sorted(bits_of(recipe.exports).items()),
+            *([f"ranges of {images} images"] if has_own else []),
             self.model.source.sha256,
             data.calibration.sha256,
             recipe.mirrors,

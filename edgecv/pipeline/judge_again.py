@@ -12,6 +12,7 @@ from edgecv.core.data import Outputs
 from edgecv.core.errors import InputError
 from edgecv.core.images import ImageSequence
 from edgecv.core.report import Gate, Report
+from edgecv.core.text import listed
 from edgecv.evaluation.gates import PROOF, verdict
 from edgecv.evaluation.limits import Limits, gate_texts
 from edgecv.evaluation.output_differences import OUTPUTS
@@ -106,6 +107,10 @@ def _check_same_model(report: Report, recipe: Recipe, place: Path) -> None:
         stored = report.recipe["baseline"]["backbone"]["sha256"]
         if tree_sha256(backbone.path) != stored:
             raise _another(place, str(backbone.path))
+    code = "" if report.baseline is None else report.baseline.code_sha256
+    own = recipe.baseline.own_code
+    if code and code != own.code_sha256():
+        raise _another(place, listed(own.custom_objects))
     if recipe.baseline.model is None or report.baseline is None:
         return  # It is trained by what the recipe says, on the data.
     if tree_sha256(Path(recipe.baseline.model)) != report.baseline.sha256:

@@ -120,6 +120,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
             metric=task.headline.name,
             value=metric_of(outputs, data.test_labels, task),
             head_values=head_values(outputs, data.test_labels, task),
+            code_sha256=recipe.baseline.own_code.code_sha256(),
         ),
         comparisons=comparisons,
         gates=tuple(gates),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.context import RunContext
+from edgecv.pipeline.export import DEFAULT_CALIBRATION_IMAGES
 from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.trial_export import TrialExports
 from edgecv.pipeline.user_models import UserModel
@@ -68,6 +70,7 @@ class TechniqueStage:
             remember=self.stored_value,
             shared_kernels=self.shared_kernels,
             bits=bits_of(self.model.recipe.exports),
+            range_images=range_images_of(self.model.recipe.exports),
         )
 
     @cached_property
@@ -165,6 +168,13 @@ def fraction_of(data: Dataset, fraction: float) -> Dataset:
         data,
         train=replace(train, images=image_rows(train.images).at(rows), labels=train.labels[rows]),
     )
+
+
+def range_images_of(exports: Sequence[Exporter]) -> int:
+    """Return the most calibration images that an export finds ranges on."""
+    given = [each.calibration_images or DEFAULT_CALIBRATION_IMAGES for each in exports]
+    calibrated = [each.is_calibrated for each in exports]
+    return max(compress(given, calibrated), default=DEFAULT_CALIBRATION_IMAGES)
 
 
 def bits_of(exports: Sequence[Exporter]) -> dict[str, int]:

@@ -31,8 +31,6 @@ from edgecv.techniques.rewrites.fold_batch_norm import folded_note
 from edgecv.techniques.rewrites.plain_network import plain
 from edgecv.techniques.weight_sharing import kept
 
-IMAGES_FOR_RANGES = 200
-
 
 class Qat(Technique):
     """Trains on with the rounding of int8 in place; zeros and shared weights are kept."""
@@ -71,7 +69,7 @@ class Qat(Technique):
                 f"{', '.join(left_out)} has no quantizer of its own: exact arithmetic on pixels,"
                 " which the converters fold into the first convolution"
             )
-        images = context.calibration_images(IMAGES_FOR_RANGES)
+        images = context.calibration_images(context.range_images)
         constraints = [
             set_ranges(quantized, model, images),
             kept(quantized, context.shared_kernels, context.note),

@@ -14,8 +14,10 @@ from edgecv.core.events import Event
 from edgecv.core.report import Report
 from edgecv.models.tf import keras_bytes, load_tensorflow
 from edgecv.pipeline.apply_techniques import TechniqueRunner
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.run import run
+from edgecv.pipeline.technique_stage import range_images_of
 from edgecv.system.storage import Store, file_sha256
 
 SHORT = {"epochs": 2, "minimum_steps": 0}
@@ -120,25 +122,45 @@ def test_a_measured_target_is_met_in_the_file(output: Path) -> None:
     assert (gate.limit, gate.observed, gate.outcome) == (60_000, candidate.artifact.bytes, "passed")
 
 
+def key_of(plan: Recipe) -> str:
+    """Return the key of the first technique of a recipe."""
+    split: Any = SimpleNamespace(sha256="s", labels=())
+    data = SimpleNamespace(calibration=split, train=split, validation=split, meaning=None)
+    source: Any = SimpleNamespace(sha256="m")
+    model: Any = SimpleNamespace(recipe=plan, data=data, source=source)
+    teacher: Any = SimpleNamespace(is_another=False, unlabelled=None)
+    runner = TechniqueRunner(model, SimpleNamespace(seed=0), teacher)  # type: ignore[arg-type]
+    return runner._key(plan.techniques[0], source, frozenset())
+
+
 def test_what_was_chosen_by_times_is_stored_by_how_they_were_measured() -> None:
     """Widths that were found on one thread were those of a run with four, without a word."""
 
     def key(threads: int, kernels: str, **shrink: Any) -> str:
         plan = recipe("timed", distil=False, keep=None, rounds=1, **shrink)
         settings = plan.settings.model_copy(update={"threads": threads, "kernels": kernels})
-        split: Any = SimpleNamespace(sha256="s", labels=())
-        data = SimpleNamespace(calibration=split, train=split, validation=split, meaning=None)
-        source: Any = SimpleNamespace(sha256="m")
-        model: Any = SimpleNamespace(
-            recipe=plan.replace(settings=settings), data=data, source=source
-        )
-        teacher: Any = SimpleNamespace(is_another=False, unlabelled=None)
-        runner = TechniqueRunner(model, SimpleNamespace(seed=0), teacher)  # type: ignore[arg-type]
-        return runner._key(plan.techniques[0], source, frozenset())
+        return key_of(plan.replace(settings=settings))
 
     kinds = [(1, "xnnpack"), (4, "xnnpack"), (1, "builtin")]
     assert len({key(*kind, latency_us=20.0) for kind in kinds}) == len(kinds)
     assert len({key(*kind, int8_bytes=60_000) for kind in kinds}) == 1
+
+
+@pytest.mark.quick
+def test_qat_sets_its_ranges_on_as_many_images_as_an_export_does() -> None:
+    """They were always 200, and a run with others was taken from the store."""
+
+    def plan(*counts: int | None, **options: Any) -> Recipe:
+        given = CompressOptions(data="digits", formats=("tflite",), **options).to_recipe()
+        (usual,) = given.exports
+        exports = (usual.model_copy(update={"calibration_images": each}) for each in counts)
+        return given.replace(exports=tuple(exports))
+
+    counts: list[tuple[int | None, ...]] = [(50,), (50, None), (None,)]
+    assert [range_images_of(plan(*each).exports) for each in counts] == [50, 200, 200]
+    assert range_images_of(plan(50, quantize=("none",)).exports) == 200
+    few, usual = plan(50, qat=True), plan(None, qat=True)
+    assert key_of(few) != key_of(usual) == key_of(plan(200, qat=True))
 
 
 def test_what_cannot_be_exported_is_said_before_the_training(tmp_path: Path) -> None:

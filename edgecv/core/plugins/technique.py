@@ -81,6 +81,8 @@ class TechniqueContext:
     """Layers in whose kernels weights are equal on purpose, by an earlier technique or by name."""
     bits: Mapping[str, int] = field(default_factory=dict)
     """Bits of the weights of layers by name pattern, where an export asks for fewer than 8."""
+    range_images: int = 200
+    """Calibration images that exports find ranges on."""
 
     def calibration_images(self, most: int) -> Images:
         """Return at most so many calibration images. Raises InputError if there are none."""

@@ -273,3 +273,9 @@ class BaselineOptions(Options):
     def trusted(self) -> Trust:
         """Allowed content of the model file."""
         return Trust(everything=self.trust, custom_objects=self.custom_objects)
+
+    @property
+    def own_code(self) -> Trust:
+        """The user's own layers, and the function that trains the baseline."""
+        functions = () if self.train is None else (self.train,)
+        return Trust(custom_objects=(*self.custom_objects, *functions))

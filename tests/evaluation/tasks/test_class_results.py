@@ -9,8 +9,8 @@ from edgecv.core.class_results import ModelResults
 from edgecv.core.data import Outputs
 from edgecv.core.report import DataFacts, Report
 from edgecv.core.text import counted
-from edgecv.evaluation.tasks.classification import Classification
 from edgecv.evaluation.class_cells import MOST_CELLS
+from edgecv.evaluation.tasks.classification import Classification
 from edgecv.evaluation.tasks.classification.class_results import class_results
 from edgecv.reports.class_results import (
     MOST_ROWS,

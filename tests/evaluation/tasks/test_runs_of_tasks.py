@@ -52,6 +52,22 @@ def test_files_give_the_unit_of_the_targets(report: Report) -> None:
         assert names[-1] in ("scaled_numbers", "logits")
 
 
+def test_labels_stand_one_by_one_in_a_report_and_its_page(report: Report) -> None:
+    """Of the original and of each candidate; numbers have no classes."""
+    from edgecv.reports.markdown import to_markdown
+    from edgecv.reports.page.classes import class_parts
+
+    assert bool(report.results) == (report.recipe["task"]["task"] == "multilabel")
+    for each, part in zip(report.results, class_parts(report), strict=True):
+        scores = [one.score for one in each.results.classes]
+        value = report.baseline.value if report.baseline and each is report.results[0] else None
+        assert value is None or sum(filter(None, scores)) / len(scores) == pytest.approx(value)
+        assert part.table.headings == ("class", "precision", "recall", "AP", "F1")
+        assert (part.names, part.table.below) == ((), "")
+        assert f"### {each.path}" in to_markdown(report)
+    assert "confusion.png" not in to_markdown(report)
+
+
 def test_a_text_has_the_words_of_the_task(report: Report) -> None:
     from edgecv.reports.markdown import to_markdown
 
