@@ -34,24 +34,26 @@ def task_of_files(
     pairs = zip(facts.outputs, facts.answers, strict=True)
     outputs = [OutputShape(name=each.name, shape=shape) for each, shape in pairs]
     if request.task is not None:
-        _check_channels(request.task, request.labels, facts.answers)
+        check_channels(request.task, request.labels, facts.answers)
         return request.task.for_outputs(outputs, str(path)), ()
     is_row = len(facts.answers) == 1 and len(facts.answers[0]) == 1
     if is_row and (request.labels is not None or not data.has_labels):
         return default_task(), ()
     found, notes = choose_task(data, facts.answers, "numbers", str(path), outputs)
-    _check_channels(found, request.labels, facts.answers)
+    check_channels(found, request.labels, facts.answers)
     return found, notes
 
 
-def _check_channels(
+def check_channels(
     task: Task, labels: Sequence[str] | None, answers: Sequence[tuple[int, ...]]
 ) -> None:
-    is_map = labels is not None and len(answers) == 1 and len(answers[0]) > 1
-    if labels is not None and is_map and task.takes_shape(answers[0]):
-        channels = task.names_of(answers[0])
-        if channels > 1:
-            check_count(channels, labels)
+    """Raise InputError where a map of several channels has not one for each name.
+
+    ``answers``: the shape of each output for one image.
+    """
+    is_map = len(answers) == 1 and len(answers[0]) > 1 and task.takes_shape(answers[0])
+    if labels is not None and is_map and (channels := task.names_of(answers[0])) > 1:
+        check_count(channels, labels)
 
 
 def compares_numbers(task: Task) -> bool:

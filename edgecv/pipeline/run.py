@@ -1,6 +1,5 @@
 """A run: data, baseline, techniques, exports, measurements, report."""
 
-import math
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -26,19 +25,18 @@ from edgecv.pipeline.export import (
     planned_exports,
 )
 from edgecv.pipeline.judge_again import judge_again
-from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.logged_results import results_of_run, results_of_training
+from edgecv.pipeline.measured_training import measured_training
 from edgecv.pipeline.mixed import check_mixed, with_chosen_layers
 from edgecv.pipeline.recipe.checks import check_devices, check_is_trained, check_limits
 from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run_logs import RunLogs, logged_run
 from edgecv.pipeline.run_report import RunResults, make_report, write_run
-from edgecv.pipeline.stored_training import ModelScore, Training, read_training, stored_training
+from edgecv.pipeline.stored_training import Training, stored_training
 from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.user_models import UserModel, check_user_model, open_user_model
 from edgecv.pipeline.user_models.trained import TrainedModel
-from edgecv.reports.class_results import model_results
 from edgecv.system.isolation import check_hdf5
 from edgecv.system.storage import SPACE_BYTES, Store, bytes_of, copy_file
 
@@ -85,17 +83,7 @@ def train(recipe: Recipe, store: Store, on_event: OnEvent = ignore_event) -> Tra
     ):
         check_schedule(recipe.schedule, recipe.task, "[baseline.training]")
         model = TrainedModel.open(recipe, context)
-        test = model.data.test
-        (name, value), *others = (
-            (each.name, each.of(model.reference.outputs, test.labels))
-            for each in recipe.task.metrics
-        )
-        further = {each: figure for each, figure in others if math.isfinite(figure)}
-        tested = ModelScore(name, value, len(test), further)
-        folder, outputs = model.original.path.parent, model.reference.outputs
-        by_class = model_results((model.original.path.name, outputs), (), model.data, recipe.task)
-        facts = data_facts(model.data, recipe.task)
-        training = read_training(folder, tested, facts, by_class)
+        training = measured_training(model)
         curve = TrainingCurve("baseline", training.history)
         logs.finish(
             results_of_training(training),

@@ -50,7 +50,7 @@ def network(library: str) -> Any:
 def test_a_training_starts_from_a_model_in_memory(tmp_path: Path) -> None:
     """Its file is kept in the store, by its weights: a second call trains nothing again."""
     options: dict[str, Any] = {"data": ALL, "epochs": 1, "freeze": "all", "output": tmp_path}
-    found = edgecv.train(from_model=network("keras"), **options)
+    found = edgecv.train(from_model=network("tf_keras"), **options)
     kept = Path(found.architecture["backbone"]["model"])
     assert kept.is_file()
     assert kept.is_relative_to(tmp_path)
@@ -60,7 +60,7 @@ def test_a_training_starts_from_a_model_in_memory(tmp_path: Path) -> None:
 
 def test_what_is_wrong_with_a_model_in_memory_is_named(tmp_path: Path) -> None:
     """Nothing is kept of a model that is not used; of a teacher its file is."""
-    model, options = network("keras"), {"data": ALL, "output": tmp_path}
+    model, options = network("tf_keras"), {"data": ALL, "output": tmp_path}
     with pytest.raises(InputError, match=r"^from_model: cannot be given beside model"):
         edgecv.compress(model, from_model=model, **options)
     assert not list(tmp_path.rglob("*.keras"))

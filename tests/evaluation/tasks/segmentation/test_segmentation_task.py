@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecv.analysis.task_of_files import check_channels
 from edgecv.core.data import Dataset, Outputs, Split
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import Flips, PairedStatistics
@@ -39,6 +40,30 @@ def data_of(masks: np.ndarray) -> Dataset:
     pixels = np.repeat(masks[..., None] * 100, 3, axis=-1)
     split = Split(pixels, masks, "0")
     return Dataset("squares", NAMES, split, split, split, split)
+
+
+@pytest.mark.parametrize("shape", [(16, 16, 4), (4, 16, 16)])
+def test_names_are_those_of_the_channels_of_a_map(shape: tuple[int, ...]) -> None:
+    """They were not counted: a model of four classes was judged with the names of three."""
+    data, more = data_of(squares()), (*NAMES, "fish")
+    assert TASK.names_of(shape) == 4
+    for names in (NAMES, (*more, "bird")):
+        with pytest.raises(InputError, match=rf"--labels: names {len(names)} outputs, .* has 4"):
+            TASK.fit_data(data, TASK.names_of(shape), names, "m.keras")
+        with pytest.raises(InputError, match=rf"--labels: names {len(names)} outputs, .* has 4"):
+            check_channels(TASK, names, [shape])
+    assert TASK.fit_data(data, 4, more, "m.keras").class_names == more
+    check_channels(TASK, more, [shape])
+    check_channels(TASK, None, [shape])
+
+
+def test_a_map_of_one_channel_has_any_number_of_names() -> None:
+    """It holds the numbers of classes, or the probability of the second of two."""
+    data = data_of(squares())
+    for shape in ((16, 16, 1), (16, 16)):
+        assert TASK.names_of(shape) == 1
+        assert TASK.fit_data(data, 1, NAMES, "m.keras").class_names == NAMES
+        check_channels(TASK, NAMES, [shape])
 
 
 def test_each_class_has_its_pixels_and_what_they_were_taken_for() -> None:
