@@ -1,6 +1,8 @@
 """Folders and zips of images: what is read, what is refused, what is said."""
 
+import os
 import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from refusals import refusal_of
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
 from edgecv.datasets.images import ImageTree
+from edgecv.datasets.resolve import resolve
 
 SHAPE = (8, 8, 3)
 Files = dict[str, bytes]
@@ -214,3 +217,26 @@ def test_the_cifar_archive_loads(cifar_zip: Path) -> None:
     assert data.notes == ()
     again = load(cifar_zip, (32, 32, 3))
     assert again.train.sha256 == data.train.sha256
+
+
+def test_a_zip_is_opened_once_and_another_of_its_name_anew(
+    make_tree: Any, tree_files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_tree(tree_files(), "photos.zip")
+    opened = []
+
+    class Counted(zipfile.ZipFile):
+        def __init__(self, *arguments: Any) -> None:
+            opened.append(arguments)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(zipfile, "ZipFile", Counted)
+    source = resolve(str(path))
+    assert isinstance(source, ImageTree)
+    assert source.most_calibration_images()
+    assert len(load(path).test) == 4
+    assert len(opened) == 1
+    os.replace(make_tree(tree_files(test=5), "other.zip"), path)
+    opened.clear()  # The other one was written by it too.
+    assert len(load(path).test) == 10
+    assert len(opened) == 1

@@ -11,7 +11,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.files import open_regular
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
 from edgecv.datasets.image_tree.folder_tree import SPLITS, is_ignored
-from edgecv.datasets.image_tree.zip_tree import ZipTree, is_zip
+from edgecv.datasets.image_tree.zip_tree import ZipTree, is_zip, state_of
 
 DEEPEST = 4
 MOST_OF_AN_ENDING = 200
@@ -77,12 +77,11 @@ def folder_contents_of(path: Path) -> FolderContents | None:
         return FolderGlimpse(path)
     if not is_zip(path):
         return None
-    status = path.stat()
-    return _contents_of_zip(path, status.st_size, status.st_mtime_ns)
+    return _contents_of_zip(path, state_of(path))
 
 
 @lru_cache(maxsize=1)  # Each source is asked about the same zip.
-def _contents_of_zip(path: Path, size: int, changed_ns: int) -> FolderContents | None:
+def _contents_of_zip(path: Path, state: tuple[int, ...]) -> FolderContents | None:
     try:
         return ZipGlimpse(path)
     except InputError:

@@ -3,7 +3,9 @@
 import re
 import stat
 import zipfile
-from functools import cached_property
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from edgecv.core.errors import InputError
@@ -32,6 +34,12 @@ _ABSOLUTE = re.compile(r"/|[A-Za-z]:")
 def is_zip(path: Path) -> bool:
     """Return True for a file that ends in .zip."""
     return path.suffix.lower() == ".zip" and path.is_file()
+
+
+def state_of(path: Path) -> tuple[int, ...]:
+    """Return what tells a file from another one that takes its path."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 class ZipTree:
@@ -83,11 +91,22 @@ class ZipTree:
         except Exception as error:  # noqa: BLE001 - zlib, lzma, struct: all come through
             raise BadImage(f"damaged in the zip: {error}") from None
 
-    @cached_property
+    @property
     def _zip(self) -> zipfile.ZipFile:
+        return self._opened.zip
+
+    @property
+    def _members(self) -> tuple[Mapping[str, zipfile.ZipInfo], Set[str]]:
+        """All files and all folders, by their names in the zip."""
+        return self._opened.files, self._opened.folders
+
+    @cached_property
+    def _opened(self) -> "OpenedZip":
         check_regular(self.path, self.where)
         try:
-            return zipfile.ZipFile(self.path)
+            return _opened_zip(self.path.absolute(), state_of(self.path))
+        except UnfitZip as error:
+            raise error.at(self.where) from None
         except Exception as error:  # noqa: BLE001 - zipfile raises anything on damage
             raise InputError(
                 self.where,
@@ -104,59 +123,80 @@ class ZipTree:
             return f"{there.pop()}/" if is_one_folder else ""
         return find_top(folders, self.where, there)
 
-    @cached_property
-    def _members(self) -> tuple[dict[str, zipfile.ZipInfo], set[str]]:
-        """Return all files and all folders, by their names in the zip."""
-        members: dict[str, zipfile.ZipInfo] = {}
-        folders: set[str] = set()
-        for info in self._zip.infolist():
-            parts = self._checked_parts(info)
-            if any(is_ignored(part) for part in parts):
-                continue
-            for depth in range(1, len(parts)):
-                folders.add("/".join(parts[:depth]))
-            name = "/".join(parts)
-            if info.is_dir():
-                folders.add(name)
-            elif name in members:
-                raise self._refusal(info, "occurs twice", "names that occur once")
-            else:
-                members[name] = info
-        unpacked = sum(info.file_size for info in members.values())
-        if is_bomb(unpacked, self.path):
-            raise InputError(
-                self.where,
-                f"it would unpack to {bytes_text(unpacked)}, far more than pictures of its size",
-                remedy="give a folder if it is what it should be",
-            )
-        return members, folders
 
-    def _checked_parts(self, info: zipfile.ZipInfo) -> list[str]:
-        name = info.filename.replace("\\", "/")  # some Windows programs write these
-        parts = [part for part in name.split("/") if part not in ("", ".")]
-        if not parts and not name.startswith("."):
-            raise self._refusal(info, "is the name of nothing", "files and folders with a name")
-        if _ABSOLUTE.match(name) or ".." in parts:
-            raise self._refusal(info, "points outside of the zip", "relative names without ..")
-        if stat.S_ISLNK(info.external_attr >> 16):
-            raise self._refusal(info, "is a link", "files and folders")
-        if info.flag_bits & 1:
-            raise self._refusal(info, "is encrypted", "zips without a password")
-        if info.compress_type not in _COMPRESSIONS:
-            raise self._refusal(
-                info, f"is compressed with method {info.compress_type}", "store or deflate"
-            )
-        if info.file_size > MAX_FILE_BYTES:
-            raise self._refusal(info, f"has {info.file_size:,} bytes", "at most 100 MB a file")
-        return parts
+@dataclass(frozen=True)
+class OpenedZip:
+    """A zip that is open, with all its files and folders by their names in it."""
 
-    def _refusal(self, info: zipfile.ZipInfo, found: str, accepted: str) -> InputError:
-        return InputError(
-            self.where,
-            f'"{printable(info.filename)}" {found}',
-            accepted=accepted,
-            remedy="make the zip again",
+    zip: zipfile.ZipFile
+    files: Mapping[str, zipfile.ZipInfo]
+    folders: Set[str]
+
+
+class UnfitZip(Exception):
+    """A zip whose members are not those of a data set."""
+
+    def __init__(self, found: str, accepted: str, remedy: str) -> None:
+        super().__init__(found)
+        self._found, self._accepted, self._remedy = found, accepted, remedy
+
+    def at(self, where: str) -> InputError:
+        """Return the error for those who named the zip ``where``."""
+        return InputError(where, self._found, accepted=self._accepted, remedy=self._remedy)
+
+
+@lru_cache(maxsize=1)  # Kinds of data sets are tried in turn, and each look at one opens it.
+def _opened_zip(path: Path, state: tuple[int, ...]) -> OpenedZip:
+    """Open a zip and check its members. Raises UnfitZip, and what zipfile raises on damage.
+
+    ``state``: see ``state_of``.
+    """
+    opened = zipfile.ZipFile(path)
+    files: dict[str, zipfile.ZipInfo] = {}
+    folders: set[str] = set()
+    for info in opened.infolist():
+        parts = _checked_parts(info)
+        if any(is_ignored(part) for part in parts):
+            continue
+        for depth in range(1, len(parts)):
+            folders.add("/".join(parts[:depth]))
+        name = "/".join(parts)
+        if info.is_dir():
+            folders.add(name)
+        elif name in files:
+            raise _refusal(info, "occurs twice", "names that occur once")
+        else:
+            files[name] = info
+    unpacked = sum(info.file_size for info in files.values())
+    if is_bomb(unpacked, path):
+        raise UnfitZip(
+            f"it would unpack to {bytes_text(unpacked)}, far more than pictures of its size",
+            accepted="",
+            remedy="give a folder if it is what it should be",
         )
+    return OpenedZip(opened, files, folders)
+
+
+def _checked_parts(info: zipfile.ZipInfo) -> list[str]:
+    name = info.filename.replace("\\", "/")  # some Windows programs write these
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if not parts and not name.startswith("."):
+        raise _refusal(info, "is the name of nothing", "files and folders with a name")
+    if _ABSOLUTE.match(name) or ".." in parts:
+        raise _refusal(info, "points outside of the zip", "relative names without ..")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise _refusal(info, "is a link", "files and folders")
+    if info.flag_bits & 1:
+        raise _refusal(info, "is encrypted", "zips without a password")
+    if info.compress_type not in _COMPRESSIONS:
+        raise _refusal(info, f"is compressed with method {info.compress_type}", "store or deflate")
+    if info.file_size > MAX_FILE_BYTES:
+        raise _refusal(info, f"has {info.file_size:,} bytes", "at most 100 MB a file")
+    return parts
+
+
+def _refusal(info: zipfile.ZipInfo, found: str, accepted: str) -> UnfitZip:
+    return UnfitZip(f'"{printable(info.filename)}" {found}', accepted, "make the zip again")
 
 
 def _is_below(name: str, top: str) -> bool:
