@@ -68,7 +68,7 @@ class ClassResults:
     metric: str = ""
     """The name of the score of a class: AP, IoU; empty where it has none."""
     unit: str = "images"
-    """What is counted: images, pixels or boxes."""
+    """Noun of the things counted: images, pixels or boxes."""
 
 
 @dataclass(frozen=True)

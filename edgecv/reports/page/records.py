@@ -135,7 +135,7 @@ class ClassPart:
     """The classes of the matrix: all, or those with most wrong answers; none where there is no
     matrix."""
     unit: str
-    """What it counts: images or pixels."""
+    """Noun of the things counted: images or pixels."""
     is_part: bool
     """True if the matrix has not all classes."""
     cells: tuple[Cell, ...]
