@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Technique
 from edgecv.core.registry import TECHNIQUES
+from edgecv.pipeline.recipe.checks import HELD
 from edgecv.pipeline.recipe.flag_values import exports_of
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace, values_of
@@ -53,15 +54,21 @@ def drawn_recipe(
 
 
 def techniques_of(steps: Steps, training: Mapping[str, Any]) -> tuple[Technique, ...]:
-    """Return the techniques, each with the options that it takes beside the others."""
-    flags, found = technique_flags(), []
+    """Return the techniques, each with the options that it takes beside the others.
+
+    Where weights are held to a rule, a training computes in float32 whatever ``training`` says.
+    """
+    flags, found, is_held = technique_flags(), [], False
     for name, options in steps.items():
         beside = flags[name].beside if name in flags else {}
         table: dict[str, Any] = {"technique": name}
         for other in steps:
             table |= beside.get(other, {})
-        if training and trains(TECHNIQUES.get(name, "[search.technique]"), {**table, **options}):
-            table["training"] = dict(training)
+        cls = TECHNIQUES.get(name, "[search.technique]")
+        is_held = is_held or bool(cls.makes & HELD)
+        left_out = {"mixed_precision"} if is_held else set()
+        if training and trains(cls, {**table, **options}):
+            table["training"] = {k: each for k, each in training.items() if k not in left_out}
         found.append(TECHNIQUES.parse({**table, **options}, f"[search.technique.{name}]"))
     return tuple(found)
 

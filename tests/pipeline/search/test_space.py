@@ -38,8 +38,11 @@ def test_every_recipe_of_the_space_is_one_that_compress_takes() -> None:
     space = space_of(start).model_copy(update={"quantize": ("int8", "float16")})
     chance = random.Random(0)
     names = set()
+    training = {"epochs": 2, "mixed_precision": "bfloat16"}
     for _ in range(200):
-        recipe = drawn_recipe(space, start, lambda name, values: chance.choice(list(values)), {})
+        recipe = drawn_recipe(
+            space, start, lambda name, values: chance.choice(list(values)), training
+        )
         check_order(recipe.techniques, "here")
         check_precisions(recipe.techniques, recipe.exports, "here")
         check_trainings(recipe.techniques, "here")
