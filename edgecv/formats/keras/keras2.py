@@ -68,18 +68,35 @@ def load_hdf5(path: Path, trust: Trust) -> tuple[KerasModel, tuple[str, ...]]:
     check(path, configuration, trust)
     stored = checked_bytes(path, path)
     policies: set[str] = set()
-    configuration = in_float32(configuration, policies)
+    readable = _with_names(in_float32(configuration, policies))
     with tempfile.TemporaryDirectory(prefix="edgecv-keras2-") as name:
         checked = Path(name) / "checked.h5"
-        if policies:
-            stored *= HALF
+        if readable != configuration:
+            stored *= HALF if policies else 1
             shutil.copyfile(path, checked)
             with h5py.File(checked, "r+") as file:
-                file.attrs["model_config"] = json.dumps(configuration).encode()
+                file.attrs["model_config"] = json.dumps(readable).encode()
         else:
             checked.symlink_to(path.absolute())
         model = _load(path, Checked(checked, configuration, stored), trust)
     return model, tuple(sorted(policies))
+
+
+def _with_names(value: Any) -> Any:
+    """Copy a configuration with the name of a function where an activation is a table of one.
+
+    tf-keras writes such tables for registered functions, and cannot read them from HDF5.
+    """
+    if isinstance(value, list):
+        return [_with_names(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    copy = {key: _with_names(each) for key, each in value.items()}
+    for key, each in value.items():
+        is_table = isinstance(each, dict) and each.get("class_name") == "function"
+        if is_table and key.endswith("activation") and isinstance(each.get("config"), str):
+            copy[key] = each["config"]
+    return copy
 
 
 def hdf5_version(path: Path) -> str:
@@ -134,9 +151,7 @@ def _load(path: Path, checked: Checked, trust: Trust) -> KerasModel:
         raise InputError(
             str(path),
             f"tf-keras cannot read it: {type(error).__name__}: {first_line(error)}",
-            remedy="save the model as .keras, which holds functions that .h5 cannot"
-            if is_hdf5
-            else "",
+            remedy="save the model as .keras" if is_hdf5 else "",
         ) from error
     # An empty configuration gives a table, or a model that was never built.
     if not isinstance(model, keras.Model) or not model.layers:

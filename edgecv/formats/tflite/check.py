@@ -88,7 +88,8 @@ def _check_integers(
             where,
             f"{precision} was asked for; {counted(len(named), 'operator')} came back with floats:"
             f" {listed([str(operator) for operator in named], SHOWN)}",
-            remedy="replace these layers, or choose float16",
+            remedy="replace these layers, or choose mixed, which leaves them in float32, or the"
+            " onnx format",
         )
     ends = [tensor.type for tensor in tables.inputs + tables.outputs]
     if ends != [wanted[0], *(wanted[1] for _ in tables.outputs)]:

@@ -25,6 +25,7 @@ from edgecv.formats.tflite.four_bits import with_four_bits
 from edgecv.formats.tflite.mixed import calibrated, layer_names, with_precisions
 from edgecv.formats.tflite.one_scale import with_one_scale
 from edgecv.formats.tflite.packing import packed
+from edgecv.formats.tflite.products import has_squares_of_floats, with_products
 from edgecv.models.declared_pixels import PixelInput, declared_pixels, with_pixel_kernel
 from edgecv.models.kernels import kernels_of
 from edgecv.models.outputs import file_output_names
@@ -143,22 +144,27 @@ class TFLite(FileExporter):
         # out four times sooner if that is not the Keras model, whose layers are all traced.
         owner = tensorflow.Module()
         owner.variables_of_model = model.variables
+
+        def convert(function: Any) -> bytes:
+            converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([function], owner)
+            self._set_precision(converter, pixels, calibration)
+            if holds_graph(model) and self.precision == "int8":
+                # Its operations are whatever its author took: some have no integer kernel.
+                converter.target_spec.supported_ops.append(tensorflow.lite.OpsSet.TFLITE_BUILTINS)
+            converter._experimental_disable_per_channel = one_scale
+            converter._experimental_calibrate_only = self.precision == MIXED
+            content: bytes = converter.convert()
+            return content
+
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 function = compile_function(serve, input_signature=[image]).get_concrete_function()
-                converter = tensorflow.lite.TFLiteConverter.from_concrete_functions(
-                    [function], owner
-                )
-                self._set_precision(converter, pixels, calibration)
-                if holds_graph(model) and self.precision == "int8":
-                    # Its operations are whatever its author took: some have no integer kernel.
-                    converter.target_spec.supported_ops.append(
-                        tensorflow.lite.OpsSet.TFLITE_BUILTINS
-                    )
-                converter._experimental_disable_per_channel = one_scale
-                converter._experimental_calibrate_only = self.precision == MIXED
-                content: bytes = converter.convert()
+                if self.precision == "int16x8":
+                    return convert(with_products(function))
+                content = convert(function)
+                if self.precision == "int8" and has_squares_of_floats(content, where):
+                    return convert(with_products(function))
         except Exception as error:  # its errors have no other common base class
             raise StepError(
                 where,
