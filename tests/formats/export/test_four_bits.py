@@ -110,6 +110,7 @@ def test_what_training_rounded_to_4_bits_is_in_the_file(model: Any, tmp_path: Pa
         note=lambda note: None,
         shared_kernels=frozenset(),
         bits={"dense": 4},
+        range_images=len(IMAGES),
         calibration_images=lambda most: IMAGES[:most],
         fit=lambda quantized, *others: quantized(IMAGES.astype(np.float32), training=True),
     )
