@@ -72,8 +72,12 @@ class Replicas:
             copied.set_weights(model.get_weights())
         return copied
 
-    def sum_of_parts(self, function: Callable[..., Any], values: Any, *others: Any) -> Any:
-        """Return the sum of what each replica returns for its part of the first axis of values."""
+    def sum_of_parts(self, function: Callable[..., Any], values: Any, *others: Any) -> list[Any]:
+        """Return the sums of the numbers that each replica returns for its part of some values.
+
+        The part is one of their first axis. All numbers are summed at once: between hosts each sum
+        is a message that the others wait for.
+        """
 
         def part(values: Any, *others: Any) -> Any:
             place = tensorflow.distribute.get_replica_context().replica_id_in_sync_group
@@ -82,12 +86,12 @@ class Replicas:
                 size = each.shape[0] // self.count
                 return tensorflow.gather(each, place * size + tensorflow.range(size))
 
-            return function(tensorflow.nest.map_structure(own, values), *others, place)
+            found = function(tensorflow.nest.map_structure(own, values), *others, place)
+            return tensorflow.stack([tensorflow.cast(each, "float32") for each in found])
 
         found = self.strategy.run(part, args=(values, *others))
-        return tensorflow.nest.map_structure(
-            lambda each: self.strategy.reduce("SUM", each, axis=None), found
-        )
+        sums: list[Any] = tensorflow.unstack(self.strategy.reduce("SUM", found, axis=None))
+        return sums
 
     def sum_of_workers(self, values: Any) -> Any:
         """Return the sum of the arrays of all workers."""

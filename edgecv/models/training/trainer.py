@@ -135,8 +135,8 @@ class Trainer:
                 loss, score = train_on(own, share, own_seeds, rate, replicas.count)
                 return loss, score / replicas.count
 
-            found: tuple[Any, Any] = replicas.sum_of_parts(train_on_part, values)
-            return found
+            loss, score = replicas.sum_of_parts(train_on_part, values)
+            return loss, score
 
         self._step = compile_function(step)
         self._evaluation = Evaluation(model, task, teacher, replicas)
