@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edgecv.analysis.reference_check.gates import CheckedFile, ReferenceCheck, judge
 from edgecv.analysis.reference_check.kernel_pairs import Padding
-from edgecv.analysis.reference_check.twin import Reference, export_twin, given_twin, is_float
+from edgecv.analysis.reference_check.twin import Reference, export_twin, given_twin, is_reference
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges, measure_ranges
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.comparison import Comparison
@@ -59,10 +59,7 @@ class CheckContext:
             twin = export_twin(
                 baseline, file_format, self.folder, request.trust, request.baseline_input
             )
-        stored = self.worker(file_format).stored(twin.path, twin.input_spec)
-        if not is_float(stored):
-            return not_float(twin.path, stored)
-        return Reference(twin, stored)
+        return Reference(twin, self.worker(file_format).stored(twin.path, twin.input_spec))
 
     def ranges(self, file_format: str, padding: Padding) -> ReferenceRanges:
         """Return the smallest and largest values of the twin's tensors for each image."""
@@ -131,8 +128,11 @@ def _check(
     try:
         stored = shared.worker(file_format).stored(file.path, file.input_spec)
         found = shared.reference(file_format)
-        if not isinstance(found, str) and found.twin.path == file.path:
-            return ReferenceCheck()
+        if isinstance(found, Reference):
+            if found.twin.path == file.path:
+                return ReferenceCheck()
+            if not is_reference(found.stored, stored):
+                found = not_float(found.twin.path, found.stored)
         checked = CheckedFile(file, stored, found, shared.data, comparison)
         return judge(checked, partial(shared.ranges, file_format))
     except RuntimeFailure as failure:

@@ -53,9 +53,16 @@ def given_twin(
     return None
 
 
-def is_float(stored: Stored) -> bool:
-    """Return True if a file may be a twin: all of its weights are float32."""
-    return bool(stored.kernels) and all(each.type == "float32" for each in stored.kernels)
+def is_reference(twin: Stored, file: Stored) -> bool:
+    """Return True if the weights of a file can be held to those of ``twin``.
+
+    float32 weights are a reference for any file, float16 ones for a file of float16 alone: what
+    was made of the float32 original has other roundings in some places.
+    """
+    kinds, of_file = ({each.type for each in stored.kernels} for stored in (twin, file))
+    return kinds == {"float32"} or (
+        "float16" in kinds <= {"float16", "float32"} and of_file == {"float16"}
+    )
 
 
 def export_twin(

@@ -147,6 +147,27 @@ def test_every_precision_holds_the_weights_of_the_twin(good: Good, tmp_path: Pat
     }
 
 
+def test_float16_files_are_held_to_a_float16_baseline(good: Good, tmp_path: Path) -> None:
+    """Their weights are the same if both were rounded from one model; those of int8 need not be."""
+    from edgecv.models.tf import load_tensorflow
+
+    _, keras = load_tensorflow()
+    other, images = keras.models.clone_model(good.model), fair_draw(good.data, 0)
+    weights = good.model.get_weights()
+    weights[0] = weights[0] * np.where(np.arange(weights[0].shape[-1]) == 3, -1, 1)
+    other.set_weights(weights)
+    baseline, honest, damaged = (
+        export(model, images, tmp_path / f"{name}.tflite", "float16")
+        for name, model in (("base", good.model), ("honest", good.model), ("damaged", other))
+    )
+    report, _ = judge([honest, damaged, good.folder / "int8.tflite"], baseline, good.source)
+    found = {
+        Path(each.artifact).stem: each.outcome for each in report.gates if each.name == "weights"
+    }
+    assert found == {"honest": "passed", "damaged": "failed"}
+    assert "holds weights of float16, which are rounded themselves" in " ".join(report.notes)
+
+
 def test_calibration_on_test_images_is_said(good: Good, tmp_path: Path) -> None:
     path = export(good.model, good.data.test.images[:200], tmp_path / "flattered.tflite")
     report, _ = judge([path], good.folder / "float32.tflite", good.source)
