@@ -15,6 +15,7 @@ from edgecv.core.text import counted
 from edgecv.evaluation.paired_statistics import DEFAULT_MARGIN_POINTS
 from edgecv.evaluation.statistics.binary_scores import paired_accuracy
 from edgecv.evaluation.statistics.real_scores import paired_scores
+from edgecv.evaluation.task_of import task_of
 
 FIRST_DIGITS = 10
 
@@ -54,7 +55,7 @@ def other_changes(lock: Lock, report: Report, baseline_sha256: str) -> tuple[str
     if baseline_sha256 != lock.baseline.sha256:
         sentences.append(
             f"the baseline is another one: SHA-256 {_short(lock.baseline.sha256)} -> "
-            f"{_short(baseline_sha256)}"
+            f"{_short(baseline_sha256)}{_value_change(lock, report)}"
         )
     before, control = lock.control, accepted_control(report)
     if before is None and control is not None:
@@ -170,6 +171,16 @@ def _now(comparison: Comparison) -> Figures:
         median_us=None if comparison.latency is None else comparison.latency.median_us,
         speedup=comparison.speedup,
     )
+
+
+def _value_change(lock: Lock, report: Report) -> str:
+    """Return how good the baseline was and is, on the same images; empty where it is not known."""
+    before, baseline = lock.baseline.value, report.baseline
+    now = None if baseline is None else baseline.value
+    if before is None or now is None or not has_same_images(lock, report):
+        return ""
+    texts = [task_of(report).headline.text(each) for each in (before, now)]
+    return f", {lock.baseline.metric} {' -> '.join(dict.fromkeys(texts))}"
 
 
 def _short(sha256: str) -> str:

@@ -1,5 +1,6 @@
 """Files and their inputs as the run beside them describes them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,3 +74,13 @@ def described_input(path: Path, asked: InputSpec, report: Report | None) -> Inpu
     table = report.recipe.get("baseline", {})
     kept = {"model": str(path), **{key: table.get(key) for key in InputSpec.model_fields}}
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec
+
+
+def check_is_read_as(asked: InputSpec, read: Sequence[InputSpec]) -> None:
+    """Raise InputError where an input that was asked for is that of no file."""
+    if asked not in read:
+        raise InputError(
+            "--preprocess, --layout, --input-size",
+            "are for other files: a run records how its own are read",
+            remedy="leave them out",
+        )

@@ -5,10 +5,10 @@ from typing import get_args
 
 import numpy as np
 
-from edgecv.analysis.described_files import report_in, single_file
+from edgecv.analysis.described_files import check_is_read_as, report_in, single_file
 from edgecv.analysis.options import PredictOptions
 from edgecv.analysis.preprocessing import PreprocessingSearch
-from edgecv.core.artifact import PRECISION_NOT_KNOWN, SessionFacts
+from edgecv.core.artifact import SessionFacts
 from edgecv.core.data import UNKNOWN_LABEL, Dataset, Images, Outputs
 from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.files import check_regular, read_regular
@@ -55,13 +55,8 @@ def predict(options: PredictOptions, context: AnalysisContext) -> Predictions:
     task = options.parsed_task()
     report = report_in(path.parent)
     file = single_file(path, options.input_spec, report)
-    is_own = file.artifact.precision != PRECISION_NOT_KNOWN
-    if is_own and options.input_spec != DEFAULT_INPUT:
-        raise InputError(
-            "--preprocess, --layout, --input-size",
-            "are for other files: this one is of a run, which records its own",
-            remedy="leave them out",
-        )
+    if options.input_spec != DEFAULT_INPUT:
+        check_is_read_as(options.input_spec, [file.input_spec])
     if report is not None and file.artifact.sha256 not in {
         each.artifact.sha256 for each in report.comparisons
     }:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from edgecv.analysis.described_files import (
+    check_is_read_as,
     described_input,
     file_name,
     from_disk,
@@ -145,13 +146,8 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
     baseline_input = DEFAULT_INPUT
     if baseline is not None:
         baseline_input = described_input(baseline, input_spec, of_baseline)
-    read = [baseline_input, *(file.input_spec for file in files)]
-    if options.input_spec != DEFAULT_INPUT and input_spec not in read:
-        raise InputError(
-            "--preprocess, --layout, --input-size",
-            "are for other files: a run records how its own are read",
-            remedy="leave them out",
-        )
+    if options.input_spec != DEFAULT_INPUT:
+        check_is_read_as(input_spec, [baseline_input, *(file.input_spec for file in files)])
     _check_unique([file.path for file in files])
     settings = parse_options(
         RunSettings,

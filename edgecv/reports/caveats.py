@@ -7,6 +7,7 @@ from edgecv.core.preprocessing import OTHER_SCORES_BETTER
 from edgecv.core.report import Outcome, Report
 from edgecv.core.text import counted
 from edgecv.datasets.decoded import PERHAPS_TRAINED_ON
+from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.task_of import task_of
 
 DROP = "max_drop_points"
@@ -18,6 +19,7 @@ MEANINGS: dict[Outcome, str] = {
 OTHER = "every limit holds, but other pixels score better: is --preprocess right?"
 OPEN = "every limit holds on these images, which are too few to prove it: test more before shipping"
 PARTLY_OPEN = "every limit holds on these images, which prove it for some of the files"
+SLOWER = "every limit holds, the files may be shipped; none is as fast as its float32 file"
 KNOWN = "every limit holds, but the model may have been trained on these images: test others"
 
 
@@ -32,13 +34,17 @@ def meaning(report: Report) -> str:
     if found := open_losses(report):
         judged = [each for each in report.comparisons if not each.is_twin]
         return PARTLY_OPEN if len(found) < len(judged) else OPEN
-    return KNOWN if perhaps_trained_on(report) else MEANINGS["passed"]
+    if perhaps_trained_on(report):
+        return KNOWN
+    files = [each for each in report.comparisons if not each.is_twin]
+    return SLOWER if files and all(map(is_slower, files)) else MEANINGS["passed"]
 
 
 def caveats(report: Report) -> list[str]:
     """Return what the figures of a run do not prove, as sentences."""
     others = other_preprocessing(report)
-    return [*others, *filter(None, (unproven(report), perhaps_trained_on(report)))]
+    more = (unproven(report), perhaps_trained_on(report), slower(report))
+    return [*others, *filter(None, more)]
 
 
 def other_preprocessing(report: Report) -> list[str]:
@@ -59,12 +65,32 @@ def unproven(report: Report) -> str:
     found = open_losses(report)
     if not found:
         return ""
-    label, (points, images, limit) = max(found.items(), key=lambda each: each[1])
-    return (
-        f"Not proven: {counted(images, 'image')} cannot rule out that {label} loses"
-        f" {points:.2f} points (95% interval); --max-drop {limit:g} --drop-on bound asks for the"
-        " proof"
+    (first, (points, images, limit)), *others = sorted(
+        found.items(), key=lambda each: each[1], reverse=True
     )
+    more = "".join(f", {label} {each:.2f}" for label, (each, *_) in others)
+    return (
+        f"Not proven: {counted(images, 'image')} cannot rule out that {first} loses"
+        f" {points:.2f} points{more} (95% interval); --max-drop {limit:g} --drop-on bound asks for"
+        " the proof"
+    )
+
+
+def slower(report: Report) -> str:
+    """Return which files take longer than their float32 file, where some do."""
+    found = dict.fromkeys(each.artifact.path for each in report.comparisons if is_slower(each))
+    if not found or report.deployment is not None:
+        return ""
+    return (
+        f"Slower than the float32 file of the same format: {', '.join(found)};"
+        " edgecv doctor FILE says which operators have no fast kernel"
+    )
+
+
+def is_slower(comparison: Comparison) -> bool:
+    """Return True if a file takes longer than its float32 file by the whole interval."""
+    interval = comparison.speedup_interval
+    return not comparison.is_twin and is_distinguishable(interval) and max(interval or (1,)) < 1
 
 
 def open_losses(report: Report) -> dict[str, tuple[float, int, float]]:
@@ -100,8 +126,10 @@ def choice(report: Report) -> str:
 
 
 def _best(files: list[Comparison]) -> Iterator[tuple[str, Comparison]]:
-    """Yield the smallest file and, where all were timed, the fastest."""
+    """Yield the smallest file, and the fastest where all were timed and floats are no faster."""
     yield "the smallest", min(files, key=lambda each: each.artifact.bytes)
     times = {each.label: each.latency.median_us for each in files if each.latency is not None}
     if len(times) == len(files):
-        yield "the fastest here", min(files, key=lambda each: times[each.label])
+        fastest = min(files, key=lambda each: times[each.label])
+        if not is_slower(fastest):
+            yield "the fastest here", fastest

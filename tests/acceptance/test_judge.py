@@ -242,6 +242,12 @@ def test_another_baseline_is_named_and_does_not_fail_by_itself(accepted: Accepte
     found = judged(accepted, accepted.lock.model_copy(update={"baseline": baseline}))
     assert found.outcome == "passed"
     assert found.changes[0].startswith("the baseline is another one: SHA-256 ffffffffff -> ")
+    accuracy = accepted.report.baseline.value
+    before = found.changes[0].partition(", accuracy ")[2]
+    assert before == f"{accuracy:.2%}"
+    worse = baseline.model_copy(update={"value": 0.999})
+    named = judged(accepted, accepted.lock.model_copy(update={"baseline": worse})).changes[0]
+    assert named.endswith(f", accuracy 99.90% -> {accuracy:.2%}")
 
 
 def test_an_update_says_what_changed_and_keeps_limits_and_steady_speeds(

@@ -79,6 +79,34 @@ def test_the_best_of_several_files_is_named(files: list[Comparison], sentence: s
     assert sentence in to_page(report)
 
 
+def slow(name: str) -> Comparison:
+    return replace(file(name, 100, 9.0), speedup=0.48, speedup_interval=(0.47, 0.49))
+
+
+def test_files_that_are_slower_than_floats_are_not_called_fast() -> None:
+    """A newcomer read "the fastest here" of two files that took twice as long as the floats."""
+    report = replace(REPORT, outcome="passed", comparisons=(TWIN, slow("a"), slow("b")), gates=())
+    assert "none is as fast as its float32 file" in meaning(report)
+    assert "fastest" not in choice(report)
+    sentence = "Slower than the float32 file of the same format: a, b; edgecv doctor FILE"
+    assert sentence in verdict_line(report)
+    one = replace(report, comparisons=(TWIN, slow("a"), file("b", 200, 8.0)))
+    assert (meaning(one), "b is the fastest here" in choice(one)) == (
+        f"every limit holds, {SHIPPED}",
+        True,
+    )
+
+
+def test_every_file_that_is_not_proven_is_named() -> None:
+    """Two files were as open as each other, and one alone was named."""
+    report = passed(-2.17)
+    (own,), (gate,) = report.comparisons, [g for g in report.gates if g.name == "max_drop_points"]
+    other = replace(own, artifact=replace(ARTIFACT, path="other.tflite"))
+    gates = (*report.gates, replace(gate, artifact="other.tflite"))
+    found = verdict_line(replace(report, comparisons=(own, other), gates=gates))
+    assert "points, " in found.partition("Not proven: ")[2].partition(" (95% interval)")[0]
+
+
 def test_a_file_that_holds_no_limit_is_not_chosen() -> None:
     files = (file("a", 100, 9.0), file("b", 200, 10.0), file("c", 300, 10.5))
     gates = (Gate("max_bytes", "a", 50, 100, "failed"),)

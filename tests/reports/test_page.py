@@ -248,6 +248,7 @@ def test_a_picture_of_elsewhere_is_no_part_of_a_page(tmp_path: Path) -> None:
 
 def test_the_snippets_run(main_report: Report, output: Path, tmp_path: Path) -> None:
     Image.new("RGB", (40, 30), "teal").save(tmp_path / "photo.jpg")
+    shutil.copy(output / "main" / "labels.txt", tmp_path)
     found = snippets(main_report)
     assert [file for file, _, _ in found] == ["int8.tflite", "int8.onnx"]
     text = unescape((output / "main" / "report.html").read_text("utf-8"))
@@ -259,8 +260,13 @@ def test_the_snippets_run(main_report: Report, output: Path, tmp_path: Path) -> 
             [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
-        values = done.stdout.split("[", 1)[1].rstrip("]\n").split()
-        sums.append(np.array(values, float))
+        start, _, rest = done.stdout.partition("[")
+        numbers, _, label = rest.partition("]")
+        assert (start, label) == (
+            "probabilities ",
+            f"\n{np.array(numbers.split(), float).argmax()}\n",
+        )
+        sums.append(np.array(numbers.split(), float))
     assert np.allclose([each.sum() for each in sums], 1, atol=0.05)
     assert np.allclose(*sums, atol=0.1)
 

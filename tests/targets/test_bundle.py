@@ -22,11 +22,12 @@ from edgecv.acceptance.verify import verify
 from edgecv.analysis.deploy.difference import changes
 from edgecv.analysis.deploy.place import Place
 from edgecv.analysis.options import DeployOptions, deploy
+from edgecv.core.artifact import TensorFacts
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.plugins import DeployContext
 from edgecv.core.preprocessing import NAMED
-from edgecv.core.registry import TARGETS
+from edgecv.core.registry import TARGETS, TASKS
 from edgecv.core.report import Report
 from edgecv.targets.bundle.metadata import model_metadata
 from edgecv.targets.bundle.page import LITERT
@@ -160,6 +161,22 @@ def test_an_independent_reader_finds_labels_and_normalization(bundle: tuple[Repo
     assert (card["bytes"], card["sha256"]) == (len(content), sha256(content).hexdigest())
     with zipfile.ZipFile(bundle[1] / "model.tflite") as archive:
         assert archive.read("labels.txt") == (bundle[1] / "labels.txt").read_bytes()
+
+
+@pytest.mark.quick
+def test_metadata_give_labels_to_the_output_that_they_name_alone() -> None:
+    """Boxes are four numbers: with four classes each side of a box had the name of one."""
+    file = deployed_file("tflite", labels=("a", "b", "c", "d"))
+    boxes, scores = TensorFacts("boxes", (1, 9, 4), "float32"), file.facts.outputs[0]
+    facts = replace(file.facts, outputs=(boxes, scores), answers=((9, 4), (4,)))
+    cases = (("detection", (boxes, scores), ((9, 4), (4,))), ("classification", (scores,), ((4,),)))
+    for task, outputs, answers in cases:
+        facts = replace(file.facts, outputs=outputs, answers=answers)
+        named = replace(file, facts=facts, task=TASKS.parse({"task": task}, "--task"))
+        data = model_metadata(named)
+        (graph,) = Table(data, struct.unpack_from("<I", data)[0]).tables(3)
+        found = [each.number(6) != 0 for each in graph.tables(3)]
+        assert found == ([False, False] if task == "detection" else [True])
 
 
 @pytest.mark.quick

@@ -96,25 +96,38 @@ def shapes_for(content: bytes, where: str, shape: Sequence[int]) -> dict[int, tu
 
 
 def named_outputs(interpreter: Any, outputs: Sequence[dict[str, Any]]) -> tuple[TensorFacts, ...]:
-    """Return the facts of the outputs; several have the names that the file's signature gives.
+    """Return the facts of the outputs, with the names that the file's signature gives.
 
     Names of tensors are the converter's, and may occur twice.
     """
-    facts = [facts_of_tensor(each) for each in outputs]
-    if len(facts) < 2:
-        return tuple(facts)
-    signatures = interpreter.get_signature_list()
-    if len(signatures) == 1:
-        named = interpreter.get_signature_runner(next(iter(signatures))).get_output_details()
-        names = {int(details["index"]): str(name) for name, details in named.items()}
-        if names.keys() == {each["index"] for each in outputs}:
-            facts = [
-                replace(each, name=names[details["index"]])
-                for each, details in zip(facts, outputs, strict=True)
-            ]
+    facts = _named_by_signature(interpreter, outputs, "outputs")
     seen: Counter[str] = Counter()
     for number, each in enumerate(facts):
         seen[each.name] += 1
         if seen[each.name] > 1:
             facts[number] = replace(each, name=f"{each.name} ({seen[each.name]})")
     return tuple(facts)
+
+
+def named_input(interpreter: Any, taken: dict[str, Any]) -> TensorFacts:
+    """Return the facts of the one input, with the name that the file's signature gives."""
+    return _named_by_signature(interpreter, [taken], "inputs")[0]
+
+
+def _named_by_signature(
+    interpreter: Any, ends: Sequence[dict[str, Any]], side: Literal["inputs", "outputs"]
+) -> list[TensorFacts]:
+    """Return the facts of ends; names are those of tensors where no one signature has them all."""
+    facts = [facts_of_tensor(each) for each in ends]
+    signatures = interpreter.get_signature_list()
+    if len(signatures) != 1:
+        return facts
+    runner = interpreter.get_signature_runner(next(iter(signatures)))
+    found = runner.get_input_details() if side == "inputs" else runner.get_output_details()
+    names = {int(details["index"]): str(name) for name, details in found.items()}
+    if names.keys() != {each["index"] for each in ends}:
+        return facts
+    return [
+        replace(each, name=names[details["index"]])
+        for each, details in zip(facts, ends, strict=True)
+    ]

@@ -15,6 +15,8 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 46
 TICKS = 5
 LINE = 15
 """Pixels between two labels."""
+FAR = 2.5
+"""Lines that a label moves away from its mark before it covers the line of an interval."""
 LETTER = 7.2
 """Approximate width of a letter of a label."""
 LONGEST_LABEL = 22
@@ -155,7 +157,7 @@ Box = tuple[float, float, float, float]
 def _labelled(marks: Sequence[Mark], x: PlotAxis, y: PlotAxis) -> list[Mark]:
     """Return marks with the places of their labels, which cover neither each other nor a mark.
 
-    Lines of intervals are covered only where there is no other place.
+    Lines of intervals are covered only where every other place is far away.
     """
     made: list[Mark] = []
     taken = [_circle(each, x, y) for each in marks]
@@ -166,8 +168,11 @@ def _labelled(marks: Sequence[Mark], x: PlotAxis, y: PlotAxis) -> list[Mark]:
             label = f"{label[: LONGEST_LABEL - 2]}.."
         places = _places(x.at(each.x), y.at(each.y), LETTER * len(label))
         free = [place for place in places if not _crosses(place[1], taken)]
-        best = [place for place in free if not _crosses(place[1], lines)]
-        is_left, box = (best or free or places)[0]
+        near = y.at(each.y) - 3
+        is_left, box = min(
+            free or places[:1],
+            key=lambda place: abs(place[1][3] - near) + FAR * LINE * _crosses(place[1], lines),
+        )
         taken.append(box)
         start = box[2] if is_left else box[0]
         made.append(replace(each, label=label, label_x=start, label_y=box[3] - 3, is_left=is_left))

@@ -5,6 +5,7 @@ import json
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.comparison import Comparison
 from edgecv.core.report import Report
+from edgecv.evaluation.task_of import task_of
 
 SIZE = "({width}, {height}), Image.Resampling.BILINEAR"
 RESIZED = {
@@ -30,15 +31,19 @@ model.allocate_tensors()
 takes = model.get_input_details()[0]
 model.set_tensor(takes["index"], {stored})
 model.invoke()
-for gives in model.get_output_details():
+for name, gives in zip({names}, model.get_output_details()):
     scale, zero_point = gives["quantization"]
     stored = model.get_tensor(gives["index"])[0].astype(np.float32)
-    print(gives["name"], (stored - zero_point) * (scale or 1))"""
+    print(name, (stored - zero_point) * (scale or 1))"""
 ONNX = """session = onnxruntime.InferenceSession({file}, providers=["CPUExecutionProvider"])
 outputs = {outputs}
 found = session.run(list(outputs), {{{name}: {stored}}})
 for (name, (scale, zero_point)), stored in zip(outputs.items(), found):
     print(name, (stored[0].astype(np.float32) - zero_point) * scale)"""
+
+BEST = """
+print(open("labels.txt").read().splitlines()[stored.argmax()])"""
+"""Prints the likeliest class of one output, with the names that lie beside the file."""
 
 
 def snippets(report: Report) -> list[tuple[str, str, str]]:
@@ -49,7 +54,8 @@ def snippets(report: Report) -> list[tuple[str, str, str]]:
     packages = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
     known = [each for each in candidates or report.files if each.artifact.format in packages]
     resize = report.recipe.get("data", {}).get("resize", "stretch")
-    found = [(each, _program(each, resize)) for each in known]
+    best = BEST if task_of(report).name == "classification" else ""
+    found = [(each, _program(each, resize, best)) for each in known]
     return [
         (each.artifact.path, f"numpy pillow {packages[each.artifact.format]}", program)
         for each, program in found
@@ -57,8 +63,11 @@ def snippets(report: Report) -> list[tuple[str, str, str]]:
     ]
 
 
-def _program(comparison: Comparison, resize: str) -> str:
-    """Return a program, "" where the input is no image of one or three channels."""
+def _program(comparison: Comparison, resize: str, best: str) -> str:
+    """Return a program, "" where the input is no image of one or three channels.
+
+    ``best``: what prints the class where one output has a number for each.
+    """
     is_tflite, takes = comparison.artifact.format == "tflite", comparison.input
     if len(takes.shape) != 4 or takes.shape[3] not in MODES:
         return ""
@@ -77,12 +86,15 @@ def _program(comparison: Comparison, resize: str) -> str:
         each.name: (1.0 if each.scale is None else each.scale, each.zero_point or 0)
         for each in (comparison.output, *comparison.further_outputs)
     }
-    return image + (LITERT if is_tflite else ONNX).format(
+    has_classes = len(outputs) == 1 and comparison.output.shape[-1] > 1
+    program = (LITERT if is_tflite else ONNX).format(
+        names=list(outputs),
         file=json.dumps(comparison.artifact.path),
         stored=_stored(takes),
         name=json.dumps(takes.name),
         outputs=outputs,
     )
+    return image + program + best * has_classes
 
 
 def _stored(takes: TensorFacts) -> str:

@@ -102,11 +102,15 @@ def model_metadata(file: DeployedFile) -> bytes:
 
 
 def _output(builder: Any, file: DeployedFile, number: int) -> int:
-    """Write the metadata of an output, with labels if its last axis has as many."""
+    """Write the metadata of an output, with labels where its last axis is what they name.
+
+    Boxes have four numbers, whether or not there are four classes.
+    """
     name, labels = file.facts.outputs[number].name, file.labels
     content = _table(builder, {1: _table(builder, {})}, numbers={0: FEATURE_PROPERTIES})
     fields = {0: builder.CreateString(name), 3: content}
-    if labels and file.facts.answers[number][-1] == len(labels):
+    is_named = number == 0 and file.task.has_one_output
+    if is_named and labels and file.facts.answers[number][-1] == len(labels):
         counts = builder.CreateString(counted(len(labels), "label"))
         of_axis = _table(
             builder, {0: builder.CreateString(LABELS), 1: counts}, numbers={2: AXIS_LABELS}

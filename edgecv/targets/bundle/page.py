@@ -41,11 +41,13 @@ for gives, found in zip(model.get_outputs(), model.run(None, {{"{name}": stored}
     print(gives.name, found)"""
 
 
-def examples(file: DeployedFile) -> Iterator[tuple[str, str]]:
-    """Yield name and text of each example, for a .tflite file."""
+def examples(file: DeployedFile, card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each example, for a .tflite file; ``card`` is its ``model.json``."""
     if file.artifact.format == "tflite":
+        shape = ", ".join(map(str, card["inputs"][0]["shape"]))
         for name in EXAMPLES:
-            yield name, (PROGRAM / name).read_text("utf-8")
+            text = (PROGRAM / name).read_text("utf-8")
+            yield name, Template(text).substitute(shape=shape)
 
 
 def page(file: DeployedFile, card: Mapping[str, Any]) -> str:
@@ -114,7 +116,8 @@ def _pixels(takes: Mapping[str, Any]) -> str:
 def _output(gives: Mapping[str, Any]) -> str:
     text = f"- **Output** `{printable(gives['name'])}`: `{gives['type']}` of shape {gives['shape']}"
     if gives["scale"] is not None:
-        text += f"; a number is {gives['scale']:.9g} x (stored {-(gives['zero_point'] or 0):+})"
+        shift = f"{-(gives['zero_point'] or 0):+}"
+        text += f"; a number is {gives['scale']:.9g} x (stored {shift[0]} {shift[1:]})"
     if gives["activation"]:
         text += f"; its {gives['activation'].lower()} makes probabilities"
     return f"{text}. It gives {gives['meaning']}."

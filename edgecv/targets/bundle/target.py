@@ -35,7 +35,7 @@ class Bundle(Target):
         write_json(folder / "origin.json", file.origin)
         shutil.copyfile(PROGRAM / "predict.py", folder / "predict.py")
         write_golden(file, folder / "golden")
-        for name, text in (*examples(file), ("README.md", page(file, table))):
+        for name, text in (*examples(file, table), ("README.md", page(file, table))):
             write_bytes(folder / name, text.encode())
 
     @contextmanager

@@ -1,7 +1,7 @@
 """The files of a C project: header, model, weights, main program and build files."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -61,21 +61,29 @@ class PlacedProgram:
         return f"(({C_TYPES[kind]} *)(void *)(arena.bytes + {offset}))"
 
 
-def write(layout: PlacedProgram, golden: Golden) -> dict[str, str]:
-    """Return the files by their names."""
+def write(layout: PlacedProgram, golden: Golden, names: Sequence[str] = ()) -> dict[str, str]:
+    """Return the files by their names.
+
+    ``names``: of the inputs, and then of the outputs; those of their tensors where there are none.
+    """
     program = layout.program
     ends = {"INPUT": program.tables.inputs, "OUTPUT": program.tables.outputs}
     weights = program.constants
+    called = _called(layout, names)
     return {
         "edgecv_model.h": _filled(
             "edgecv_model.h",
-            MACROS="\n".join(_macros(layout)),
+            MACROS="\n".join(_macros(layout, called)),
+            STEPS=len(program.steps),
             **{f"{end}S": len(tensors) for end, tensors in ends.items()},
         ),
         "edgecv_model.c": _filled(
             "edgecv_model.c",
             KERNELS="\n".join(program.kernels),
-            STEPS="\n".join(_step(layout, step) for step in program.steps),
+            NAMES="\n".join(f'    "{_step_name(each, called)}",' for each in program.steps),
+            STEPS="\n".join(
+                _step(layout, step, number, called) for number, step in enumerate(program.steps)
+            ),
             **{f"{end}S": _cases(layout, tensors) for end, tensors in ends.items()},
         ),
         "edgecv_weights.h": _filled(
@@ -105,14 +113,21 @@ def _bytes_of(tensors: Sequence[TFLiteTensor]) -> str:
     return ", ".join(str(elements(each) * size(each)) for each in tensors)
 
 
-def _macros(layout: PlacedProgram) -> Iterator[str]:
+def _called(layout: PlacedProgram, names: Sequence[str]) -> dict[int, str]:
+    """Return the names of inputs and outputs by the number of their tensor."""
+    ends = (*layout.program.tables.inputs, *layout.program.tables.outputs)
+    found = names or [each.first_name for each in ends]
+    return {tensor.number: _comment(name) for tensor, name in zip(ends, found, strict=True)}
+
+
+def _macros(layout: PlacedProgram, called: Mapping[int, str]) -> Iterator[str]:
     tables = layout.program.tables
     yield f"#define EDGECV_ARENA_BYTES {layout.arena}"
     yield f"#define EDGECV_CONSTANT_BYTES {layout.constant_bytes}"
     for end, tensors in (("INPUT", tables.inputs), ("OUTPUT", tables.outputs)):
         for number, tensor in enumerate(tensors):
             name = f"EDGECV_{end}_{number}"
-            yield f"\n/* {_comment(tensor.first_name)}: {list(tensor.shape)} */"
+            yield f"\n/* {called[tensor.number]}: {list(tensor.shape)} */"
             yield f"#define {name}_TYPE {C_TYPES[tensor.type]}"
             yield f"#define {name}_ELEMENTS {elements(tensor)}"
             yield f"#define {name}_BYTES {elements(tensor) * size(tensor)}"
@@ -121,11 +136,15 @@ def _macros(layout: PlacedProgram) -> Iterator[str]:
                 yield f"#define {name}_ZERO_POINT ({tensor.zero_point})"
 
 
-def _step(layout: PlacedProgram, step: KernelCall) -> str:
+def _step(layout: PlacedProgram, step: KernelCall, number: int, called: Mapping[int, str]) -> str:
     code = PLACE.sub(lambda found: layout.place(int(found[1]), found[2]), step.code)
-    name = _comment(step.operator.outputs[0].first_name)
     indented = "\n".join(f"        {line}" for line in code.strip().splitlines())
-    return f"    {{ /* {step.operator.kind} {name} */\n{indented}\n    }}"
+    return f"    {{ /* {_step_name(step, called)} */\n{indented}\n    }}\n    DONE({number})"
+
+
+def _step_name(step: KernelCall, called: Mapping[int, str]) -> str:
+    first = step.operator.outputs[0]
+    return f"{step.operator.kind} {called.get(first.number) or _comment(first.first_name)}"
 
 
 def _cases(layout: PlacedProgram, tensors: Sequence[TFLiteTensor]) -> str:

@@ -59,7 +59,8 @@ class CProject(Target):
         )
         firmware = firmware_files(file)
         readme = {"README.md": page(file, found)}
-        for name, text in {**write(found, golden), **firmware, **readme}.items():
+        names = [each.name for each in (file.facts.input, *file.facts.outputs)]
+        for name, text in {**write(found, golden, names), **firmware, **readme}.items():
             path = folder / name
             path.parent.mkdir(exist_ok=True)
             write_bytes(path, text.encode())

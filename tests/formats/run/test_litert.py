@@ -161,6 +161,15 @@ def test_every_output_is_given_by_the_name_of_the_signature(tmp_path: Path) -> N
     np.testing.assert_allclose(found["row"], images.mean(axis=(1, 2)), rtol=1e-5)
 
 
+def test_one_input_and_output_are_named_by_the_signature(tmp_path: Path) -> None:
+    """A newcomer read "StatefulPartitionedCall:0" for the probabilities."""
+    _, keras = load_tensorflow()
+    image = keras.Input((4, 4, 3), name="photo")
+    row = keras.layers.GlobalAveragePooling2D(name="row")(image)
+    session = LiteRT().open(write_model(tmp_path / "one.tflite", image, row), threads=1)
+    assert (session.facts.input.name, session.facts.outputs[0].name) == ("photo", "row")
+
+
 def test_a_batch_is_run_at_once(tflite: dict[str, Path], images: Images) -> None:
     LiteRT().open(tflite["int8_of_bytes"], threads=1).batch_call(images[:5])()
 

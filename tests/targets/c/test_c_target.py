@@ -92,6 +92,22 @@ def test_the_project_is_built_by_its_makefile_and_tests_itself(project: Path) ->
 
 
 @needs_compiler
+def test_the_project_says_which_steps_take_the_time(project: Path) -> None:
+    done = subprocess.run(
+        ["make", "-s", "times"], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    *steps, total = done.stdout.splitlines()
+    count = re.search(r"#define EDGECV_STEPS (\d+)", (project / "edgecv_model.h").read_text())
+    assert count is not None
+    assert len(steps) == int(count[1])
+    assert sum(float(each.partition("%")[0]) for each in steps) == pytest.approx(100, abs=1)
+    assert any("CONV_2D" in each for each in steps)
+    assert steps[-1].endswith("SOFTMAX probabilities")
+    assert float(total.partition(" us")[0]) > 0
+
+
+@needs_compiler
 def test_the_firmware_for_a_pc_speaks_the_protocol(project: Path) -> None:
     build = ["make", "-s", "edgecv_firmware"]
     subprocess.run(build, cwd=project, check=True, capture_output=True)
@@ -122,6 +138,32 @@ def test_the_page_says_how_a_byte_of_a_camera_enters(deployment: tuple[Report, P
     page = (folder / "README.md").read_text()
     assert "The number to store for a byte of a camera is the byte" in page
     assert report.name == folder.name
+
+
+@needs_compiler
+@pytest.mark.parametrize("language", ["c", "c++"])
+def test_the_example_of_the_page_is_c_and_c_plus_plus(
+    deployment: tuple[Report, Path], tmp_path: Path, language: str
+) -> None:
+    """Sketches of Arduino are C++, where a void pointer becomes no other by itself."""
+    code = re.search(r"```c\n(.*?)```", (deployment[1] / "README.md").read_text(), re.DOTALL)
+    assert code is not None
+    include, _, statements = code[1].partition("\n")
+    body = f"int first(const uint8_t *pixels)\n{{\n{statements}\nreturn output[0];\n}}\n"
+    (tmp_path / "example").write_text(f"{include}\n{body}")
+    compiler = str(compiled.c_compiler())
+    command = [compiler, "-x", language, "-Wall", "-Werror", "-I", str(deployment[1]), "-c"]
+    subprocess.run([*command, "example", "-o", "example.o"], cwd=tmp_path, check=True)
+    assert "(pixels[i] - 128)" in body
+
+
+def test_the_page_and_the_header_name_ends_as_the_model_does(
+    deployment: tuple[Report, Path],
+) -> None:
+    header, page = ((deployment[1] / each).read_text() for each in ("edgecv_model.h", "README.md"))
+    assert "/* image: [1," in header
+    assert "/* probabilities: [1, 10] */" in header
+    assert "| `EDGECV_OUTPUT_0` | probabilities | int8 | [1, 10] |" in page
 
 
 @needs_compiler

@@ -10,6 +10,9 @@ import java.nio.ByteOrder
 import java.nio.channels.FileChannel
 import org.tensorflow.lite.Interpreter
 
+/** The shape of the input as model.json says it: a file may leave sizes open. */
+private val SHAPE = intArrayOf($shape)
+
 class Model(context: Context, threads: Int = 1) : AutoCloseable {
     private val interpreter: Interpreter
     val labels: List<String>
@@ -20,6 +23,10 @@ class Model(context: Context, threads: Int = 1) : AutoCloseable {
             FileChannel.MapMode.READ_ONLY, file.startOffset, file.declaredLength
         )
         interpreter = Interpreter(bytes, Interpreter.Options().setNumThreads(threads))
+        if (!interpreter.getInputTensor(0).shape().contentEquals(SHAPE)) {
+            interpreter.resizeInput(0, SHAPE)
+            interpreter.allocateTensors()
+        }
         labels = context.assets.open("labels.txt").bufferedReader().readLines()
     }
 

@@ -24,6 +24,9 @@
 
 namespace {
 
+// The shape of the input as model.json says it: a file may leave sizes open.
+const int kShape[] = {$shape};
+
 using Bytes = std::vector<unsigned char>;
 
 void Check(LiteRtStatus status, const char* what) {
@@ -51,16 +54,27 @@ class Model {
     LiteRtSignature signature;
     Check(LiteRtGetModelSignature(model_, 0, &signature), "signature");
     LiteRtParamIndex count;
-    LiteRtTensor tensor;
-    LiteRtTensorBufferRequirements needs;
-    Check(LiteRtGetSignatureInputTensorByIndex(signature, 0, &tensor), "input");
-    Check(LiteRtGetCompiledModelInputBufferRequirements(compiled_, 0, 0, &needs), "input");
-    input_ = Buffer(tensor, needs);
     Check(LiteRtGetNumSignatureOutputs(signature, &count), "outputs");
+    LiteRtTensor tensor;
+    Check(LiteRtGetSignatureInputTensorByIndex(signature, 0, &tensor), "input");
+    LiteRtRankedTensorType type = Type(tensor);
+    if (!std::equal(std::begin(kShape), std::end(kShape), type.layout.dimensions)) {
+      Check(LiteRtCompiledModelResizeInputTensor(compiled_, 0, 0, kShape, std::size(kShape)),
+            "shape of the input");
+      Check(LiteRtGetCompiledModelInputTensorLayout(compiled_, 0, 0, &type.layout), "input");
+    }
+    LiteRtTensorBufferRequirements needs;
+    Check(LiteRtGetCompiledModelInputBufferRequirements(compiled_, 0, 0, &needs), "input");
+    input_ = Buffer(type, needs);
+    std::vector<LiteRtLayout> layouts(count);
+    Check(LiteRtGetCompiledModelOutputTensorLayouts(compiled_, 0, count, layouts.data(), true),
+          "outputs");
     for (LiteRtParamIndex i = 0; i < count; ++i) {
       Check(LiteRtGetSignatureOutputTensorByIndex(signature, i, &tensor), "output");
       Check(LiteRtGetCompiledModelOutputBufferRequirements(compiled_, 0, i, &needs), "output");
-      outputs_.push_back(Buffer(tensor, needs));
+      type = Type(tensor);
+      type.layout = layouts[i];
+      outputs_.push_back(Buffer(type, needs));
     }
   }
 
@@ -91,9 +105,14 @@ class Model {
   }
 
  private:
-  LiteRtTensorBuffer Buffer(LiteRtTensor tensor, LiteRtTensorBufferRequirements needs) {
+  static LiteRtRankedTensorType Type(LiteRtTensor tensor) {
     LiteRtRankedTensorType type;
     Check(LiteRtGetRankedTensorType(tensor, &type), "type");
+    return type;
+  }
+
+  LiteRtTensorBuffer Buffer(const LiteRtRankedTensorType& type,
+                            LiteRtTensorBufferRequirements needs) {
     LiteRtTensorBuffer buffer;
     Check(LiteRtCreateManagedTensorBufferFromRequirements(environment_, &type, needs, &buffer),
           "buffer");

@@ -1,4 +1,5 @@
 /* --self-test: says how many golden answers agree, and fails if one does not.
+ * --times, of "make times": the share of each step in the time of this machine.
  * Otherwise: reads inputs as bytes until the end of the standard input, and writes the outputs. */
 #ifndef ARDUINO
 #include "edgecv_golden.h"
@@ -56,8 +57,43 @@ static int self_test(void)
     return agreed == EDGECV_GOLDEN ? 0 : 1;
 }
 
+#ifdef EDGECV_CLOCK
+#include <time.h>
+
+uint32_t EDGECV_CLOCK(void)
+{
+    return (uint32_t)(clock() * (1e6 / CLOCKS_PER_SEC));
+}
+
+static int times(void)
+{
+    double whole = 0;
+    int runs = 0;
+    for (clock_t end = clock() + CLOCKS_PER_SEC / 2; clock() < end; runs++) {
+        const uint8_t *input = edgecv_golden_inputs;
+        for (int i = 0; i < EDGECV_INPUTS; input += input_bytes[i], i++) {
+            memcpy(edgecv_input(i), input, input_bytes[i]);
+        }
+        edgecv_invoke();
+    }
+    for (int i = 0; i < EDGECV_STEPS; i++) {
+        whole += edgecv_ticks[i];
+    }
+    for (int i = 0; i < EDGECV_STEPS; i++) {
+        printf("%5.1f%%  %s\n", 100 * edgecv_ticks[i] / fmax(whole, 1), edgecv_steps[i]);
+    }
+    printf("%.1f us a run on this machine\n", whole / runs);
+    return 0;
+}
+#endif
+
 int main(int count, char **arguments)
 {
+#ifdef EDGECV_CLOCK
+    if (count > 1 && strcmp(arguments[1], "--times") == 0) {
+        return times();
+    }
+#endif
     if (count > 1 && strcmp(arguments[1], "--self-test") == 0) {
         return self_test();
     }

@@ -10,6 +10,18 @@ static union {
     uint8_t bytes[EDGECV_ARENA_BYTES];
 } arena;
 
+#ifdef EDGECV_CLOCK
+uint32_t edgecv_ticks[EDGECV_STEPS];
+const char *const edgecv_steps[EDGECV_STEPS] = {
+$NAMES
+};
+#define START uint32_t before = EDGECV_CLOCK();
+#define DONE(step) { uint32_t now = EDGECV_CLOCK(); edgecv_ticks[step] += now - before; before = now; }
+#else
+#define START
+#define DONE(step)
+#endif
+
 $KERNELS
 void *edgecv_input(int number)
 {
@@ -29,5 +41,6 @@ $OUTPUTS
 
 void edgecv_invoke(void)
 {
+    START
 $STEPS
 }

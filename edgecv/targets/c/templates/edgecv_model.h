@@ -10,6 +10,7 @@ extern "C" {
 
 #define EDGECV_INPUTS $INPUTS
 #define EDGECV_OUTPUTS $OUTPUTS
+#define EDGECV_STEPS $STEPS
 $MACROS
 
 /* The place of an input, to be filled before each call of edgecv_invoke, which may overwrite it. */
@@ -20,6 +21,13 @@ void edgecv_invoke(void);
 
 /* The place of an output, which is valid until an input is written or edgecv_invoke is called. */
 const void *edgecv_output(int number);
+
+#ifdef EDGECV_CLOCK
+/* Compiled with -DEDGECV_CLOCK=NAME, it adds up the ticks of each step by a clock of yours. */
+uint32_t EDGECV_CLOCK(void);
+extern uint32_t edgecv_ticks[EDGECV_STEPS];
+extern const char *const edgecv_steps[EDGECV_STEPS];
+#endif
 
 #ifdef __cplusplus
 }
