@@ -70,7 +70,7 @@ def test_a_file_of_a_run_takes_photographs_as_the_images_of_the_run(
         for each in ({}, {"resize": "crop"}, {"resize": "stretch"})
     )
     assert kept == cropped != stretched
-    with pytest.raises(InputError, match="records its own"):
+    with pytest.raises(InputError, match="records how its own are read"):
         answers(run / "int8.onnx", [wide], preprocess="0..1")
 
 
