@@ -139,6 +139,8 @@ def draw_frontier(rows: Sequence[str], path: Path) -> None:
     _scatter(by_size, [(each.kilobytes, each) for each in found], better=-1, middle=45)
     by_size.set(xlabel="kilobytes (fewer is better)", ylabel="accuracy, %", xscale="log")
     by_size.set_xticks((10, 20, 50, 100, 200), ("10", "20", "50", "100", "200"))
+    if not found:
+        by_size.set_xlim(10, 200)  # An axis of logarithms has no range without a figure.
     timed = [(each.speedup, each) for each in found if each.speedup is not None]
     _scatter(by_speed, timed, better=1, middle=5)
     by_speed.set(xlabel="times faster (more is better)")
