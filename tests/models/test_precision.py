@@ -31,3 +31,19 @@ def test_layers_of_a_nested_model_compute_in_16_bits_too(precision: str) -> None
         assert np.array_equal(own, other)
     pixels = np.random.default_rng(0).uniform(0, 255, (4, 8, 8, 3)).astype(np.float32)
     assert np.allclose(model(pixels), copy(pixels), atol=0.02)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_nested_model_at_the_end_gives_float32(precision: str) -> None:
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    features = keras.Input((5,))
+    hidden = layers.Dense(4, name="hidden")(features)
+    ended = layers.Activation("softmax", name="ended")(layers.Dense(3, name="logits")(hidden))
+    head = keras.Model(features, ended, name="head")
+    image = keras.Input((8, 8, 3))
+    pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(5, 3)(image))
+    copy = in_precision(keras.Model(image, head(pooled)), precision)
+    kept = {each.name: each.compute_dtype for each in copy.get_layer("head").layers[1:]}
+    assert kept == {"hidden": precision, "logits": "float32", "ended": "float32"}
+    assert copy(np.zeros((1, 8, 8, 3), np.float32)).dtype == "float32"

@@ -1,5 +1,7 @@
 """The device and the precision of a training."""
 
+from collections.abc import Iterator
+
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.tf import keras, tensorflow
@@ -48,17 +50,24 @@ def in_precision(model: KerasModel, precision: str) -> KerasModel:
     Its last layers, whose numbers the loss takes, compute in float32.
     """
     policy = f"mixed_{precision}"
-    last = {tensor.node.layer.name for tensor in model.outputs}
-    last |= {
-        before.node.layer.name for tensor in model.outputs for before in tensor.node.keras_inputs
-    }
+    last = set(map(id, _last_layers(model)))
 
     def copy(layer: KerasLayer) -> KerasLayer:
         if isinstance(layer, keras.Model):
             return keras.models.clone_model(layer, clone_function=copy)
-        dtype = "float32" if layer.name in last else policy
+        dtype = "float32" if id(layer) in last else policy
         return type(layer).from_config({**layer.get_config(), "dtype": dtype})
 
     mixed = keras.models.clone_model(model, clone_function=copy)
     mixed.set_weights(model.get_weights())
     return mixed
+
+
+def _last_layers(model: KerasModel) -> Iterator[KerasLayer]:
+    """Yield the last two layers of each output; of a nested model there also its own last ones."""
+    for tensor in model.outputs:
+        for each in (tensor, *tensor.node.keras_inputs):
+            layer = each.node.layer
+            yield layer
+            if isinstance(layer, keras.Model):
+                yield from _last_layers(layer)
