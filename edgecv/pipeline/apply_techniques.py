@@ -13,12 +13,12 @@ from edgecv.core.plugins import (
     ModelProperty,
     Technique,
 )
+from edgecv.core.plugins.exporter import DEFAULT_CALIBRATION_IMAGES
 from edgecv.core.registry import TECHNIQUES
 from edgecv.core.report import TrainingCurve
 from edgecv.evaluation.task_of import task_key
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.context import RunContext
-from edgecv.pipeline.export import DEFAULT_CALIBRATION_IMAGES
 from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.technique_stage import TechniqueStage, bits_of, range_images_of
 from edgecv.pipeline.user_models import UserModel

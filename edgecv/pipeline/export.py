@@ -24,7 +24,6 @@ from edgecv.system.storage import content_key, copy_file
 from edgecv.system.timing_slot import SLOT
 
 STAGE_VERSION = 7
-DEFAULT_CALIBRATION_IMAGES = 200
 NARROW = 8
 """Calibration pixels are refused if their range times this is below that of the test images."""
 
@@ -140,8 +139,7 @@ class RunExports:
 
 def calibration_of(exporter: Exporter, data: Dataset) -> ImageRows:
     """Return the calibration images of an export: uint8 (N, H, W, C)."""
-    count = exporter.calibration_images or DEFAULT_CALIBRATION_IMAGES
-    return image_rows(data.calibration.images).at(slice(count if exporter.is_calibrated else 0))
+    return image_rows(data.calibration.images).at(slice(exporter.range_images))
 
 
 def calibration_notes(recipe: Recipe, data: Dataset) -> tuple[str, ...]:

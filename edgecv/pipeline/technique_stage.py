@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,13 @@ from edgecv.core.plugins import (
     Technique,
     TechniqueContext,
 )
+from edgecv.core.plugins.exporter import DEFAULT_CALIBRATION_IMAGES
 from edgecv.core.sample import proportional_rows
 from edgecv.core.text import listed, were
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.context import RunContext
-from edgecv.pipeline.export import DEFAULT_CALIBRATION_IMAGES
 from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.trial_export import TrialExports
 from edgecv.pipeline.user_models import UserModel
@@ -172,9 +171,7 @@ def fraction_of(data: Dataset, fraction: float) -> Dataset:
 
 def range_images_of(exports: Sequence[Exporter]) -> int:
     """Return the most calibration images that an export finds ranges on."""
-    given = [each.calibration_images or DEFAULT_CALIBRATION_IMAGES for each in exports]
-    calibrated = [each.is_calibrated for each in exports]
-    return max(compress(given, calibrated), default=DEFAULT_CALIBRATION_IMAGES)
+    return max((each.range_images for each in exports), default=0) or DEFAULT_CALIBRATION_IMAGES
 
 
 def bits_of(exports: Sequence[Exporter]) -> dict[str, int]:

@@ -31,12 +31,11 @@ def meaning(report: Report) -> str:
         return "the files run, and nothing was compared"
     if other_preprocessing(report):
         return OTHER
+    files = [each for each in report.comparisons if not each.is_twin]
     if found := open_losses(report):
-        judged = [each for each in report.comparisons if not each.is_twin]
-        return PARTLY_OPEN if len(found) < len(judged) else OPEN
+        return PARTLY_OPEN if len(found) < len(files) else OPEN
     if perhaps_trained_on(report):
         return KNOWN
-    files = [each for each in report.comparisons if not each.is_twin]
     return SLOWER if files and all(map(is_slower, files)) else MEANINGS["passed"]
 
 

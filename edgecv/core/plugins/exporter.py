@@ -16,6 +16,8 @@ from edgecv.core.plugins.plugin import Plugin
 MIXED = "mixed"
 """The precision of files whose layers have several ones, searched by what each layer costs."""
 WITH_INTEGER_KERNELS = ("int8", "int16x8", "dynamic", MIXED)
+DEFAULT_CALIBRATION_IMAGES = 200
+"""Images that ranges are found on where a recipe names no number."""
 
 
 class Exporter(Plugin):
@@ -51,6 +53,13 @@ class Exporter(Plugin):
     def is_calibrated(self) -> bool:
         """True if the precision needs ranges of activations, measured on calibration images."""
         return self.precision in ("int8", "int16x8", MIXED)
+
+    @property
+    def range_images(self) -> int:
+        """The most calibration images that ranges are found on; 0 where none are needed."""
+        if not self.is_calibrated:
+            return 0
+        return self.calibration_images or DEFAULT_CALIBRATION_IMAGES
 
     @property
     def weight_bits(self) -> Mapping[str, int]:

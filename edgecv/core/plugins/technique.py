@@ -13,7 +13,7 @@ from edgecv.core.data import Images, Shape, Split
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import OwnTraining
-from edgecv.core.plugins.exporter import Exporter
+from edgecv.core.plugins.exporter import DEFAULT_CALIBRATION_IMAGES, Exporter
 from edgecv.core.plugins.plugin import Plugin
 from edgecv.core.plugins.task import Task
 from edgecv.core.plugins.task_parts import Head
@@ -81,7 +81,7 @@ class TechniqueContext:
     """Layers in whose kernels weights are equal on purpose, by an earlier technique or by name."""
     bits: Mapping[str, int] = field(default_factory=dict)
     """Bits of the weights of layers by name pattern, where an export asks for fewer than 8."""
-    range_images: int = 200
+    range_images: int = DEFAULT_CALIBRATION_IMAGES
     """Calibration images that exports find ranges on."""
 
     def calibration_images(self, most: int) -> Images:

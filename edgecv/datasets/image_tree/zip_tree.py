@@ -58,7 +58,7 @@ class ZipTree:
         try:
             return file_sha256(self.path, self.where)
         except OSError as error:
-            raise InputError(self.where, f"it cannot be read: {error.strerror}") from None
+            raise _not_read(self.where, error) from None
 
     def listing(self) -> Listing:
         """Return the content without reading an image."""
@@ -107,12 +107,8 @@ class ZipTree:
             return _opened_zip(self.path.absolute(), state_of(self.path))
         except UnfitZip as error:
             raise error.at(self.where) from None
-        except Exception as error:  # noqa: BLE001 - zipfile raises anything on damage
-            raise InputError(
-                self.where,
-                f"it is not a zip, or a damaged one ({error})",
-                remedy="copy or make it again",
-            ) from None
+        except OSError as error:
+            raise _not_read(self.where, error) from None
 
     @cached_property
     def _top(self) -> str:
@@ -134,9 +130,9 @@ class OpenedZip:
 
 
 class UnfitZip(Exception):
-    """A zip whose members are not those of a data set."""
+    """A zip that is damaged, or whose members are not those of a data set."""
 
-    def __init__(self, found: str, accepted: str, remedy: str) -> None:
+    def __init__(self, found: str, remedy: str, accepted: str = "") -> None:
         super().__init__(found)
         self._found, self._accepted, self._remedy = found, accepted, remedy
 
@@ -147,11 +143,13 @@ class UnfitZip(Exception):
 
 @lru_cache(maxsize=1)  # Kinds of data sets are tried in turn, and each look at one opens it.
 def _opened_zip(path: Path, state: tuple[int, ...]) -> OpenedZip:
-    """Open a zip and check its members. Raises UnfitZip, and what zipfile raises on damage.
-
-    ``state``: see ``state_of``.
-    """
-    opened = zipfile.ZipFile(path)
+    """Open a zip and check its members. Raises UnfitZip. ``state``: see ``state_of``."""
+    try:
+        opened = zipfile.ZipFile(path)
+    except Exception as error:  # noqa: BLE001 - zipfile raises anything on damage
+        raise UnfitZip(
+            f"it is not a zip, or a damaged one ({error})", remedy="copy or make it again"
+        ) from None
     files: dict[str, zipfile.ZipInfo] = {}
     folders: set[str] = set()
     for info in opened.infolist():
@@ -171,7 +169,6 @@ def _opened_zip(path: Path, state: tuple[int, ...]) -> OpenedZip:
     if is_bomb(unpacked, path):
         raise UnfitZip(
             f"it would unpack to {bytes_text(unpacked)}, far more than pictures of its size",
-            accepted="",
             remedy="give a folder if it is what it should be",
         )
     return OpenedZip(opened, files, folders)
@@ -196,7 +193,11 @@ def _checked_parts(info: zipfile.ZipInfo) -> list[str]:
 
 
 def _refusal(info: zipfile.ZipInfo, found: str, accepted: str) -> UnfitZip:
-    return UnfitZip(f'"{printable(info.filename)}" {found}', accepted, "make the zip again")
+    return UnfitZip(f'"{printable(info.filename)}" {found}', "make the zip again", accepted)
+
+
+def _not_read(where: str, error: OSError) -> InputError:
+    return InputError(where, f"it cannot be read: {error.strerror}")
 
 
 def _is_below(name: str, top: str) -> bool:
