@@ -118,8 +118,7 @@ def _epochs_in(minutes: float, trainer: Trainer, validation: int, checkpoint: Pa
     """Return the epochs that fit into a time; after an interruption as many as before it."""
     path = checkpoint.with_suffix(".json")
     if not path.exists():
-        seconds = trainer.measured_seconds_a_pass(validation)
-        write_json(path, max(1, int(minutes * MINUTE / seconds)))
+        write_json(path, trainer.epochs_in(minutes * MINUTE, validation))
     epochs: int = json.loads(path.read_text("utf-8"))
     return epochs
 

@@ -13,8 +13,9 @@ from edgecv.models.training.distillation import Distillation
 
 ImageLosses = Callable[[Tensor, Any, Tensor], Tensor]
 """Returns the loss of each image: (targets, raw outputs of the teacher, raw outputs) -> (N,)."""
-BatchLoss = Callable[[Tensor, Tensor, Tensor, Any], Tensor]
-"""Returns the loss of a batch: (images, targets, raw outputs, activations) -> ()."""
+BatchLoss = Callable[[Tensor, Any, Tensor, Tensor, Any], Tensor]
+"""Returns the loss of a batch: (images, raw outputs of the teacher, or () to ask it, targets, raw
+outputs, activations) -> ()."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,19 @@ def batch_loss(task: Task, teacher: Teacher | None, student: KerasModel) -> Batc
     """
     mean = tensorflow.reduce_mean
     if teacher is None:
-        return lambda images, targets, raw, seen: mean(task.loss(targets, raw))
+        return lambda images, taught, targets, raw, seen: mean(task.loss(targets, raw))
     imitation, mix = _imitation(task, teacher, _sizes(student, teacher)), teacher.distillation.mix
 
-    def each_with_targets(images: Tensor, targets: Tensor, raw: Tensor, seen: Any) -> Tensor:
-        soft = imitation(images, raw, seen)
+    def each_with_targets(
+        images: Tensor, taught: Any, targets: Tensor, raw: Tensor, seen: Any
+    ) -> Tensor:
+        soft = imitation(images, taught, raw, seen)
         return mean(mix * task.loss(targets, raw) + (1 - mix) * soft)
 
-    def some_with_targets(images: Tensor, targets: Tensor, raw: Tensor, seen: Any) -> Tensor:
-        soft = mean(imitation(images, raw, seen))
+    def some_with_targets(
+        images: Tensor, taught: Any, targets: Tensor, raw: Tensor, seen: Any
+    ) -> Tensor:
+        soft = mean(imitation(images, taught, raw, seen))
         own = task.loss(targets, of_labelled(raw, targets))
         return mix * mean(own) + (1 - mix) * soft
 
@@ -92,14 +97,18 @@ def _sizes(student: KerasModel, teacher: Teacher | None) -> tuple[Size, ...]:
 
 def _imitation(
     task: Task, teacher: Teacher, sizes: tuple[Size, ...] = ()
-) -> Callable[[Tensor, Tensor, list[Tensor]], Tensor]:
-    """Return the loss of each image against the teacher: (images, outputs, activations) -> (N,)."""
+) -> Callable[[Tensor, Any, Tensor, list[Tensor]], Tensor]:
+    """Return the loss of each image against the teacher.
+
+    (images, raw outputs of the teacher or (), raw outputs, activations) -> (N,).
+    """
     raw_teacher, options = task.raw_model(teacher.model), teacher.distillation
     watched = with_activations(raw_teacher, teacher.model, sizes) if sizes else None
 
-    def imitation(images: Tensor, raw: Tensor, seen: list[Tensor]) -> Tensor:
+    def imitation(images: Tensor, taught: Any, raw: Tensor, seen: list[Tensor]) -> Tensor:
         if watched is None:
-            theirs = raw_teacher(images, training=False)
+            is_known = tensorflow.nest.flatten(taught)
+            theirs = taught if is_known else raw_teacher(images, training=False)
             return task.imitation_loss(theirs, raw, options.temperature)
         theirs, shown = watched(images, training=False)
         soft = task.imitation_loss(theirs, raw, options.temperature)

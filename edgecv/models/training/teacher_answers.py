@@ -1,5 +1,6 @@
-"""Raw outputs of a teacher for the images of a split, which never change: it is asked once."""
+"""Raw outputs of a teacher for batches that come again: it is asked once for each."""
 
+from collections.abc import Callable
 from typing import Any
 
 from edgecv.core.data import Split
@@ -15,7 +16,10 @@ MOST_BYTES_KEPT = 2**27
 class TeacherAnswers:
     """The raw outputs of a teacher by the place of a batch; empty ones without a teacher."""
 
-    def __init__(self, task: Task, teacher: Teacher | None) -> None:
+    def __init__(
+        self, task: Task, teacher: Teacher | None, most_bytes: int = MOST_BYTES_KEPT
+    ) -> None:
+        self._most_bytes = most_bytes
         raw = None if teacher is None else task.raw_model(teacher.model)
         self._ask = None if raw is None else compile_inference(raw)
         self._split: Split | None = None
@@ -27,15 +31,15 @@ class TeacherAnswers:
         if split is not self._split:
             self._split, self._kept, self._bytes = split, {}, 0
 
-    def of(self, start: int, images: Tensor) -> Any:
-        """Return the raw outputs for the batch that starts at a place of the split."""
+    def of(self, start: int, images: Callable[[], Tensor]) -> Any:
+        """Return the raw outputs for the batch of a place, whose images are made where needed."""
         if self._ask is None:
             return ()
         if start in self._kept:
             return self._kept[start]
-        found = self._ask(images)
+        found = self._ask(images())
         size = sum(4 * int(tensorflow.size(each)) for each in tensorflow.nest.flatten(found))
-        if self._bytes + size <= MOST_BYTES_KEPT:
+        if self._bytes + size <= self._most_bytes:
             self._kept[start] = found
             self._bytes += size
         return found

@@ -32,11 +32,14 @@ from edgecv.models.training.optimizers import optimizer_of
 from edgecv.models.training.randomness import seeded_layers
 from edgecv.models.training.replicas import Replicas
 from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.teacher_answers import TeacherAnswers
 from edgecv.models.training.variations import vary
 
 STEPS_BETWEEN_REPORTS = 25
 HALF_SCALE = 1024.0
 """The factor of the loss in float16, which has no smaller gradients than 6e-8; exact."""
+MOST_BYTES_OF_VIEWS = 2**29
+"""Outputs of a teacher for the batches that come again; it is asked again for those beyond."""
 
 
 class Trainer:
@@ -106,12 +109,12 @@ class Trainer:
         def train_on(
             values: Any, share: Any, seeds: Tensor, rate: Any, parts: int = 1
         ) -> tuple[Any, Any]:
-            batch, truth, others = values
+            batch, truth, others, taught = values
             with seeded_layers(trained, seeds), tensorflow.GradientTape() as tape:
                 raw, seen = outputs_of(batch)
-                loss = loss_of(batch, truth, raw, seen)
+                loss = loss_of(batch, taught, truth, raw, seen)
                 if schedule.mixup:
-                    loss = share * loss + (1 - share) * loss_of(batch, others, raw, seen)
+                    loss = share * loss + (1 - share) * loss_of(batch, taught, others, raw, seen)
                 loss += sum(trained.losses)  # Regularization that the layers ask for.
                 loss = loss if parts == 1 else loss / parts
                 scaled = loss * HALF_SCALE if is_half else loss
@@ -125,13 +128,17 @@ class Trainer:
             scores = task.training_score(truth, of_labelled(raw, truth))
             return loss, tensorflow.reduce_mean(scores)
 
-        def step(taken: Tensor, chosen: Tensor, seeds: Tensor, rate: Any) -> tuple[Any, Any]:
+        def step(
+            taken: Tensor, chosen: Tensor, taught: Any, seeds: Tensor, of_layers: Tensor, rate: Any
+        ) -> tuple[Any, Any]:
+            """Train on one batch; the seeds are of its variations, and of layers with chance."""
             values, share = prepared(taken, chosen, seeds)
+            values = (*values, taught)
             if replicas is None:
-                return train_on(values, share, seeds, rate)
+                return train_on(values, share, of_layers, rate)
 
             def train_on_part(own: Any, place: Any) -> tuple[Any, Any]:
-                own_seeds = tensorflow.random.experimental.stateless_fold_in(seeds, place)
+                own_seeds = tensorflow.random.experimental.stateless_fold_in(of_layers, place)
                 loss, score = train_on(own, share, own_seeds, rate, replicas.count)
                 return loss, score / replicas.count
 
@@ -139,20 +146,22 @@ class Trainer:
             return loss, score
 
         self._step = compile_function(step)
+        self._views = None if teacher is None else teacher.distillation.views
+        asked = teacher if self._views else None
+        self._answers = TeacherAnswers(task, asked, MOST_BYTES_OF_VIEWS)
+        self._images: Any = compile_function(lambda *batch: prepared(*batch)[0][0])
         self._evaluation = Evaluation(model, task, teacher, replicas)
 
     def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
         """Train one pass; yield (steps done, mean loss, mean score) now and then."""
         sums = np.zeros(2)
         waiting: list[tuple[Any, Any]] = []
-        for number, batch in enumerate(self._taken(epoch)):
-            step = epoch * self.steps + number
+        view = epoch % (self._views or len(self.rates))
+        for number, batch in enumerate(self._taken(view)):
+            step, place = epoch * self.steps + number, view * self.steps + number
             if self.constraint is not None:
                 self.constraint.before_step(step, len(self.rates))
-            rate = self.rates[step]
-            seeds = tensorflow.constant([self.seed, step], "int32")
-            with self._fusions():
-                waiting.append(self._step(*batch, seeds, tensorflow.constant(rate)))
+            waiting.append(self._one_step(batch, place, step, self.rates[step]))
             done = number + 1
             # Reading a result waits for the step, so results are read a few at a time.
             if done % STEPS_BETWEEN_REPORTS == 0 or done == self.steps:
@@ -167,6 +176,15 @@ class Trainer:
                 sums += found.sum(axis=0)
                 waiting.clear()
                 yield done, float(sums[0] / done), float(sums[1] / done)
+
+    def _one_step(self, batch: Any, place: int, step: int, rate: float) -> tuple[Any, Any]:
+        """Train on the batch of a place in the passes that are varied anew."""
+        seeds, of_layers = (
+            tensorflow.constant([self.seed, number], "int32") for number in (place, step)
+        )
+        with self._fusions():
+            taught = self._answers.of(place, lambda: self._images(*batch, seeds))
+            return self._step(*batch, taught, seeds, of_layers, tensorflow.constant(rate))
 
     def batches(self) -> Iterator[Any]:
         """Yield the batches of one more pass, on which no step is trained: float32 (N, H, W, C)."""
@@ -192,21 +210,27 @@ class Trainer:
         forward = seconds_of(lambda: self._evaluation.forward(batch))
         a_step = FORWARDS_A_STEP * forward
         if self._teacher is not None:
-            a_step += seconds_of(lambda: named_outputs(self.model, self._teacher(batch)))
+            asked = seconds_of(lambda: named_outputs(self.model, self._teacher(batch)))
+            epochs = len(self.rates) / self.steps
+            a_step += asked * min(1.0, (self._views or epochs) / epochs)
         a_step *= 1 + self.unlabelled_batch / self.batch
         return self.steps * a_step + validation / self.batch * forward
 
-    def measured_seconds_a_pass(self, validation: int) -> float:
-        """Return the seconds of one epoch, by steps that are undone."""
+    def epochs_in(self, seconds: float, validation: int) -> int:
+        """Return the epochs that fit into a time, at least one, by steps that are undone."""
         before = TrainingProgress((), self.weights(), self.optimizer_state())
         batch = next(self._taken(0))
-        seeds, rate = tensorflow.constant([self.seed, 0], "int32"), tensorflow.constant(0.0)
-        with self._fusions():
-            step = seconds_of(lambda: float(self._step(*batch, seeds, rate)[0]))
+        step = seconds_of(lambda: float(self._one_step(batch, 0, 0, 0.0)[0]))
         self.restore(before)
         images = np.zeros((self.batch, *self._batches.images.shape[1:]), np.float32)
         forward = seconds_of(lambda: self._evaluation.forward(images))
-        return self.steps * step + validation / self.batch * forward
+        a_pass = self.steps * step + validation / self.batch * forward
+        if self._views is None:
+            return max(1, int(seconds / a_pass))
+        # The teacher was asked in the first of these steps alone.
+        asked = self.steps * seconds_of(lambda: named_outputs(self.model, self._teacher(images)))
+        varied = min(self._views, int(seconds / (a_pass + asked)))
+        return max(1, int((seconds - varied * asked) / a_pass))
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
