@@ -45,7 +45,7 @@ class Student(Technique):
         epochs=60, minimum_steps=2_000, learning_rate=0.005, decay="cosine", warmup=0.05
     )
     """The training from nothing."""
-    distil: Distillation | None = Distillation(mix=0.3)
+    distil: Distillation | None = Distillation(mix=0.3, views=10)
     """Train against the outputs of the original, or of the teacher."""
 
     def check_task(self, task: Task) -> None:

@@ -15,7 +15,7 @@ from edgecv.core.events import Event
 from edgecv.core.options import parse_options
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.tf import load_tensorflow
-from edgecv.models.training import teacher_answers
+from edgecv.models.training import distillation, teacher_answers
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.loop import fit
@@ -37,6 +37,11 @@ Fit = Callable[..., tuple[Any, tuple[Epoch, ...]]]
 
 class Interruption(Exception):
     pass
+
+
+@pytest.fixture(autouse=True)
+def any_number_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distillation, "LEAST_STEPS", 1)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +136,13 @@ def test_minutes_are_filled_with_epochs(taught: Fit, monkeypatch: pytest.MonkeyP
     # A pass takes 4 steps of 1 s, and 2 s for validation; 4 s more while its batches are new.
     assert len(taught(2, name="two", minutes=1)[1]) == (60 - 2 * 4) // 6
     assert len(taught(9, name="nine", minutes=1)[1]) == (60 - 6 * 4) // 6
+
+
+def test_few_images_are_varied_more_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert Distillation(views=10).epochs_varied(steps=363) == 10
+    assert Distillation(views=10).epochs_varied(steps=3) == 667
+    assert Distillation().epochs_varied(steps=3) is None
 
 
 def test_views_beside_attention_are_refused() -> None:

@@ -1,5 +1,6 @@
 """Knowledge distillation: a model is trained on the outputs of another one for the same images."""
 
+from math import ceil
 from typing import Any, Self
 
 from pydantic import (
@@ -10,6 +11,9 @@ from pydantic import (
 )
 
 from edgecv.core.options import Options
+
+LEAST_STEPS = 2_000
+"""Steps whose batches differ: of few images, views are too few to learn from again and again."""
 
 
 class Distillation(Options):
@@ -24,9 +28,14 @@ class Distillation(Options):
     image its activations are large and where those of the trained model are (Zagoruyko and
     Komodakis, 2017)."""
     views: int | None = Field(default=None, ge=1, le=1000)
-    """The epochs whose batches are varied anew. Then the same batches come again, in the same
-    order, and what the teacher says of them is kept, which saves its time (Shen and Xing, "A fast
-    knowledge distillation framework for visual recognition", 2022). None varies every epoch."""
+    """The epochs whose batches are varied anew, of 2,000 steps at least. Then the same batches come
+    again, in the same order, and what the teacher says of them is kept, which saves its time (Shen
+    and Xing, "A fast knowledge distillation framework for visual recognition", 2022). None varies
+    every epoch."""
+
+    def epochs_varied(self, steps: int) -> int | None:
+        """Return after how many epochs of ``steps`` the same batches come again; None if never."""
+        return None if self.views is None else max(self.views, ceil(LEAST_STEPS / steps))
 
     @model_validator(mode="after")
     def _is_used(self) -> Self:

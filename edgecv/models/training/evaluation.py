@@ -77,7 +77,7 @@ class Evaluation:
             )
             answers, raw = self._answers(images)
             outputs.append(named_outputs(self.model, answers))
-            taught = self._taught.of(start, lambda images=images: images)
+            taught = self._taught.of(start, images)
             loss += float(tensorflow.reduce_sum(self._losses(truth, taught, raw)))
         scores = self.task.score_per_image(Outputs.joined(outputs), split.labels)
         return np.array([np.sum(scores), loss], np.float64)

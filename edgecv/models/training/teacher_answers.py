@@ -1,6 +1,5 @@
 """Raw outputs of a teacher for batches that come again: it is asked once for each."""
 
-from collections.abc import Callable
 from typing import Any
 
 from edgecv.core.data import Split
@@ -16,12 +15,11 @@ MOST_BYTES_KEPT = 2**27
 class TeacherAnswers:
     """The raw outputs of a teacher by the place of a batch; empty ones without a teacher."""
 
-    def __init__(
-        self, task: Task, teacher: Teacher | None, most_bytes: int = MOST_BYTES_KEPT
-    ) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, task: Task, teacher: Teacher | None, most_bytes: int | None = None) -> None:
+        """``most_bytes``: the most that is kept, 128 MB by default."""
+        self._most_bytes = MOST_BYTES_KEPT if most_bytes is None else most_bytes
         raw = None if teacher is None else task.raw_model(teacher.model)
-        self._ask = None if raw is None else compile_inference(raw)
+        self._ask: Any = None if raw is None else compile_inference(raw)
         self._split: Split | None = None
         self._kept: dict[int, Any] = {}
         self._bytes = 0
@@ -31,15 +29,18 @@ class TeacherAnswers:
         if split is not self._split:
             self._split, self._kept, self._bytes = split, {}, 0
 
-    def of(self, start: int, images: Callable[[], Tensor]) -> Any:
-        """Return the raw outputs for the batch of a place, whose images are made where needed."""
-        if self._ask is None:
-            return ()
-        if start in self._kept:
-            return self._kept[start]
-        found = self._ask(images())
+    def kept(self, place: int) -> Any:
+        """Return the raw outputs that are kept for the batch of a place; None where none are."""
+        return () if self._ask is None else self._kept.get(place)
+
+    def of(self, place: int, images: Tensor) -> Any:
+        """Return the raw outputs for the images of the batch of a place, and keep them."""
+        kept = self.kept(place)
+        if kept is not None:
+            return kept
+        found = self._ask(images)
         size = sum(4 * int(tensorflow.size(each)) for each in tensorflow.nest.flatten(found))
         if self._bytes + size <= self._most_bytes:
-            self._kept[start] = found
+            self._kept[place] = found
             self._bytes += size
         return found

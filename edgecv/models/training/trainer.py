@@ -17,7 +17,7 @@ from edgecv.models.tf import (
     tensorflow,
     without_fusions,
 )
-from edgecv.models.training.augmentation import augment, blend, hide
+from edgecv.models.training.batch_variation import BatchVariation
 from edgecv.models.training.batches import Batches
 from edgecv.models.training.checkpoint import TrainingProgress, Weights
 from edgecv.models.training.estimate import FORWARDS_A_STEP, seconds_of
@@ -33,7 +33,6 @@ from edgecv.models.training.randomness import seeded_layers
 from edgecv.models.training.replicas import Replicas
 from edgecv.models.training.schedule import Schedule
 from edgecv.models.training.teacher_answers import TeacherAnswers
-from edgecv.models.training.variations import vary
 
 STEPS_BETWEEN_REPORTS = 25
 HALF_SCALE = 1024.0
@@ -75,20 +74,8 @@ class Trainer:
         with nullcontext() if replicas is None else replicas.strategy.scope():
             self.optimizer = optimizer_of(schedule)
             self.optimizer.build(trained.trainable_variables)
-        nest = tensorflow.nest
-        targets = nest.map_structure(tensorflow.constant, task.targets(split.labels))
-
-        def varied(taken: Tensor, chosen: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
-            # Images without labels move as the others do; what moves with them is left out.
-            places = tensorflow.pad(chosen, [[0, taken.shape[0] - chosen.shape[0]]])
-            truth = nest.map_structure(lambda each: tensorflow.gather(each, places), targets)
-            moved, truth = augment(taken, truth, seeds, schedule, task)
-            if schedule.augment:
-                moved, truth = vary(moved, truth, seeds, schedule.augment, task)
-            truth = nest.map_structure(lambda each: each[: chosen.shape[0]], truth)
-            return (hide(moved, seeds, schedule.cutout) if schedule.cutout else moved), truth
-
-        self._varied = varied
+        labelled = self.batch if further is not None else None
+        self._variation = BatchVariation(schedule, task, split.labels, labelled)
         self._teacher: Any = None if teacher is None else compile_inference(teacher.model)
         one = np.zeros((1, *split.images.shape[1:]), np.float32)
         is_bare = teacher is not None and lacks_fused_kernels(teacher.model, one)
@@ -96,15 +83,6 @@ class Trainer:
         is_half = schedule.mixed_precision == "float16"
         outputs_of = student_outputs(task, trained, teacher)
         loss_of = batch_loss(task, teacher, trained)
-        labelled = self.batch if further is not None else None
-
-        def prepared(taken: Tensor, chosen: Tensor, seeds: Tensor) -> tuple[Any, Any]:
-            """Return images, targets and those of the images blended in; and the shares."""
-            batch, truth = varied(taken, chosen, seeds)
-            if not schedule.mixup:
-                return (batch, truth, truth), 1.0
-            batch, share = blend(batch, seeds, schedule.mixup, labelled)
-            return (batch, truth, nest.map_structure(lambda each: each[::-1], truth)), share
 
         def train_on(
             values: Any, share: Any, seeds: Tensor, rate: Any, parts: int = 1
@@ -132,8 +110,8 @@ class Trainer:
             taken: Tensor, chosen: Tensor, taught: Any, seeds: Tensor, of_layers: Tensor, rate: Any
         ) -> tuple[Any, Any]:
             """Train on one batch; the seeds are of its variations, and of layers with chance."""
-            values, share = prepared(taken, chosen, seeds)
-            values = (*values, taught)
+            images, share = self._variation.blended(taken, chosen, seeds)
+            values = (*images, taught)
             if replicas is None:
                 return train_on(values, share, of_layers, rate)
 
@@ -146,17 +124,17 @@ class Trainer:
             return loss, score
 
         self._step = compile_function(step)
-        self._views = None if teacher is None else teacher.distillation.views
+        self._views = None if teacher is None else teacher.distillation.epochs_varied(self.steps)
         asked = teacher if self._views else None
         self._answers = TeacherAnswers(task, asked, MOST_BYTES_OF_VIEWS)
-        self._images: Any = compile_function(lambda *batch: prepared(*batch)[0][0])
+        self._images: Any = compile_function(lambda *batch: self._variation.blended(*batch)[0][0])
         self._evaluation = Evaluation(model, task, teacher, replicas)
 
     def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
         """Train one pass; yield (steps done, mean loss, mean score) now and then."""
         sums = np.zeros(2)
         waiting: list[tuple[Any, Any]] = []
-        view = epoch % (self._views or len(self.rates))
+        view = epoch if self._views is None else epoch % self._views
         for number, batch in enumerate(self._taken(view)):
             step, place = epoch * self.steps + number, view * self.steps + number
             if self.constraint is not None:
@@ -179,19 +157,20 @@ class Trainer:
 
     def _one_step(self, batch: Any, place: int, step: int, rate: float) -> tuple[Any, Any]:
         """Train on the batch of a place in the passes that are varied anew."""
-        seeds, of_layers = (
-            tensorflow.constant([self.seed, number], "int32") for number in (place, step)
-        )
+        seeds, of_layers = (tensorflow.constant([self.seed, each]) for each in (place, step))
         with self._fusions():
-            taught = self._answers.of(place, lambda: self._images(*batch, seeds))
-            return self._step(*batch, taught, seeds, of_layers, tensorflow.constant(rate))
+            taught = self._answers.kept(place)
+            if taught is None:
+                taught = self._answers.of(place, self._images(*batch, seeds))
+            loss, score = self._step(*batch, taught, seeds, of_layers, tensorflow.constant(rate))
+        return loss, score
 
     def batches(self) -> Iterator[Any]:
         """Yield the batches of one more pass, on which no step is trained: float32 (N, H, W, C)."""
         first = len(self.rates)
         for number, batch in enumerate(self._taken(first // self.steps)):
             seeds = tensorflow.constant([self.seed, first + number], "int32")
-            yield self._varied(*batch, seeds)[0]
+            yield self._variation.varied(*batch, seeds)[0]
 
     def _taken(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         for taken, chosen in self._batches.of_epoch(epoch):
