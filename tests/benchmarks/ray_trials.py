@@ -21,7 +21,7 @@ from ray_nodes import RayNodes, bits, ray_nodes, short_recipes
 
 from edgecv.core.report import Report
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.search.engines.contract import Engine, Result, run_all
+from edgecv.pipeline.search.engines.contract import Engine, Result, Submission, run_all
 from edgecv.pipeline.search.engines.local import LocalEngine
 from edgecv.pipeline.search.engines.ray.engine import RayEngine
 from edgecv.system.storage import Store
@@ -46,7 +46,7 @@ class Clock:
 
 def timed(engine: Engine, recipes: Sequence[Recipe]) -> Clock:
     clock = Clock()
-    run_all(engine, recipes, clock.done)
+    run_all(engine, [Submission(each) for each in recipes], clock.done)
     for error in clock.errors:
         print(f"failed: {error}")
     return clock

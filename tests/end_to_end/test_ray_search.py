@@ -10,7 +10,7 @@ from ray_nodes import RayNodes, bits, ray_nodes, short_recipes
 import edgecv
 from edgecv.core.report import Report
 from edgecv.pipeline.recipe.from_flags import CompressOptions
-from edgecv.pipeline.search.engines.contract import Result, run_all
+from edgecv.pipeline.search.engines.contract import Result, Submission, run_all
 from edgecv.pipeline.search.engines.local import LocalEngine
 from edgecv.pipeline.search.engines.ray.engine import RayEngine
 from edgecv.system.storage import Store
@@ -43,6 +43,7 @@ def test_runs_have_the_bits_of_the_local_engine_and_a_shared_step_is_trained_onc
     recipes = [*trained, *short_recipes(model, 2)]
     on_ray, here = Store(tmp_path / "ray", "s"), Store(tmp_path / "local", "s")
     failed: list[Result] = []
+    asked = [Submission(each) for each in recipes]
 
     def done(recipe: object, result: Result) -> None:
         failed.extend([] if isinstance(result, Report) else [result])
@@ -51,12 +52,12 @@ def test_runs_have_the_bits_of_the_local_engine_and_a_shared_step_is_trained_onc
     with RayEngine(on_ray, nodes.address, 4, lambda event: said.append(event.message)) as engine:
         engine.look(recipes[0], [])
         with ThreadPoolExecutor(1) as thread:
-            running = thread.submit(run_all, engine, recipes, done)
+            running = thread.submit(run_all, engine, asked, done)
             nodes.kill_one()  # In the main thread, as Ray wants it.
             running.result()
         made = engine.published()
     with LocalEngine(here, 1) as local:
-        run_all(local, recipes, done)
+        run_all(local, asked, done)
     assert not failed
     assert any(message.startswith("2 nodes: ") for message in said)
     assert {key for key, count in made.items() if count > 1} == set()

@@ -1,6 +1,7 @@
 """The first recipe that holds the limits: recipes are tried in turn, the cheapest first."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
 
@@ -13,6 +14,7 @@ from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run import Check, preflight, run
 from edgecv.pipeline.search.front import nearest
+from edgecv.pipeline.search.halving import needs_control
 from edgecv.pipeline.search.ladder import Attempt, ladder, line_of_attempt
 from edgecv.pipeline.search.limit_checks import (
     check_has_limits,
@@ -62,11 +64,14 @@ def compress_auto(
             break
         # The first needs no technique, and there is none to fall back on.
         listener = within(on_event, end, minutes) if attempts else on_event
-        name = f"{base.name}-{number:03d}-validation"
-        trial = judged_on_validation(base, recipe, name, 1.0)
         say(f"trying {steps_of(recipe)} on validation images")
+        names = tuple(f"{base.name}-{number:03d}-{kind}" for kind in ("validation", "control"))
+
+        def run_once(trial: Recipe, listener: OnEvent = listener) -> Report:
+            return _run_once(trial, trials, listener, log, check)
+
         try:
-            report = _run_once(trial, trials, listener, log, check)
+            report = judged(base, recipe, names, run_once)
         except EdgecvError as error:
             if not attempts:  # It needs no technique: model or data are wrong.
                 raise
@@ -87,6 +92,24 @@ def compress_auto(
     recipe_file = quote(str(store.run_folder(base.name) / "recipe.toml"))
     say(f"without a search: edgecv compress --recipe {recipe_file} --name {base.name}-again")
     return report
+
+
+def judged(
+    base: Recipe, recipe: Recipe, names: tuple[str, ...], run_once: Callable[[Recipe], Report]
+) -> Report:
+    """Return the report of a recipe on validation images.
+
+    What trains is run without a control, and with one where it holds its limits without.
+    """
+    bare, controlled = names
+    trains = any(each.trainings for each in recipe.techniques)
+    trial = judged_on_validation(base, recipe, bare, has_control=not trains)
+    report = run_once(trial)
+    if not trains or base.settings.control == "off" or unmeasured(report):
+        return report
+    if not needs_control(report, figures_of(report, recipe), base.gates):
+        return report
+    return run_once(judged_on_validation(base, recipe, controlled))
 
 
 def within(on_event: OnEvent, end: float, minutes: float) -> OnEvent:

@@ -8,7 +8,9 @@ from typing import Any
 
 from edgecv.core.errors import EdgecvError, InputError
 from edgecv.core.files import read_regular
+from edgecv.core.options import parse_options
 from edgecv.core.tables import json_value
+from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
 from edgecv.pipeline.search.engines.contract import ModelAndData
@@ -38,11 +40,11 @@ def identity_of(
     }
 
 
-def check_identity(folder: Path, identity: Mapping[str, Any]) -> bool:
+def former_limits(folder: Path, identity: Mapping[str, Any]) -> Limits | None:
     """Write what a search is about to its folder, or compare it with what is there.
 
-    Returns True where its trials were judged by other limits. Raises InputError for a folder of
-    another search: its trials would prove nothing here.
+    Returns the limits that its trials were judged by, where they are others now. Raises InputError
+    for a folder of another search: its trials would prove nothing here.
     """
     path = folder / IDENTITY
     found = json.loads(json.dumps(identity))
@@ -52,12 +54,12 @@ def check_identity(folder: Path, identity: Mapping[str, Any]) -> bool:
                 str(folder), "exists already, and is no search", remedy="use another --name"
             )
         write_json(path, found)
-        return False
+        return None
     try:
         before = json_value(read_regular(path, LARGEST_IDENTITY_BYTES))
     except ValueError:
         raise InputError(str(path), "is damaged", remedy="use another --name") from None
-    if not isinstance(before, dict):
+    if not isinstance(before, dict) or not isinstance(before.get(LIMITS), dict):
         raise InputError(str(path), "is damaged", remedy="use another --name")
     for key, value in found.items():
         if key != LIMITS and before.get(key) != value:
@@ -66,7 +68,8 @@ def check_identity(folder: Path, identity: Mapping[str, Any]) -> bool:
                 f"holds a search of another {key}",
                 remedy="use another --name: trained steps in --output are shared all the same",
             )
-    return bool(before.get(LIMITS) != found[LIMITS])
+    limits = before[LIMITS]
+    return None if limits == found[LIMITS] else parse_options(Limits, limits, f"{path}, {LIMITS}")
 
 
 def judged_by(folder: Path, identity: Mapping[str, Any]) -> None:

@@ -2,19 +2,20 @@
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from edgecv.core.errors import InputError
+from edgecv.core.plugins import Technique
 from edgecv.core.text import counted
 from edgecv.models.training.estimate import FORWARDS_A_STEP, duration
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
 from edgecv.pipeline.search.engines.contract import ModelAndData
 from edgecv.pipeline.search.options import PROMOTED, SearchOptions
-from edgecv.pipeline.search.space import LADDER, drawn_recipe, techniques_of
-from edgecv.pipeline.search.trial import steps_of
+from edgecv.pipeline.search.space import LADDER, drawn_recipe, first_recipes
+from edgecv.pipeline.search.trial import SearchTrial, steps_of
 
 DRAWN = 64
 """Recipes that are drawn from the space for the mean."""
@@ -40,19 +41,30 @@ def cost_of(
 
     A student is counted as if it were as large as the model.
     """
-    chance, images = random.Random(0), facts.images["train"]
-    recipes = [
-        drawn_recipe(space, base, lambda _, values: chance.choice(list(values)), options.training)
-        for _ in range(DRAWN)
-    ]
     trials = min(options.most_trials, 10_000)
-    mean = sum(_seconds(each, options, facts.seconds_a_step, images) for each in recipes) / DRAWN
-    seconds = trials * mean / workers
+    seconds = trials * mean_seconds(options, base, space, facts) / workers
     if options.minutes is not None and seconds > 60 * options.minutes:
         trials = math.ceil(trials * 60 * options.minutes / seconds)
         seconds = 60 * options.minutes
     weights = facts.parameters * BYTES_A_WEIGHT * COPIES_A_TRIAL
     return SearchCost(seconds, int(trials * weights))
+
+
+def mean_seconds(
+    options: SearchOptions,
+    base: Recipe,
+    space: SearchSpace,
+    facts: ModelAndData,
+    is_tried: Callable[[Recipe], bool] = lambda recipe: True,
+) -> float:
+    """Return the mean time of recipes of a space, of those that would be tried; 0 without any."""
+    chance = random.Random(0)
+    recipes = [
+        drawn_recipe(space, base, lambda _, values: chance.choice(list(values)), options.training)
+        for _ in range(DRAWN)
+    ]
+    tried = [_seconds(each, options, facts) for each in recipes if is_tried(each)]
+    return sum(tried) / max(1, len(tried))
 
 
 def too_short(
@@ -69,13 +81,48 @@ def too_short(
     )
 
 
-def _seconds(recipe: Recipe, options: SearchOptions, seconds_a_step: float, images: int) -> float:
-    """Return the time of a trial, its screening and its share of trainings in full."""
+def seconds_left_of(
+    trial: SearchTrial,
+    recipe: Recipe,
+    options: SearchOptions,
+    facts: ModelAndData,
+    finished: Sequence[Recipe],
+) -> float:
+    """Return the time that a trial still takes: its screening, and its training in full.
+
+    That of its screening tells how long the other takes, whatever it trains. What one of the
+    ``finished`` recipes has trained is stored. The control is left out: it is trained for what
+    holds its limits, which is worth the time.
+    """
+    if any(_trained_part(each) == _trained_part(recipe) for each in finished):
+        return SECONDS_A_RUN
+    if trial.screened_s is not None:
+        return trial.screened_s / options.screening + SECONDS_A_RUN
+    whole = _training_seconds(recipe, facts.seconds_a_step, facts.images["train"])
+    in_full = whole + SECONDS_A_RUN
+    return (
+        in_full if options.screening == 1 else in_full + whole * options.screening + SECONDS_A_RUN
+    )
+
+
+def _trained_part(recipe: Recipe) -> tuple[Technique, ...]:
+    """Return the techniques of a recipe up to the last one that trains."""
+    last = max((at for at, each in enumerate(recipe.techniques) if each.trainings), default=-1)
+    return recipe.techniques[: last + 1]
+
+
+def _training_seconds(recipe: Recipe, seconds_a_step: float, images: int) -> float:
+    """Return the time of the trainings of a recipe, and of its control."""
     schedules = [schedule for each in recipe.techniques for schedule in each.trainings]
     steps = [each.total_epochs(images) * each.steps_per_epoch(images) for each in schedules]
-    whole = sum(steps) * seconds_a_step * FORWARDS_A_STEP
+    return sum(steps) * seconds_a_step * FORWARDS_A_STEP
+
+
+def _seconds(recipe: Recipe, options: SearchOptions, facts: ModelAndData) -> float:
+    """Return the time of a trial, its screening and its share of trainings in full."""
+    whole = _training_seconds(recipe, facts.seconds_a_step, facts.images["train"])
     in_full = whole * (2 if recipe.settings.control == "on" else 1) + SECONDS_A_RUN
-    if not schedules or options.screening == 1:
+    if not whole or options.screening == 1:
         return in_full
     return whole * options.screening + SECONDS_A_RUN + PROMOTED * in_full
 
@@ -96,6 +143,7 @@ def plan_text(
     most = f"{counted(options.most_trials, 'recipe')} at most"
     if options.trials is None and options.minutes is not None:
         most = f"As many recipes as begin within {options.minutes:g} minutes"
+    first = [steps_of(each.recipe) for each in first_recipes(space, base, options.training)]
     images = ", ".join(f"{name} {count:,}" for name, count in facts.images.items())
     lines = [
         f"# {base.name}",
@@ -107,7 +155,7 @@ def plan_text(
         *(_line(space, name) for name in space.classes()),
         *(f"- not {name}: {reason}" for name, reason in left_out.items()),
         "",
-        f"First: {'; '.join(_first(base, space))}.",
+        f"First: {'; '.join(first)}.",
         "",
         f"{most}, {counted(workers, 'worker')}: about"
         f" {duration(cost.seconds)}, and about {cost.bytes / 1e6:,.0f} MB in {options.output}."
@@ -133,11 +181,3 @@ def _value(value: Any) -> str:
     first, *others = value.items()
     named = ", ".join(f"{key} {_value(each)}" for key, each in others)
     return _value(first[1]) + (f" ({named})" if named else "")
-
-
-def _first(base: Recipe, space: SearchSpace) -> Sequence[str]:
-    return [
-        steps_of(base.replace(techniques=techniques_of(steps, {})))
-        for steps in LADDER
-        if set(steps) <= set(space.technique)
-    ]

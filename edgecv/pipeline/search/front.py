@@ -1,6 +1,5 @@
 """The Pareto front of a search: the recipes that no other one beats in all figures."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -10,16 +9,12 @@ from edgecv.core.report import Outcome
 from edgecv.core.text import counted
 from edgecv.evaluation.limits import DEFAULT, NONE, Limits, all_limits, gate_texts
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.search.options import PROMOTED
 from edgecv.pipeline.search.trial import SearchTrial, TrialFigures
 from edgecv.reports.markdown_table import markdown_table
 
 T = TypeVar("T")
 INDISTINCT = 1.03
 """Ratio of two speeds within which they count as the same."""
-
-CLEARLY_SLOWER = 4 / 3
-"""A file that is so many times slower than a limit is slower in any measurement."""
 
 
 @dataclass(frozen=True)
@@ -57,21 +52,43 @@ class SearchResult:
 
 
 def front_of(trials: Sequence[SearchTrial]) -> list[SearchTrial]:
-    """Return the finished trials that hold all limits and are not dominated, fewest bytes first."""
-    held = [each for each in trials if each.state == "finished" and each.outcome == "passed"]
-    kept = [
-        each
-        for each in held
-        if each.figures and not any(dominates(other.figures, each.figures) for other in held)
+    """Return the finished trials that hold all limits and that no other one beats or equals.
+
+    Fewest bytes first. What is beaten only by trials that are beaten themselves stays: times
+    within the noise of each other would else rule out a faster file step by step.
+    """
+    held = [
+        (each, each.figures)
+        for each in trials
+        if each.state == "finished" and each.outcome == "passed" and each.figures is not None
     ]
-    return sorted(kept, key=lambda each: (each.figures.bytes if each.figures else 0, each.number))
+    kept = list[tuple[SearchTrial, TrialFigures]]()
+    for one, own in sorted(held, key=lambda each: _best_first(*each)):
+        if not any(dominates(other, own) or _is_equal(other, own) for _, other in kept):
+            kept.append((one, own))
+    return [one for one, _ in sorted(kept, key=lambda each: (each[1].bytes, each[0].number))]
 
 
-def dominates(one: TrialFigures | None, other: TrialFigures) -> bool:
+def _best_first(trial: SearchTrial, figures: TrialFigures) -> tuple[float, int, float, int]:
+    return figures.lost_points, figures.bytes, figures.median_us or 0.0, trial.number
+
+
+def _is_equal(one: TrialFigures, other: TrialFigures) -> bool:
+    """Return True for two files of the same quality and bytes, and of speeds that count as such."""
+    is_alike = (one.lost_points, one.bytes) == (other.lost_points, other.bytes)
+    return is_alike and 1 / INDISTINCT <= _times_faster(one, other) <= INDISTINCT
+
+
+def _times_faster(one: TrialFigures, other: TrialFigures) -> float:
+    """Return how many times faster a file is than another; 1 where times are not known."""
+    return 1.0 if not one.median_us or not other.median_us else other.median_us / one.median_us
+
+
+def dominates(one: TrialFigures, other: TrialFigures) -> bool:
     """Return True if a file is no worse in quality, bytes and speed, and better in one of them."""
-    if one is None or one.lost_points > other.lost_points or one.bytes > other.bytes:
+    if one.lost_points > other.lost_points or one.bytes > other.bytes:
         return False
-    ratio = 1.0 if not one.median_us or not other.median_us else other.median_us / one.median_us
+    ratio = _times_faster(one, other)
     if ratio < 1 / INDISTINCT:
         return False
     is_better = one.lost_points < other.lost_points or one.bytes < other.bytes
@@ -130,59 +147,19 @@ def exceeded(figures: TrialFigures, limits: Limits) -> float:
     return sum(max(0.0, each) for each in violations(figures, limits).values())
 
 
-def exceeded_with_speed(figures: TrialFigures, limits: Limits) -> float:
-    """Return the sum of the fractions by which limits do not hold, that on the speed included."""
+def exceeded_with_times(figures: TrialFigures, limits: Limits) -> float:
+    """Return the sum of the fractions by which limits do not hold, those on times included."""
     found = exceeded(figures, limits)
     if limits.min_speedup is not None and figures.speedup:
         found += max(0.0, limits.min_speedup / figures.speedup - 1)
+    if limits.max_latency_us is not None and figures.median_us:
+        found += max(0.0, figures.median_us / limits.max_latency_us - 1)
     return found
 
 
 def nearest(found: Sequence[tuple[T, TrialFigures]], limits: Limits) -> T:
     """Return the one of those found whose figures exceed the limits least: the first of equals."""
-    return min(found, key=lambda each: exceeded_with_speed(each[1], limits))[0]
-
-
-def cannot_hold(figures: TrialFigures, limits: Limits) -> bool:
-    """Return True for a file that no further training brings within the limits.
-
-    Its bytes stay, and so does its time: one that exceeds a limit clearly, not by noise, so that
-    the same seed leads to the same trials.
-    """
-    found = violations(figures, limits)
-    if any(found.get(key, 0) > 0 for key in ("max_bytes", "max_gzip_bytes")):
-        return True
-    least, most = limits.min_speedup, limits.max_latency_us
-    if least is not None and figures.speedup and figures.speedup * CLEARLY_SLOWER < least:
-        return True
-    return bool(most and figures.median_us and figures.median_us > most * CLEARLY_SLOWER)
-
-
-def promising(trials: Sequence[SearchTrial], limits: Limits) -> list[SearchTrial]:
-    """Return the better half of screened trials, of those that training could bring within limits.
-
-    Where there are none of these: of all, to find the nearest.
-    """
-    able = [
-        each for each in trials if each.screened and not cannot_hold(each.screened, limits)
-    ] or list(trials)
-    return ranked(able, limits)[: math.ceil(len(able) * PROMOTED)]
-
-
-def ranked(trials: Sequence[SearchTrial], limits: Limits) -> list[SearchTrial]:
-    """Return screened trials, the most promising first: by limits, then by how many beat them."""
-
-    def rank(trial: SearchTrial) -> tuple[float, int, int]:
-        own = trial.screened
-        assert own is not None
-        beaten = sum(
-            all(a <= b for a, b in zip(other.screened.objectives, own.objectives, strict=True))
-            for other in trials
-            if other is not trial and other.screened
-        )
-        return exceeded(own, limits), beaten, trial.number
-
-    return sorted(trials, key=rank)
+    return min(found, key=lambda each: exceeded_with_times(each[1], limits))[0]
 
 
 def to_markdown(result: SearchResult) -> str:
@@ -214,9 +191,10 @@ def nearest_text(trial: SearchTrial) -> str:
     figures = trial.figures
     assert figures is not None
     speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
+    missed = f": {'; '.join(trial.missed)}" if trial.missed else ""
     return (
-        f"The nearest, trial {trial.number} ({trial.steps}), may lose {figures.lost_points:.2f}"
-        f" points, has {figures.bytes:,} bytes{speed}, on {figures.images:,} validation images"
+        f"The nearest, trial {trial.number} ({trial.steps}), {figures.lost_text} points, has"
+        f" {figures.bytes:,} bytes{speed}, on {figures.images:,} validation images{missed}"
     )
 
 

@@ -18,8 +18,11 @@ def write_pages(folder: Path, result: SearchResult, reports: Sequence[Report]) -
     tried = [_spot(each, each.figures) for each in result.trials if each.figures]
     front = [_spot(each.trial, each.figures) for each in result.front]
     write_front(tried, front, result.limits, folder / "front.png")
+    page = folder / "front.html"
     if reports:
-        write_bytes(folder / "front.html", to_comparison(reports).encode())
+        write_bytes(page, to_comparison(reports).encode())
+    else:
+        page.unlink(missing_ok=True)  # That of other limits would show runs as a front.
 
 
 def _spot(trial: SearchTrial, figures: TrialFigures) -> Spot:

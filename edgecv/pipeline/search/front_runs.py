@@ -8,7 +8,7 @@ from edgecv.core.errors import EdgecvError
 from edgecv.core.report import Report
 from edgecv.core.text import counted
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
-from edgecv.pipeline.search.engines.contract import Engine, Result, run_all
+from edgecv.pipeline.search.engines.contract import Engine, Result, Submission, run_all
 from edgecv.pipeline.search.front import (
     FrontPoint,
     SearchResult,
@@ -64,7 +64,7 @@ class FrontRuns:
                 raise result
             found[recipe.name] = result
 
-        run_all(self.engine, [*recipes.values()], done)
+        run_all(self.engine, [Submission(each) for each in recipes.values()], done)
         points = tuple(
             FrontPoint(
                 each,

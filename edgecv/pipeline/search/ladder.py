@@ -12,8 +12,7 @@ from edgecv.pipeline.recipe.flag_values import exports_of
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.front import INDISTINCT
 from edgecv.pipeline.search.space import FIRST_TRAINED, LADDER, Steps, techniques_of
-from edgecv.pipeline.search.trial import candidate, figures_of, steps_of
-from edgecv.reports.gate_text import gate_sentence
+from edgecv.pipeline.search.trial import candidate, figures_of, missed_limits, steps_of
 
 WORTH = 1.05
 """Least gain of a file that is worth it: how many times smaller it is than the float file, less
@@ -120,11 +119,7 @@ def line_of_attempt(attempt: Attempt) -> str:
     """Return a line on what was tried: its figures, and which limits do not hold."""
     figures, report = figures_of(attempt.report, attempt.recipe), attempt.report
     speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
-    left = [
-        gate_sentence(each, attempt.recipe.task).removeprefix(f"{each.label}: ")
-        for each in report.gates
-        if each.outcome == report.outcome
-    ]
+    left = missed_limits(report, attempt.recipe)
     if report.outcome != "passed":
         kind = "does not hold" if report.outcome == "failed" else "is not certain to hold"
         found = f"{kind}: {'; '.join(left)}"
@@ -136,5 +131,5 @@ def line_of_attempt(attempt: Attempt) -> str:
         found = "holds"
     return (
         f"{steps_of(attempt.recipe)}: {figures.points:+.2f} points on {figures.images:,} validation"
-        f" images, may lose {figures.lost_points:.2f}; {figures.bytes:,} bytes{speed}: {found}"
+        f" images, {figures.lost_text}; {figures.bytes:,} bytes{speed}: {found}"
     )

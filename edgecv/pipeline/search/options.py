@@ -40,7 +40,7 @@ class BudgetOptions(CommandOptions):
     minutes: Annotated[float | None, Flag(default="no limit")] = Field(
         default=None, gt=0, le=100_000
     )
-    """Begin no trial after so many minutes; those that began are finished."""
+    """Begin no trial that would not end within so many minutes; those that began are finished."""
     sampler: Literal["tpe", "nsga2"] = "tpe"
     """Optuna's way to propose recipes: tpe learns from all trials, nsga2 breeds from the best."""
     generation: int = Field(default=8, ge=1, le=10_000)
@@ -134,13 +134,16 @@ def without_unused(recipe: Recipe) -> Recipe:
     return recipe.replace(baseline=baseline, settings=settings)
 
 
-def judged_on_validation(base: Recipe, recipe: Recipe, name: str, fraction: float) -> Recipe:
+def judged_on_validation(
+    base: Recipe, recipe: Recipe, name: str, fraction: float = 1.0, *, has_control: bool = True
+) -> Recipe:
     """Return the recipe of a trial: judged on validation images, by the worse end of an interval.
 
-    ``fraction``: of the training images and steps; a trial on a part has no control.
+    ``fraction``: of the training images and steps. ``has_control``: as the recipe of the search
+    says; otherwise it has none.
     """
     changes: dict[str, Any] = {"name": name, "judged_on": "validation", "train_fraction": fraction}
-    if fraction < 1:
+    if not has_control:
         changes["control"] = "off"
     gates = base.gates
     if gates.max_drop_points not in (None, NONE):

@@ -5,7 +5,7 @@ record and its values, so that a search that was stopped goes on as if it had no
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,18 @@ from edgecv.pipeline.search.journal import (
     optuna,
     trials_in,
 )
-from edgecv.pipeline.search.space import FixedDraw, Steps, drawn_recipe
+from edgecv.pipeline.search.space import FirstRecipe, drawn_recipe
 from edgecv.pipeline.search.trial import SearchTrial
 from edgecv.system.storage import content_key
 
-DUPLICATES_IN_A_ROW = 50
-"""Proposals that were tried before, after which the space counts as tried out."""
+LEFT_OUT_IN_A_ROW = 10
+"""Proposals that were tried before, or refused, after which the next ones are drawn at random:
+the samplers may come to propose one recipe again and again."""
+SPACE_TRIED = 100
+"""Those after which the space counts as tried out."""
 FIRST_AT_RANDOM = 10
+REFUSED = "refused"
+"""The constraint of proposals that were not tried."""
 
 
 def stored_trials(folder: Path, name: str) -> list[SearchTrial]:
@@ -63,10 +68,13 @@ class OptunaDraw:
 class Proposals:
     """The study of one search, in its folder."""
 
-    def __init__(self, folder: Path, space: SearchSpace, base: Recipe, sampler: str) -> None:
+    def __init__(
+        self, folder: Path, space: SearchSpace, base: Recipe, sampler: str, population: int
+    ) -> None:
         library = optuna()
         self._library, self._folder = library, folder
-        self._space, self._base, self._sampler = space, base, sampler
+        self._space, self._base = space, base
+        self._sampler, self._population = sampler, population
         drop_cut_line(folder)
         self._study = opened_study(folder, self._opened)
 
@@ -79,8 +87,8 @@ class Proposals:
             load_if_exists=True,
         )
 
-    def first(self, ladder: Sequence[Steps], training: Mapping[str, Any]) -> None:
-        """Propose some recipes before all others; those that are not in the space are left out."""
+    def first(self, recipes: Sequence[FirstRecipe]) -> None:
+        """Propose some recipes before all others."""
         recorded = {each.proposal for each in self.trials}
         for each in self._study.get_trials(deepcopy=False):
             if each.state == self._library.trial.TrialState.RUNNING and each.number not in recorded:
@@ -88,32 +96,44 @@ class Proposals:
                 self._study.tell(each.number, state=self._library.trial.TrialState.FAIL)
                 if fixed := each.system_attrs.get("fixed_params"):
                     self._study.enqueue_trial(fixed)
-        if self._study.get_trials(deepcopy=False):
-            return
-        for steps in ladder:
-            draw = FixedDraw(steps)
-            try:
-                drawn_recipe(self._space, self._base, draw, training)
-            except InputError:
-                continue
-            self._study.enqueue_trial(draw.places)
+        if not recorded:
+            self.next(recipes)
+
+    def next(self, recipes: Sequence[FirstRecipe]) -> None:
+        """Propose some recipes before those that the sampler proposes, unless they wait already."""
+        state = self._library.trial.TrialState.WAITING
+        waiting = [
+            each.system_attrs.get("fixed_params")
+            for each in self._study.get_trials(deepcopy=False, states=(state,))
+        ]
+        for each in recipes:
+            if each.places not in waiting:
+                self._study.enqueue_trial(dict(each.places))
 
     @property
     def trials(self) -> list[SearchTrial]:
         """All trials, in the order of their proposal."""
         return trials_in(self._study)
 
-    def generation(self, number: int, size: int, training: Mapping[str, Any]) -> list[SearchTrial]:
+    def generation(
+        self,
+        number: int,
+        size: int,
+        training: Mapping[str, Any],
+        refused: Callable[[Recipe], SearchTrial | None],
+    ) -> list[SearchTrial]:
         """Return the trials of a generation: those that were proposed before, then new ones.
 
-        Fewer than ``size`` where the space has no more.
+        Fewer than ``size`` where the space has no more that are not refused: ``refused`` returns
+        the trial that shows that a recipe cannot hold the limits.
         """
-        self._study.sampler = self._sampler_of(number, size)
+        samplers = self._samplers_of(number)
         before = self.trials
         known = {each.key for each in before}
         found = [each for each in before if each.generation == number]
-        duplicates = 0
-        while len(found) < size and duplicates < DUPLICATES_IN_A_ROW:
+        left_out = 0
+        while len(found) < size and left_out < SPACE_TRIED:
+            self._study.sampler = samplers[left_out >= LEFT_OUT_IN_A_ROW]
             with damage_named(self._folder):
                 asked = self._study.ask()
                 recipe = drawn_recipe(self._space, self._base, OptunaDraw(asked), training)
@@ -121,10 +141,15 @@ class Proposals:
                 recipe, len(known), generation=number, proposal=asked.number
             )
             if trial.key in known:
-                duplicates += 1
+                left_out += 1
                 self._study.tell(asked, state=self._library.trial.TrialState.FAIL)
                 continue
-            duplicates = 0
+            if (shown := refused(recipe)) and shown.figures:
+                left_out += 1  # The sampler is to know why, or it proposes no others.
+                asked.set_constraint(REFUSED, 1.0)
+                self._study.tell(asked, shown.figures.objectives)
+                continue
+            left_out = 0
             known.add(trial.key)
             found.append(trial)
             self.keep(trial)
@@ -150,14 +175,19 @@ class Proposals:
         found = self._study.get_trials(deepcopy=False)[trial.proposal]
         return bool(found.state.is_finished())
 
-    def _sampler_of(self, generation: int, size: int) -> Any:
-        """Return a sampler whose state is the study and the number of the generation alone."""
+    def _samplers_of(self, generation: int) -> tuple[Any, Any]:
+        """Return the sampler that was asked for, and one that draws at random.
+
+        Their state is the study and the number of the generation alone.
+        """
         key = content_key(self._base.settings.seed, generation)
         seed, samplers = int(key[:8], 16), self._library.samplers
+        at_random = samplers.RandomSampler(seed=seed)
         if self._sampler == "nsga2":
-            return samplers.NSGAIISampler(seed=seed, population_size=size)
+            return samplers.NSGAIISampler(seed=seed, population_size=self._population), at_random
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", self._library.exceptions.ExperimentalWarning)
-            return samplers.TPESampler(
+            learning = samplers.TPESampler(
                 seed=seed, n_startup_trials=FIRST_AT_RANDOM, multivariate=True, group=True
             )
+        return learning, at_random

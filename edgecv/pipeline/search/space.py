@@ -204,3 +204,28 @@ class FixedDraw:
             raise InputError(name, f"{wanted!r} is not in the space")
         self.places[name] = list(values).index(wanted)
         return wanted
+
+
+@dataclass(frozen=True)
+class FirstRecipe:
+    """A recipe that is tried before others, and the choices that lead to it."""
+
+    recipe: Recipe
+    places: Mapping[str, int]
+
+    @property
+    def trains(self) -> bool:
+        """True if one of its techniques trains."""
+        return any(each.trainings for each in self.recipe.techniques)
+
+
+def first_recipes(
+    space: SearchSpace, base: Recipe, training: Mapping[str, Any]
+) -> list[FirstRecipe]:
+    """Return the recipes of ``LADDER`` that are in a space."""
+    found = []
+    for steps in LADDER:
+        draw = FixedDraw(steps)
+        with suppress(InputError):  # It is not in the space.
+            found.append(FirstRecipe(drawn_recipe(space, base, draw, training), draw.places))
+    return found

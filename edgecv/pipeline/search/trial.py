@@ -13,10 +13,13 @@ from edgecv.core.plugins import Plugin
 from edgecv.core.report import Outcome, Report
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run_report import is_candidate
+from edgecv.reports.gate_text import gate_sentence
 from edgecv.system.storage import content_key
 
 State = Literal["proposed", "screened", "finished", "failed"]
 """Screened: tried on a part of the images only, and not promoted."""
+OTHER_TRAININGS = ("baseline", "teacher", "control")
+"""Trainings of a run that are none of its techniques'."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,13 @@ class TrialFigures:
         """The figures that proposals learn from: smaller is better."""
         return self.lost_points, float(self.bytes), float(self.macs)
 
+    @property
+    def lost_text(self) -> str:
+        """The worse end of the interval in words."""
+        if self.lost_points < 0:
+            return f"gains {-self.lost_points:.2f} or more"
+        return f"may lose {self.lost_points:.2f}"
+
 
 @dataclass(frozen=True)
 class SearchTrial:
@@ -58,9 +68,13 @@ class SearchTrial:
     state: State = "proposed"
     screened: TrialFigures | None = None
     """Figures after a training on a part of the images."""
+    screened_s: float | None = None
+    """Seconds that its techniques trained for on that part."""
     figures: TrialFigures | None = None
     outcome: Outcome | None = None
     """The verdict on the validation images."""
+    missed: tuple[str, ...] = ()
+    """The limits that do not hold there, each with the value that was found."""
     reason: str = ""
     """The cause of its failure."""
 
@@ -76,8 +90,11 @@ class SearchTrial:
         """Return the trial with the figures of a run on all images, or on a part of them."""
         figures = figures_of(report, recipe)
         if recipe.settings.train_fraction < 1:
-            return replace(self, screened=figures)
-        return replace(self, state="finished", figures=figures, outcome=report.outcome)
+            return replace(self, screened=figures, screened_s=trained_s(report))
+        missed = missed_limits(report, recipe)
+        return replace(
+            self, state="finished", figures=figures, outcome=report.outcome, missed=missed
+        )
 
     def with_failure(self, reason: str) -> Self:
         """Return the trial as failed."""
@@ -86,6 +103,21 @@ class SearchTrial:
     def record(self) -> dict[str, Any]:
         """Return the trial as plain values: ``trial_of`` reads it back."""
         return asdict(self)
+
+
+def missed_limits(report: Report, recipe: Recipe) -> tuple[str, ...]:
+    """Return what has decided that a run has not passed: values and their limits."""
+    return tuple(
+        gate_sentence(each, recipe.task).removeprefix(f"{each.label}: ")
+        for each in report.gates
+        if each.outcome == report.outcome != "passed"
+    )
+
+
+def trained_s(report: Report) -> float:
+    """Return the seconds that the techniques of a run trained for, now or where they are stored."""
+    curves = [each for each in report.trainings if each.name not in OTHER_TRAININGS]
+    return float(sum(epoch.get("seconds") or 0 for each in curves for epoch in each.epochs))
 
 
 def trial_of(record: Mapping[str, Any]) -> SearchTrial:

@@ -17,7 +17,7 @@ def row_of(trial: SearchTrial) -> dict[str, str]:
         speed = f"{figures.speedup:.2f}" if figures.speedup else "-"
         points, lost = f"{figures.points:+.2f}", f"{figures.lost_points:.2f}"
         texts = (points, lost, f"{figures.bytes:,}", speed)
-    verdict = trial.reason or trial.outcome or ""
+    verdict = trial.reason or verdict_of(trial)
     row = (str(trial.number), trial.steps, trial.state, *texts, verdict)
     return dict(zip(HEADINGS, row, strict=True))
 
@@ -38,8 +38,14 @@ def line_of(trial: SearchTrial) -> str:
     assert figures is not None
     kind = "" if trial.figures else ", on a part of the images"
     speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
-    verdict = f": {trial.outcome}" if trial.outcome else ""
+    verdict = f": {verdict_of(trial)}" if trial.outcome else ""
     return (
-        f"trial {trial.number}{kind}, {trial.steps}: {figures.points:+.2f} points, may lose"
-        f" {figures.lost_points:.2f}, {figures.bytes:,} bytes{speed}{verdict}"
+        f"trial {trial.number}{kind}, {trial.steps}: {figures.points:+.2f} points,"
+        f" {figures.lost_text}, {figures.bytes:,} bytes{speed}{verdict}"
     )
+
+
+def verdict_of(trial: SearchTrial) -> str:
+    """Return the verdict on a trial, with the limits that it misses; "" without one."""
+    missed = f": {'; '.join(trial.missed)}" if trial.missed else ""
+    return f"{trial.outcome or ''}{missed}"

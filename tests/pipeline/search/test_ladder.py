@@ -9,13 +9,14 @@ from small_report import COMPARISON, REPORT, TWIN
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event
 from edgecv.core.registry import TARGETS
-from edgecv.core.report import Gate
+from edgecv.core.report import Gate, Report
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.search.auto import choice_of, first_recipe, without_repeats
+from edgecv.pipeline.search.auto import choice_of, first_recipe, judged, without_repeats
 from edgecv.pipeline.search.ladder import Attempt, ladder, line_of_attempt, narrower_targets
 from edgecv.pipeline.search.limit_checks import check_has_limits, check_limits_can_hold
+from edgecv.pipeline.search.space import techniques_of
 from edgecv.pipeline.search.trial import steps_of
 
 pytestmark = pytest.mark.quick
@@ -165,3 +166,30 @@ def test_auto_without_a_limit_is_refused() -> None:
     none = base(max_drop_points="none", max_class_drop_points="none", min_agreement="none")
     with pytest.raises(InputError, match=r"--max-drop none: leaves no limit"):
         check_has_limits(none)
+
+
+def test_auto_trains_a_control_for_what_holds_its_limits_without_one() -> None:
+    """Half of the time of a recipe that failed went into its control."""
+    start = base(max_drop_points=1.0)
+    plain_recipe, trained = (
+        start.replace(techniques=techniques_of(each, {})) for each in ({}, {"qat": {}})
+    )
+    asked: list[tuple[str, str]] = []
+
+    def failing(recipe: Recipe) -> Report:
+        asked.append((recipe.name, recipe.settings.control))
+        return plain(recipe).report
+
+    def passing(recipe: Recipe) -> Report:
+        asked.append((recipe.name, recipe.settings.control))
+        return replace(plain(recipe).report, gates=(), outcome="passed")
+
+    names = ("a-validation", "a-control")
+    for recipe, run, expected in (
+        (plain_recipe, passing, [("a-validation", "on")]),
+        (trained, failing, [("a-validation", "off")]),
+        (trained, passing, [("a-validation", "off"), ("a-control", "on")]),
+    ):
+        asked.clear()
+        judged(start, recipe, names, run)
+        assert asked == expected

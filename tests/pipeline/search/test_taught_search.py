@@ -11,7 +11,13 @@ from edgecv.core.plugins import Technique
 from edgecv.core.report import Report
 from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe, load_recipe, parse_recipe
-from edgecv.pipeline.search.engines.contract import MayBegin, ModelAndData, always
+from edgecv.pipeline.search.engines.contract import (
+    Further,
+    MayBegin,
+    ModelAndData,
+    always,
+    no_further,
+)
 from edgecv.pipeline.search.look import look_at
 from edgecv.pipeline.search.options import SearchOptions
 
@@ -46,7 +52,9 @@ class LookingEngine:
         count = len(candidates)
         return ModelAndData(images, {}, True, [""] * count, 1000, [1000] * count, 0.01)
 
-    def submit(self, recipe: Recipe, may_begin: MayBegin = always) -> Future[Report | None]:
+    def submit(
+        self, recipe: Recipe, may_begin: MayBegin = always, further: Further = no_further
+    ) -> Future[Report | None]:
         raise NotImplementedError
 
     def close(self) -> None: ...

@@ -16,6 +16,8 @@ Result = Report | EdgecvError
 """The report of a run, or why there is none."""
 Done = Callable[[Recipe, Result], None]
 MayBegin = Callable[[], bool]
+Further = Callable[[Report], Recipe | None]
+"""The recipe to run at once after another, by the report of that one."""
 
 
 class UnfitMachine(InputError):
@@ -54,16 +56,24 @@ def always() -> bool:
     return True
 
 
+def no_further(report: Report) -> None:
+    """Run nothing after a recipe."""
+
+
 class Engine(Protocol):
     """Runs recipes somewhere, and brings their runs into the store."""
 
     def look(self, recipe: Recipe, candidates: Sequence[Technique]) -> ModelAndData:
         """Open model and data of a recipe, and try which techniques fit."""
 
-    def submit(self, recipe: Recipe, may_begin: MayBegin = always) -> Future[Report | None]:
+    def submit(
+        self, recipe: Recipe, may_begin: MayBegin = always, further: Further = no_further
+    ) -> Future[Report | None]:
         """Run a recipe as soon as there is room; its report is that of the run in the store.
 
-        None where ``may_begin`` returned False before it began. What fails is an EdgecvError.
+        None where ``may_begin`` returned False before it began. Where ``further`` returns another
+        recipe for the report, that one is run in the same place, and its report is the result. What
+        fails is an EdgecvError.
         """
 
     @property
@@ -74,9 +84,16 @@ class Engine(Protocol):
         """End everything that runs: what had finished is in the store."""
 
 
-def run_all(
-    engine: Engine, recipes: Sequence[Recipe], done: Done, may_begin: MayBegin = always
-) -> None:
+@dataclass(frozen=True)
+class Submission:
+    """A recipe to run, whether it may begin, and what is run after it."""
+
+    recipe: Recipe
+    may_begin: MayBegin = always
+    further: Further = no_further
+
+
+def run_all(engine: Engine, submissions: Sequence[Submission], done: Done) -> None:
     """Run recipes; ``done`` is called in this thread with each one that has ended, in that order.
 
     The engine is closed where an error, or Ctrl-C, ends this before them.
@@ -87,9 +104,10 @@ def run_all(
         ended.put((recipe, future))
 
     try:
-        for recipe in recipes:
-            engine.submit(recipe, may_begin).add_done_callback(partial(on_done, recipe))
-        for _ in recipes:
+        for each in submissions:
+            future = engine.submit(each.recipe, each.may_begin, each.further)
+            future.add_done_callback(partial(on_done, each.recipe))
+        for _ in submissions:
             recipe, future = ended.get()
             error = future.exception()
             if isinstance(error, EdgecvError) and not isinstance(error, ENDS_THE_SEARCH):

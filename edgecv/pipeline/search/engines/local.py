@@ -11,7 +11,13 @@ from edgecv.core.plugins import Technique
 from edgecv.core.registry import TECHNIQUES
 from edgecv.core.report import Report
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.search.engines.contract import MayBegin, ModelAndData, always
+from edgecv.pipeline.search.engines.contract import (
+    Further,
+    MayBegin,
+    ModelAndData,
+    always,
+    no_further,
+)
 from edgecv.reports.json_file import read_report
 from edgecv.system.isolation.client import ProcessClient
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
@@ -105,14 +111,20 @@ class LocalEngine(Closing):
         """Open model and data of a recipe, and try which techniques fit."""
         return self._clients[0].look(recipe, candidates)
 
-    def submit(self, recipe: Recipe, may_begin: MayBegin = always) -> Future[Report | None]:
+    def submit(
+        self, recipe: Recipe, may_begin: MayBegin = always, further: Further = no_further
+    ) -> Future[Report | None]:
         """Run a recipe once a child is idle: see ``Engine``."""
-        return self._threads.submit(self._run, recipe, may_begin)
+        return self._threads.submit(self._run, recipe, may_begin, further)
 
-    def _run(self, recipe: Recipe, may_begin: MayBegin) -> Report | None:
+    def _run(self, recipe: Recipe, may_begin: MayBegin, further: Further) -> Report | None:
         client = self._idle.get()
         try:
-            return client.run(recipe) if may_begin() else None
+            if not may_begin():
+                return None
+            report = client.run(recipe)
+            after = further(report)
+            return report if after is None else client.run(after)
         finally:
             self._idle.put(client)
 

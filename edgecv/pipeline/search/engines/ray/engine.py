@@ -16,10 +16,12 @@ from edgecv.core.text import counted
 from edgecv.pipeline.judge_again import has_other_limits
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.engines.contract import (
+    Further,
     MayBegin,
     ModelAndData,
     UnfitMachine,
     always,
+    no_further,
 )
 from edgecv.pipeline.search.engines.local import BYTES_A_WORKER, CORES_A_WORKER, TrialClient
 from edgecv.pipeline.search.engines.ray.cluster import (
@@ -147,9 +149,16 @@ class RayEngine(Closing):
         self._say(f"{counted(len(self._nodes), 'node')}: {', '.join(n.name for n in self._nodes)}")
         return found
 
-    def submit(self, recipe: Recipe, may_begin: MayBegin = always) -> Future[Report | None]:
+    def submit(
+        self, recipe: Recipe, may_begin: MayBegin = always, further: Further = no_further
+    ) -> Future[Report | None]:
         """Run a recipe on a node: see ``Engine``."""
-        return self._threads.submit(self._run, recipe, may_begin)
+        return self._threads.submit(self._run_both, recipe, may_begin, further)
+
+    def _run_both(self, recipe: Recipe, may_begin: MayBegin, further: Further) -> Report | None:
+        report = self._run(recipe, may_begin)
+        after = None if report is None else further(report)
+        return report if after is None else self._run(after, always)
 
     def _run(self, recipe: Recipe, may_begin: MayBegin) -> Report | None:
         place = self._store.run_folder(recipe.name)
