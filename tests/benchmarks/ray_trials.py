@@ -67,19 +67,19 @@ def kill_at_moments(nodes: RayNodes, count: int, over_s: float, running: Future[
 def efficiency(seconds: Sequence[float], head_s: float, nodes: int) -> float:
     """Return the fraction of the nodes' time that is spent on trials.
 
-    ``seconds``: times of trials, of which ten a node are drawn. ``head_s``: the time of the head
-    for each trial that comes back, one after the other; a node begins the next one after that.
+    ``seconds``: times of trials, of which ten a node are drawn. ``head_s``: the processor time of
+    the head for each trial that comes back, one after the other. A node does not wait for it: the
+    trials of a generation are submitted at once.
     """
     chance = random.Random(1)
     drawn = [chance.choice(seconds) for _ in range(TRIALS_A_NODE * nodes)]
-    free = [0.0] * nodes
-    heapq.heapify(free)
-    head = end = 0.0
+    free, came_back = [0.0] * nodes, list[float]()
     for each in drawn:
-        came_back = heapq.heappop(free) + each
-        head = max(head, came_back) + head_s
-        heapq.heappush(free, head)
-        end = max(end, head)
+        came_back.append(heapq.heappop(free) + each)
+        heapq.heappush(free, came_back[-1])
+    end = 0.0
+    for each in sorted(came_back):
+        end = max(end, each) + head_s
     return sum(drawn) / (nodes * end)
 
 

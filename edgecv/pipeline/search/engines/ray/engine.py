@@ -56,7 +56,7 @@ LOOK_S = 1.0
 
 @dataclass(frozen=True)
 class TrialTimes:
-    """Seconds that a trial took on its node, and the head to write and check its run."""
+    """Seconds that a trial took on its node, and of the processor of the head for its run."""
 
     trial_s: float
     received_s: float
@@ -161,7 +161,8 @@ class RayEngine(Closing):
         return report if after is None else self._run(after, always)
 
     def _run(self, recipe: Recipe, may_begin: MayBegin) -> Report | None:
-        place = self._store.run_folder(recipe.name)
+        place, trial_s = self._store.run_folder(recipe.name), None
+        began = time.thread_time()  # Other threads receive runs while this one waits.
         if not place.exists():
             if not may_begin():
                 return None
@@ -169,11 +170,12 @@ class RayEngine(Closing):
             self._check(delivery)
             if delivery.run is None:
                 return None
-            began = time.monotonic()
             self._store.receive(place, delivery.run)
-            self.times.append(TrialTimes(delivery.seconds, time.monotonic() - began))
+            trial_s = delivery.seconds
         check_seal(place)
         report = read_report(place)
+        if trial_s is not None:
+            self.times.append(TrialTimes(trial_s, time.thread_time() - began))
         if not has_other_limits(report, recipe):
             return report
         with TrialClient(self._store) as client:  # It judges the run that is here, and no more.
