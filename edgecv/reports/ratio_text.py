@@ -44,6 +44,15 @@ def speed_text(speedup: float) -> str:
     return _ratio_text(speedup, "times faster", "times slower", AS_FAST)
 
 
+def measured_speed_text(speedup: float) -> str:
+    """Return a speed-up as a factor above 1 with the two digits of a limit.
+
+    >>> measured_speed_text(0.48), measured_speed_text(3.83)
+    ('2.08 times slower', '3.83 times faster')
+    """
+    return f"{max(speedup, 1 / speedup):.2f} times {'faster' if speedup >= 1 else 'slower'}"
+
+
 def size_text(ratio: float) -> str:
     """Return a ratio of sizes as a factor above 1.
 

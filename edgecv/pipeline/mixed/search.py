@@ -9,6 +9,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.text import counted
 from edgecv.evaluation.limits import gate_texts
 from edgecv.pipeline.mixed.trial_runner import MixedTrial
+from edgecv.reports.ratio_text import measured_speed_text
 
 FLOAT, FOUR_BITS, USUAL = "float32", "int4", "int8"
 
@@ -140,7 +141,7 @@ def _distance(trial: MixedTrial) -> tuple[float, ...]:
 
 def _losses(trial: MixedTrial) -> str:
     size = f"has {trial.bytes:,} bytes"
-    speed = "" if trial.speedup is None else f", is {trial.speedup:.2f} times faster"
+    speed = "" if trial.speedup is None else f", is {measured_speed_text(trial.speedup)}"
     if trial.lost_points is None or trial.worst_points is None:
         return f"{size}{speed} and an error of {trial.error:.2g} of the outputs' variance"
     worst = f"{-trial.worst_points:+.2f} at the worse end of the 95% interval"

@@ -11,6 +11,7 @@ from edgecv.evaluation.limits import DEFAULT, NONE, Limits, all_limits, gate_tex
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.trial import SearchTrial, TrialFigures
 from edgecv.reports.markdown_table import markdown_table
+from edgecv.reports.ratio_text import measured_speed_text
 
 T = TypeVar("T")
 INDISTINCT = 1.03
@@ -190,7 +191,7 @@ def nearest_text(trial: SearchTrial) -> str:
     """Return a sentence on the trial that came nearest to the limits."""
     figures = trial.figures
     assert figures is not None
-    speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
+    speed = f", {measured_speed_text(figures.speedup)}" if figures.speedup else ""
     missed = f": {'; '.join(trial.missed)}" if trial.missed else ""
     return (
         f"The nearest, trial {trial.number} ({trial.steps}), {figures.lost_text} points, has"

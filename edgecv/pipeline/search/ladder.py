@@ -13,6 +13,7 @@ from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.front import INDISTINCT
 from edgecv.pipeline.search.space import FIRST_TRAINED, LADDER, Steps, techniques_of
 from edgecv.pipeline.search.trial import candidate, figures_of, missed_limits, steps_of
+from edgecv.reports.ratio_text import measured_speed_text
 
 WORTH = 1.05
 """Least gain of a file that is worth it: how many times smaller it is than the float file, less
@@ -118,7 +119,7 @@ def narrower_targets(plain: Attempt, base: Recipe) -> dict[str, dict[str, Any]]:
 def line_of_attempt(attempt: Attempt) -> str:
     """Return a line on what was tried: its figures, and which limits do not hold."""
     figures, report = figures_of(attempt.report, attempt.recipe), attempt.report
-    speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
+    speed = f", {measured_speed_text(figures.speedup)}" if figures.speedup else ""
     left = missed_limits(report, attempt.recipe)
     if report.outcome != "passed":
         kind = "does not hold" if report.outcome == "failed" else "is not certain to hold"

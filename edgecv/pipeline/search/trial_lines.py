@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from edgecv.core.text import counted
 from edgecv.pipeline.search.trial import SearchTrial
 from edgecv.reports.markdown_table import markdown_table
+from edgecv.reports.ratio_text import measured_speed_text
 
 HEADINGS = ("trial", "recipe", "state", "points", "may lose", "bytes", "speed-up", "verdict")
 
@@ -37,7 +38,7 @@ def line_of(trial: SearchTrial) -> str:
     figures = trial.figures or trial.screened
     assert figures is not None
     kind = "" if trial.figures else ", on a part of the images"
-    speed = f", {figures.speedup:.2f} times faster" if figures.speedup else ""
+    speed = f", {measured_speed_text(figures.speedup)}" if figures.speedup else ""
     verdict = f": {verdict_of(trial)}" if trial.outcome else ""
     return (
         f"trial {trial.number}{kind}, {trial.steps}: {figures.points:+.2f} points,"

@@ -55,15 +55,15 @@ def _search_folder() -> Path:
     """Return the folder of a search of four trials, three of which are done."""
     from dataclasses import replace
 
-    from edgecv.pipeline.search.checks import check_identity
+    from edgecv.pipeline.search.checks import former_limits
     from edgecv.pipeline.search.trial import TrialFigures
 
     folder = _folder() / "exported" / "stored"
     folder.mkdir(parents=True)
-    check_identity(folder, _identity())
+    former_limits(folder, _identity())
     proposals = _proposals(folder)
     figures = TrialFigures(100, -1.0, 2.5, 1000, 900, 5000, 4.5, 2.0)
-    for number, trial in enumerate(proposals.generation(0, 4, {})):
+    for number, trial in enumerate(proposals.generation(0, 4, {}, _none_is_refused)):
         done: tuple[dict[str, Any], ...] = (
             {"state": "finished", "figures": figures, "outcome": "passed"},
             {"state": "screened", "figures": figures, "screened": figures},
@@ -77,18 +77,30 @@ def _search_folder() -> Path:
     return folder
 
 
+def _none_is_refused(recipe: object) -> None:
+    pass
+
+
 def _identity() -> dict[str, Any]:
-    return {"data": "0" * 64, "sampler": "tpe", "generation": 4, "training": {}, "screening": 1.0}
+    return {
+        "data": "0" * 64,
+        "limits": {},
+        "sampler": "tpe",
+        "generation": 4,
+        "training": {},
+        "screening": 1.0,
+    }
 
 
 def _proposals(folder: Path) -> Any:
     from edgecv.pipeline.search.options import SearchOptions
     from edgecv.pipeline.search.proposals import Proposals
-    from edgecv.pipeline.search.space import LADDER, space_of
+    from edgecv.pipeline.search.space import first_recipes, space_of
 
     base = SearchOptions(name="stored", data="digits", output=folder.parent).to_recipe()
-    proposals = Proposals(folder, space_of(base), base, "tpe")
-    proposals.first(LADDER, {})
+    space = space_of(base)
+    proposals = Proposals(folder, space, base, "tpe", population=4)
+    proposals.first(first_recipes(space, base, {}))
     return proposals
 
 
@@ -99,7 +111,7 @@ def searches() -> list[bytes]:
 
 def read_search(path: Path) -> object:
     """Show a search, and go on with it."""
-    from edgecv.pipeline.search.checks import check_identity
+    from edgecv.pipeline.search.checks import former_limits
     from edgecv.pipeline.search.front import front_of
     from edgecv.pipeline.search.trial_lines import status_text
 
@@ -110,10 +122,10 @@ def read_search(path: Path) -> object:
     (folder / SEARCH[content[0]]).write_bytes(content[1:])
     status = ["search", "--status", "--name", "stored", "--output", str(folder.parent)]
     refused_or(checked_command([*status, "--data", "digits"]))
-    check_identity(folder, _identity())
+    former_limits(folder, _identity())
     proposals = _proposals(folder)
     check_text(status_text("stored", proposals.trials))
-    proposals.generation(0, 4, {})
+    proposals.generation(0, 4, {}, _none_is_refused)
     return len(front_of(proposals.trials))
 
 
