@@ -19,6 +19,11 @@ NO_LIMITS = ("ranges", "labels")
 """Gates whose number is no limit that a file can miss by much or by little."""
 PACKED = "edgecv pack leaves out what no answer needs, unless the file is packed already"
 TRIED = "edgecv compress --auto with the same limits tries recipes until one holds them"
+SEARCHED = (
+    "recipes were tried for these limits, narrower ones too, and this one came nearest: the same"
+    " command with more --minutes tries others, or allow more"
+)
+"""Of a run that ``--auto`` or a search has chosen."""
 OF_GZIP = "--prune and --cluster make files that gzip packs better"
 OF_FLOATS = "--quantize int8 takes about a quarter of the bytes, and most runtimes less time"
 OF_ROUNDING = (
@@ -82,6 +87,8 @@ def remedy_of(gate: Gate, report: Report) -> str:
         if any(map(retrains, names)):
             return f"ask for less of {', '.join(names)}, or train longer (--schedule default)"
         return "" if precision == "float32" else OF_ROUNDING
+    if report.recipe.get("remark"):
+        return SEARCHED
     found = [
         PACKED if kind_of(gate) == "size" and not is_of_run(report) else "",
         OF_FLOATS if precision == "float32" else "",

@@ -49,6 +49,16 @@ def test_limits_on_size_and_time_are_no_work_for_the_doctor(main_report: Report)
         parse_targets(target.split()[1])
 
 
+def test_a_run_chosen_among_recipes_is_not_advised_to_try_recipes(main_report: Report) -> None:
+    recipe = {**main_report.recipe, "remark": "chosen by --auto among 3 recipes"}
+    for gate in (LARGE, SLOW):
+        step = next_step(failed(replace(main_report, recipe=recipe), gate), RUN)
+        assert step is not None
+        assert "more --minutes" in step.advice
+        assert "--auto" not in step.advice
+        assert "--shrink" not in step.advice
+
+
 def test_a_file_that_is_slower_than_floats_is_diagnosed(main_report: Report) -> None:
     slower = [replace(each, speedup=0.5) for each in main_report.comparisons]
     report = failed(replace(main_report, comparisons=tuple(slower)), SLOW)
