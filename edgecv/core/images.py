@@ -4,7 +4,7 @@ import errno
 import math
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -49,6 +49,9 @@ class ImageStore(Protocol):
     def file(self) -> Path | None:
         """The .npy file with the images, where there is one."""
 
+    names: Sequence[str]
+    """The name of the file of each image; empty where they come from no files of their own."""
+
     def take(self, rows: Rows) -> Images:
         """Return a copy of some images: uint8 (N, H, W, C)."""
 
@@ -58,6 +61,7 @@ class ImageArray:
 
     def __init__(self, array: Images) -> None:
         self.array = array
+        self.names: Sequence[str] = ()
         self._is_a_view = not array.flags.c_contiguous
         self.shape = array.shape
         self.file: Path | None = None
@@ -80,6 +84,7 @@ class ImageFile:
         if mapped.dtype != np.uint8 or mapped.ndim != 4:
             raise ValueError(f"an array of {mapped.dtype} {mapped.shape}")
         self.file: Path = path
+        self.names: Sequence[str] = ()
         self.offset: int = mapped.offset
         """The place of the first image in the file, in bytes."""
         self.shape = mapped.shape
@@ -166,6 +171,13 @@ class ImageRows:
     def at(self, rows: NDArray[Any] | slice) -> "ImageRows":
         """Return some of the images, without reading them: rows, a slice, or True for each."""
         return ImageRows(self.store, self.rows[rows])
+
+
+def file_name(images: ImageSequence, place: int) -> str:
+    """Return the name of the file of an image; empty where it has none of its own."""
+    if not isinstance(images, ImageRows) or not images.store.names:
+        return ""
+    return images.store.names[images.rows[place]]
 
 
 def image_rows(images: ImageSequence) -> ImageRows:

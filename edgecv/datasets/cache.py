@@ -112,6 +112,7 @@ def _write(entry: Path, unfinished: Path, decoded: Decoded) -> None:
         "notes": decoded.notes,
         "chosen_images": decoded.chosen_images,
         "target_names": dict(decoded.target_names),
+        "names": list(test.store.names),
         "checksums": {name: _checksum(array) for name, array in arrays.items()},
         "images": _images_checksum(unfinished),
         "images_facts": _facts(unfinished),
@@ -171,6 +172,9 @@ def _entry(entry: Path) -> tuple[ImageFile, Decoded]:
         with contextlib.suppress(OSError):
             _replace(entry / "meta.json", json.dumps({**meta, "images_facts": facts}))
     store = ImageFile(entry / IMAGES)
+    store.names = [str(name) for name in meta.get("names", ())]  # None in older entries.
+    if len(store.names) not in (0, store.shape[0]):
+        raise ValueError("other names")
     return store, Decoded(
         tuple(meta["class_names"]),
         ImageRows(store, arrays["train_rows"]),

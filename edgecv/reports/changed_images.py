@@ -7,9 +7,10 @@ from pathlib import Path
 
 from edgecv.core.comparison import Comparison, Measurement
 from edgecv.core.data import Dataset, Outputs
+from edgecv.core.images import file_name
 from edgecv.core.paired_results import Flips
 from edgecv.core.plugins import Task
-from edgecv.core.text import counted, name_at
+from edgecv.core.text import counted, name_at, printable
 from edgecv.evaluation.changed_answers import most_confident
 from edgecv.reports.contact_sheet import Kind, Tile, write_contact_sheet
 from edgecv.reports.gallery import GalleryWriter
@@ -70,5 +71,6 @@ def _tiles(
         lines = (*truth, *task.captions(outputs, baseline, data, place))
         picture = task.picture(outputs, baseline, data, place)
         group = name_at(data.class_names, int(data.test.labels[place])) if has_classes else ""
-        tiles.append(Tile(place, picture, lines, kind, group))
+        name = printable(file_name(data.test.images, place))
+        tiles.append(Tile(place, picture, lines, kind, group, name))
     return tiles

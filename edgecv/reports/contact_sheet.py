@@ -34,6 +34,8 @@ class Tile:
     kind: Kind
     group: str
     """The name of its class; empty where it has none, or several."""
+    file: str = ""
+    """The name of its file; empty where it has none of its own."""
 
 
 def write_contact_sheet(title: str, tiles: Sequence[Tile], path: Path) -> None:

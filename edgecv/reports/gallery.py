@@ -39,6 +39,8 @@ class ChangedImage:
     lines: tuple[str, ...]
     picture: int
     """Its place among the pictures of the gallery."""
+    file: str = ""
+    """The name of its file in the data; empty where it has none, and in older galleries."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,10 @@ class GalleryWriter:
                     continue
                 self._left -= len(text)
                 self._places[text] = len(self._places)
-            found = (tile.place, tile.kind, tile.group, tile.lines, self._places[text])
-            images.append(ChangedImage(*found))
+            place = self._places[text]
+            images.append(
+                ChangedImage(tile.place, tile.kind, tile.group, tile.lines, place, tile.file)
+            )
         self._files.append(ChangedImages(artifact, head, tuple(images)))
 
     def write(self, folder: Path) -> None:

@@ -8,10 +8,9 @@ from edgecv.core.comparison import Comparison
 from edgecv.core.plugins import Task
 from edgecv.core.registry import RUNTIMES
 from edgecv.core.report import Report
-from edgecv.evaluation.latency import is_distinguishable
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.formats.tflite.runtime import LiteRT
-from edgecv.reports.ratio_text import kernels_of
+from edgecv.reports.ratio_text import kernels_of, speed_doubt
 
 OF_FILES = ("bytes", "gzip -9", "median us", "p95 us", "speed-up")
 """Columns on size and speed: they stand with the first head."""
@@ -108,4 +107,4 @@ def _speedup(comparison: Comparison) -> str:
     if interval is None:
         return f"{comparison.speedup:.2f}, in one process"
     text = f"{comparison.speedup:.2f} ({interval[0]:.2f} to {interval[1]:.2f})"
-    return text if is_distinguishable(interval) else f"{text}, not distinguishable"
+    return ", ".join(filter(None, (text, speed_doubt(interval))))

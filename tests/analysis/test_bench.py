@@ -59,7 +59,9 @@ def test_a_copy_is_the_same_and_eight_times_the_work_is_slower(tmp_path: Path) -
     assert found.cores[0] in usable()
     table = json.loads(to_json(found))
     assert table["schema_version"] == 1
-    assert [row[-1] for row in to_lines(found)[1:]] == ["", "not distinguishable", "slower"]
+    first_said, copy_said, slower_said = (row[-1] for row in to_lines(found)[1:])
+    assert (first_said, slower_said) == ("", "slower")
+    assert copy_said in ("not distinguishable", "may be within 3%")
     assert to_text(found).splitlines()[0].split() == " ".join(HEADINGS).split()
     assert how(found).startswith("1 thread on core ")
     assert f"one image a run, {found.processes} processes of each file in turn" in how(found)

@@ -14,6 +14,7 @@ import pytest
 
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
+from edgecv.core.images import file_name
 from edgecv.datasets import cache as _cache
 from edgecv.datasets.cache_settings import cache_folder, cache_set
 from edgecv.datasets.image_tree import decode_files as image_files
@@ -63,6 +64,32 @@ def test_the_second_load_decodes_nothing(
     assert len(decoded) == 20
     assert len(entries(cache)) == 1
     assert not list((cache / "decoded").glob(".partial-*"))
+
+
+@pytest.mark.parametrize("is_off", [False, True])
+@pytest.mark.parametrize("name", ["photos", "photos.zip"])
+def test_each_image_keeps_the_name_of_its_file(
+    make_tree: Any, tree_files: Any, name: str, is_off: bool
+) -> None:
+    path = make_tree(tree_files(), name)
+    with cache_set(None, None, is_off=is_off):
+        for data in (load(path), load(path)):
+            for split in (data.train, data.test):
+                for place, label in enumerate(split.labels):
+                    found = file_name(split.images, place)
+                    assert f"/{data.class_names[label]}/" in found
+                    assert found.startswith("test/") == (split is data.test)
+    assert file_name(np.zeros((1, 8, 8, 3), np.uint8), 0) == ""
+
+
+def test_an_entry_from_before_has_no_names(make_tree: Any, tree_files: Any, cache: Path) -> None:
+    path = make_tree(tree_files(), "photos")
+    load(path)
+    (entry,) = entries(cache)
+    meta = json.loads((entry / "meta.json").read_text())
+    del meta["names"]
+    (entry / "meta.json").write_text(json.dumps(meta))
+    assert file_name(load(path).test.images, 0) == ""
 
 
 def test_who_waits_for_an_entry_has_it_while_its_maker_uses_it(

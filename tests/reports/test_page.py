@@ -75,7 +75,12 @@ def test_a_confusion_matrix_has_the_counts_of_report_json(output: Path) -> None:
     names, parts = report.data.classes, class_parts(report)
     assert [part.label for part in parts] == [each.path for each in report.results]
     for part, model in zip(parts, report.results, strict=True):
-        found = {(names[cell.row], names[cell.column]): cell.images for cell in part.cells}
+        found = {
+            (row, column): count
+            for row, counts in zip(part.names, part.counts, strict=True)
+            for column, count in zip(part.names, counts, strict=True)
+            if count
+        }
         right = {(names[each.label],) * 2: each.right for each in model.results.classes}
         wrong = {
             (names[each.label], names[each.answer]): each.images for each in model.results.confusion
@@ -179,15 +184,15 @@ def test_missing_parts_are_absent() -> None:
         assert absent not in text
 
 
-def tile(place: int, image: np.ndarray) -> Tile:
-    return Tile(place, image, ("loss: a", "a -> b"), "loss", "a")
+def tile(place: int, image: np.ndarray, file: str = "") -> Tile:
+    return Tile(place, image, ("loss: a", "a -> b"), "loss", "a", file)
 
 
 @pytest.mark.quick
 def test_a_gallery_is_read_back_and_shown(tmp_path: Path) -> None:
     image = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
     writer = GalleryWriter(2)
-    writer.add("int8.tflite", "", [tile(3, image), tile(4, image)])
+    writer.add("int8.tflite", "", [tile(3, image), tile(4, image, "test/a/<4>.png")])
     writer.write(tmp_path)
     assert len(read_gallery(tmp_path).pictures) == 1
     page = Page(to_page(REPORT, tmp_path))
@@ -196,6 +201,7 @@ def test_a_gallery_is_read_back_and_shown(tmp_path: Path) -> None:
         f"data:image/png;base64,{picture_text(image)}"
     ] * 2
     assert pictures[0]["alt"] == "Test image 3: loss: a, a -> b"
+    assert {"int8.tflite, image 3", "int8.tflite, image 4: test/a/<4>.png"} <= set(page.texts)
     assert {each["data-kind"] for each in page.all_of("li") if "data-kind" in each} == {"loss"}
     content = base64.b64decode(picture_text(image))
     (tmp_path / "picture.png").write_bytes(content)

@@ -102,6 +102,14 @@ def test_a_speed_up_says_what_is_compared_where_it_is_not_the_usual() -> None:
     assert speed_beside_twin(wide, 0.44, builtin).startswith(
         "its speed is not distinguishable from that of its float32 twin, both by"
     )
+    near = replace(COMPARISON, speedup_interval=(1.02, 1.31))
+    assert speed_beside_twin(near, 1.15, REPORT) == "its speed may be within 3%"
+    assert speed_beside_twin(near, 1.15, builtin).startswith(
+        "its speed may be within 3% of that of its float32 twin, both by"
+    )
+    shown = replace(near, speedup=1.15)
+    (table,) = run_tables(replace(REPORT, comparisons=(shown,)))
+    assert table.rows[-1][-1] == "1.15 (1.02 to 1.31), may be within 3%"
     assert speed_beside_twin(onnx, 1.0, deployed).startswith("as fast as its float32 twin on this")
 
 

@@ -180,6 +180,21 @@ def test_metadata_give_labels_to_the_output_that_they_name_alone() -> None:
 
 
 @pytest.mark.quick
+def test_names_stand_with_the_output_whose_numbers_they_name() -> None:
+    """model.json named the sides of boxes after the classes, as they are the first output."""
+    file = deployed_file("tflite")
+    boxes, scores = TensorFacts("boxes", (1, 9, 4), "float32"), file.facts.outputs[0]
+    assert file.names_of(0) == ("a", "b", "c")
+    facts = replace(file.facts, outputs=(boxes, scores), answers=((9, 4), (9, 3)))
+    several = replace(file, facts=facts, task=TASKS.parse({"task": "detection"}, "--task"))
+    assert [several.names_of(number) for number in range(2)] == [(), ("a", "b", "c")]
+    heads = replace(several, names={"probabilities": ("x", "y", "z"), "boxes": ()})
+    assert [heads.names_of(number) for number in range(2)] == [(), ("x", "y", "z")]
+    unlike = replace(several, labels=("a", "b"))
+    assert [unlike.names_of(number) for number in range(2)] == [(), ()]
+
+
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("channels", "preprocess", "colours", "said"),
     [

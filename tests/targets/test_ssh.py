@@ -326,7 +326,7 @@ def test_deploy_proves_a_file_on_a_host(
 ) -> None:
     report = deploy(deployment(server, output, tmp_path / "there"))
     assert report.outcome == "passed"
-    assert report.comparisons[-1].artifact.path == "int8.tflite on ssh"
+    assert report.comparisons[-1].artifact.path == f"int8.tflite on ssh://127.0.0.1:{server.port}"
     assert report.comparisons[-1].latency is not None
     assert sorted(os.listdir(tmp_path / "there")) == [
         "manifest.json", "model.tflite", "program.pyz", "report.html", "report.json",

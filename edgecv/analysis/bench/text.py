@@ -7,6 +7,7 @@ from edgecv.analysis.bench.records import BenchResult, CombinationTiming, Timing
 from edgecv.core.text import counted
 from edgecv.evaluation.latency import Interval
 from edgecv.reports.markdown_table import markdown_table
+from edgecv.reports.ratio_text import speed_doubt
 
 HEADINGS = ("file", "median us", "p95 us", "runs", "time over the first (95%)", "verdict")
 GRID_HEADINGS = (
@@ -91,7 +92,7 @@ def _grid_row(timing: CombinationTiming) -> tuple[str, ...]:
 def _over_the_first(timing: Timing) -> tuple[str, str]:
     if timing.verdict == "first":
         return "1 (first)", ""
-    return _ratio(timing.ratio, timing.interval), timing.verdict
+    return _ratio(timing.ratio, timing.interval), speed_doubt(timing.interval) or timing.verdict
 
 
 def _ratio(ratio: float, interval: Interval | None) -> str:

@@ -116,7 +116,9 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
             if twin is not None and images is not None:
                 few = images[sample_rows(len(images), _most_images(contents))]
                 remedy = more_precise(options, runtime.format)
-                layers, found = _layers(file, twin, worker, few, task, context, remedy)
+                layers, found = _layers(
+                    file, options.baseline, twin, worker, few, task, context, remedy
+                )
                 findings += found
         quick = examined.twin or (None if twin is None else twin.path)
         if quick is not None and options.kernels == USUAL_KERNELS:
@@ -199,6 +201,7 @@ def _most_images(contents: Contents) -> int:
 
 def _layers(
     file: MeasuredFile,
+    baseline: Path,
     twin: Twin,
     worker: ModelClient,
     images: Images,
@@ -207,7 +210,7 @@ def _layers(
     remedy: str,
 ) -> tuple[tuple[LayerError, ...], list[Finding]]:
     """Compare the output of every layer with the baseline's, if its weights are the baseline's."""
-    context.emit("doctor", f"{len(images)} images through every layer, beside {twin.path}")
+    context.emit("doctor", f"{len(images)} images through every layer, beside {baseline}")
     own = worker.activations(file.path, images, file.input_spec)
     stored = worker.stored(file.path, file.input_spec)
     # In another child: the file may have damaged the memory of its own.
@@ -222,7 +225,7 @@ def _layers(
         return (), [other_weights(file.path, compared), *found]
     errors = layer_errors(own, true, compared.pairs)
     if not errors:
-        found.append(nothing_in_common(twin.path))
+        found.append(nothing_in_common(baseline))
     return errors, [*found, *layer_findings(errors, remedy), *left_layers(compared)]
 
 

@@ -53,6 +53,19 @@ class DeployedFile:
     origin: Mapping[str, Any] = field(default_factory=dict)
     """Its origin: hashes, recipe, commit, verdict; plain values."""
 
+    def names_of(self, number: int) -> tuple[str, ...]:
+        """Return the names of the numbers of an output; empty where it has none.
+
+        Of several outputs of one task, those of a detector for one, the labels belong to the one
+        with a number for each of them.
+        """
+        if self.names:
+            return self.names.get(self.facts.outputs[number].name, ())
+        sizes = [shape[-1] if shape else 1 for shape in self.facts.answers]
+        fitting = [place for place, size in enumerate(sizes) if size == len(self.labels)]
+        named = [0] if self.task.has_one_output else fitting
+        return self.labels if named == [number] else ()
+
 
 @dataclass(frozen=True)
 class DeployContext:

@@ -54,6 +54,7 @@ def decode_files(
     hashes = np.frombuffer(b"".join(bytes.fromhex(each.digests) for each in parts), np.uint8)
     digests = hashes.reshape(len(names), -1)
     store = EncodedImages(tree, names, how) if work.decodes_again else work.store()
+    store.names = names
     return DecodedFiles(ImageRows.all_of(store), digests, good, tuple(notes))
 
 

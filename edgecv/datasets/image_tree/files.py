@@ -1,6 +1,6 @@
 """Image files of a folder or a zip: the options of their sources, and how they are decoded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,8 @@ class EncodedImages:
 
     def __init__(self, tree: Tree, names: list[str], how: Decoding) -> None:
         self.shape: tuple[int, ...] = (len(names), *how.shape)
-        self._tree, self._names, self._how = tree, names, how
+        self.names: Sequence[str] = names
+        self._tree, self._how = tree, how
 
     def take(self, rows: Rows) -> Images:
         """Decode some images. Raises InputError for one that has changed since it was read."""
@@ -85,7 +86,7 @@ class EncodedImages:
         def decode(places: range) -> None:
             how = self._how
             for place in places:
-                name = self._names[rows[place]]
+                name = self.names[rows[place]]
                 try:
                     found[place] = decode_with_size(self._tree.read(name), how.shape, how.resize)[0]
                 except BadImage as error:

@@ -1,12 +1,10 @@
 """The part of a page on the answers by class: a table and a confusion matrix of each model."""
 
-from collections.abc import Iterator
-
 from edgecv.core.class_results import ModelResults
 from edgecv.core.report import DataFacts, Report
 from edgecv.core.text import name_at
 from edgecv.reports.class_results import class_table, confusion_matrix
-from edgecv.reports.page.records import Cell, ClassPart
+from edgecv.reports.page.records import ClassPart
 
 MOST_CELLS_A_SIDE = 12
 """Classes of a matrix whose counts can be read on a phone."""
@@ -28,17 +26,6 @@ def _part(model: ModelResults, data: DataFacts) -> ClassPart:
         names=tuple(name_at(names, label) for label in labels),
         unit=model.results.unit,
         is_part=len(labels) < len(model.results.classes),
-        cells=tuple(_cells(model, labels, counts.tolist(), names)),
+        counts=tuple(map(tuple, counts.tolist())),
+        images=tuple(model.results.classes[label].images for label in labels),
     )
-
-
-def _cells(
-    model: ModelResults, labels: list[int], counts: list[list[int]], names: tuple[str, ...]
-) -> Iterator[Cell]:
-    for row, label in enumerate(labels):
-        images = model.results.classes[label].images
-        for column, answer in enumerate(labels):
-            count = counts[row][column]
-            if count:
-                text = f"{name_at(names, label)} called {name_at(names, answer)}: {count:,}"
-                yield Cell(row, column, count, count / max(images, 1), text)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgecv.core.report import Report
-from edgecv.core.text import counted, listed
+from edgecv.core.text import TextTable, counted, listed
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.gate_text import gate_sentence
 from edgecv.reports.page.plot import plots
@@ -91,8 +91,7 @@ def compared_files(reports: Sequence[Report]) -> list[ComparedFiles]:
         found.append(
             ComparedFiles(
                 title=head or "Files",
-                headings=("run", "verdict", *headings),
-                rows=tuple(rows),
+                table=TextTable(("run", "verdict", *headings), tuple(rows)),
                 plots=tuple(plots([own for own, _ in members])),
                 runs=tuple(own.name for own, _ in members),
             )
@@ -114,14 +113,12 @@ def _candidates(table: RunTable, headings: Sequence[str]) -> Iterator[tuple[str,
 def _run(report: Report) -> ComparedRun:
     task = task_of(report)
     return ComparedRun(
-        name=report.name,
-        outcome=report.outcome,
+        report=report,
         verdict=verdict_line(report).removeprefix(f"{report.outcome.upper()}: "),
         open_gates=tuple(
             (gate.outcome, gate_sentence(gate, task))
             for gate in report.gates
             if gate.outcome != "passed"
         ),
-        notes=(*report.notes, *report.data.notes),
         recipe=recipe_text(report),
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from edgecv.core.report import Report, TrainingCurve
 from edgecv.reports.page.plot import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, axis_of
-from edgecv.reports.page.records import Curve, CurvePlot
+from edgecv.reports.page.records import CurvePlot
 
 
 def curve_plots(report: Report) -> list[CurvePlot]:
@@ -18,17 +18,18 @@ def _plots(training: TrainingCurve) -> Iterator[CurvePlot]:
     keys = list(dict.fromkeys(key for epoch in training.epochs for key in epoch))
     scores = [key for key in keys if f"validation_{key}" in keys and key != "loss"]
     for name in ("loss", *scores):
-        curves = [
-            Curve(label, points)
+        curves = {
+            label: points
             for key, label in ((name, "training"), (f"validation_{name}", "validation"))
             if (points := _points(training, key))
-        ]
+        }
         if curves:
-            numbers = [x for curve in curves for x, _ in curve.points]
-            values = [y for curve in curves for _, y in curve.points]
+            numbers, values = zip(
+                *(point for each in curves.values() for point in each), strict=True
+            )
             x = axis_of("epoch", [0.0, *numbers], LEFT, WIDTH - RIGHT)
             y = axis_of(name, values, HEIGHT - BOTTOM, TOP)
-            yield CurvePlot(f"{training.name}: {name}", x, y, tuple(curves))
+            yield CurvePlot(f"{training.name}: {name}", x, y, curves)
 
 
 def _points(training: TrainingCurve, key: str) -> tuple[tuple[float, float], ...]:

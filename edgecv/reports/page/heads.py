@@ -19,10 +19,8 @@ def head_part(report: Report, name: str, own: Report) -> HeadPart:
     images = "" if test is None else f", {counted(test.images, 'test image')}"
     changes = tuple(_change(each, own) for each in judged(own))
     return HeadPart(
-        name=name,
-        caption=f"{name}: {report.data.name}{images}" if name else f"{report.data.name}{images}",
         table=table,
-        originals=tuple(not each for each in table.is_candidate),
+        caption=f"{name}: {report.data.name}{images}" if name else f"{report.data.name}{images}",
         plots=tuple(plots([own])),
         changes=changes,
         method=method_text(task_of(own)) if changes and report.data.has_labels else "",
@@ -33,17 +31,13 @@ def _change(comparison: Comparison, own: Report) -> ChangePart:
     task, names = task_of(own), own.data.classes
     statistics = comparison.statistics
     assert statistics is not None
-    groups = statistics.classes[:MOST_BARS]
-    lines = (pair_line(comparison, task, names), control_line(comparison, task))
     has_flips = bool(statistics.flips.count)
+    groups = statistics.classes[:MOST_BARS] if has_flips else ()
+    lines = (pair_line(comparison, task, names), control_line(comparison, task))
     return ChangePart(
         label=comparison.label,
         lines=tuple(filter(None, lines)),
         details=tuple(task.details(statistics, names)) if has_flips else (),
         table=task.table(statistics, names) if has_flips else None,
-        bars=tuple((names[each.label], each.difference_points) for each in groups)
-        if has_flips
-        else (),
-        bars_most=max((abs(each.difference_points) for each in groups), default=0) or 1.0,
-        bars_title=f"{comparison.label}: points of each class against the baseline",
+        bars=tuple((names[each.label], each.difference_points) for each in groups),
     )

@@ -1,8 +1,9 @@
 """Records of a page, as its templates draw them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgecv.core.report import Outcome
+from edgecv.core.report import Outcome, Report
 from edgecv.core.text import TextTable
 from edgecv.reports.run_table import RunTable
 
@@ -44,12 +45,18 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Plot:
-    """A scatter plot of files."""
+class PlotFrame:
+    """The title and the axes of a plot."""
 
     title: str
     x: PlotAxis
     y: PlotAxis
+
+
+@dataclass(frozen=True)
+class Plot(PlotFrame):
+    """A scatter plot of files."""
+
     marks: tuple[Mark, ...]
     has_reference: bool
     """True where 0 is the baseline."""
@@ -68,22 +75,11 @@ class TimePlot:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One line of a plot."""
-
-    label: str
-    points: tuple[tuple[float, float], ...]
-    """Epoch and value."""
-
-
-@dataclass(frozen=True)
-class CurvePlot:
+class CurvePlot(PlotFrame):
     """Values of a training by epoch."""
 
-    title: str
-    x: PlotAxis
-    y: PlotAxis
-    curves: tuple[Curve, ...]
+    curves: Mapping[str, tuple[tuple[float, float], ...]]
+    """Epoch and value of the points of each line, by its name."""
 
 
 @dataclass(frozen=True)
@@ -95,34 +91,18 @@ class ChangePart:
     details: tuple[str, ...]
     table: TextTable | None
     bars: tuple[tuple[str, float], ...]
-    bars_most: float
-    bars_title: str
+    """Points of each class against the baseline."""
 
 
 @dataclass(frozen=True)
 class HeadPart:
     """One head of the model; of most models, all."""
 
-    name: str
-    caption: str
     table: RunTable
-    originals: tuple[bool, ...]
+    caption: str
     plots: tuple[Plot, ...]
     changes: tuple[ChangePart, ...]
     method: str
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a confusion matrix."""
-
-    row: int
-    column: int
-    images: int
-    share: float
-    """The fraction of the images of the class."""
-    text: str
-    """The cell as a sentence."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +118,10 @@ class ClassPart:
     """Noun of the things counted: images or pixels."""
     is_part: bool
     """True if the matrix has not all classes."""
-    cells: tuple[Cell, ...]
+    counts: tuple[tuple[int, ...], ...]
+    """How often each class (row) is given each answer (column)."""
+    images: tuple[int, ...]
+    """All images of each of these classes, those with an answer of no column too."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +129,7 @@ class ComparedFiles:
     """Files of one metric, of one or several runs."""
 
     title: str
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    table: TextTable
     plots: tuple[Plot, ...]
     runs: tuple[str, ...]
     """Names of the runs, in the order of their colours."""
@@ -157,9 +139,7 @@ class ComparedFiles:
 class ComparedRun:
     """One run of several."""
 
-    name: str
-    outcome: Outcome
+    report: Report
     verdict: str
     open_gates: tuple[tuple[Outcome, str], ...]
-    notes: tuple[str, ...]
     recipe: str

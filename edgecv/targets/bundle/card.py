@@ -42,7 +42,7 @@ def card(file: DeployedFile, content: bytes) -> dict[str, Any]:
                 "answer": list(file.facts.answers[number]),
                 "meaning": _meaning(file.task, tensor.name),
                 "task": _task(file.task, tensor.name).name,
-                "names": list(file.names.get(tensor.name, file.labels if number == 0 else ())),
+                "names": list(file.names_of(number)),
                 "activation": file.activation if number == 0 else None,
             }
             for number, tensor in enumerate(file.facts.outputs)

@@ -57,9 +57,8 @@ def _ends(
 
 def _names(file: DeployedFile) -> Iterator[str]:
     """Yield the names of the numbers of each output that has some."""
-    for number, output in enumerate(file.facts.outputs):
-        names = file.names.get(output.name, file.labels if number == 0 else ())
-        if names:
+    for number in range(len(file.facts.outputs)):
+        if names := file.names_of(number):
             yield f"\n## Numbers of `EDGECV_OUTPUT_{number}`\n"
             yield from (f"{n}. {printable(name)}\n" for n, name in enumerate(names))
 

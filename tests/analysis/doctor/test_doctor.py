@@ -18,6 +18,7 @@ from edgecv.analysis.doctor.text import diagnosed_file, fix_text, to_json, to_te
 from edgecv.analysis.options import DoctorOptions, doctor
 from edgecv.core.data import Images
 from edgecv.core.errors import EdgecvError, InputError
+from edgecv.core.events import Event
 from edgecv.pipeline.recipe.recipe import load_recipe
 from edgecv.reports.page.build import DiagnosedFile, to_page
 
@@ -63,11 +64,15 @@ def test_a_file_that_cannot_be_written_is_refused_first(tmp_path: Path, field: s
 
 def test_a_good_file_has_no_error(files: Path) -> None:
     for name, baseline in (("int8.tflite", "float32.tflite"), ("int8.onnx", "baseline.keras")):
+        done: list[Event] = []
         found = doctor(
             DoctorOptions(
                 path=files / name, baseline=files / baseline, data=str(files / "data.npz")
-            )
+            ),
+            on_event=done.append,
         )
+        # The float32 twin of a Keras baseline is in a temporary folder: nobody looks for it there.
+        assert any(f"beside {files / baseline}" in each.message for each in done)
         assert {each.severity for each in found.findings} <= {"note", "warning"}, name
         assert {"first", "second", "third", "logits"} <= {each.layer for each in found.layers}
         assert min(each.sqnr_db for each in found.layers) > 15
