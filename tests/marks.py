@@ -10,8 +10,9 @@ from edgecv.core.registry import ARCHITECTURES, EXPORTERS, TECHNIQUES
 from edgecv.core.targets import together
 from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import Schedule
-from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings
+from edgecv.pipeline.recipe.parts import BaselineOptions
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.recipe.run_settings import RunSettings
 
 SIDE = 16
 SIZES = {"train": 400, "calibration": 40, "validation": 60, "test": 120}

@@ -207,7 +207,7 @@ def doctor(
     from edgecv.analysis.doctor.model_explorer import to_node_data
     from edgecv.analysis.doctor.sarif import to_sarif
     from edgecv.pipeline.context import open_analysis
-    from edgecv.pipeline.recipe.parts import RunSettings
+    from edgecv.pipeline.recipe.run_settings import RunSettings
     from edgecv.system.storage import write_json
 
     with open_analysis(RunSettings(name="doctor"), on_event, log) as context:

@@ -16,7 +16,7 @@ def run(options: PredictCommand, screen: Screen) -> int:
     """Show the answer of a file for each image."""
     from edgecv.analysis.predict import Prediction, predict
     from edgecv.pipeline.context import open_analysis
-    from edgecv.pipeline.recipe.parts import RunSettings
+    from edgecv.pipeline.recipe.run_settings import RunSettings
 
     with open_analysis(RunSettings(name="predict"), screen.on_event, screen.log) as context:
         found = predict(options, context)

@@ -81,10 +81,10 @@ def show_comparison(reports: Sequence[Report], page: Path, screen: Screen) -> No
         style = COLOURS[report.outcome]
         text += screen.rendered(f"{report.name}: {verdict_line(report)}", style=style)
     for found in compared_files(reports):
-        shown = [place for place, name in enumerate(found.headings) if name not in LEFT_OUT]
-        headings = tuple(found.headings[place] for place in shown)
+        shown = [place for place, name in enumerate(found.table.headings) if name not in LEFT_OUT]
+        headings = tuple(found.table.headings[place] for place in shown)
         table = _table(printable(found.title), headings, left=3)
-        for line in found.rows:
+        for line in found.table.rows:
             table.add_row(*(printable(line[place]) for place in shown))
         text += screen.rendered(table)
     for sentence in remarks(reports):

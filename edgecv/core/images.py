@@ -177,7 +177,7 @@ def file_name(images: ImageSequence, place: int) -> str:
     """Return the name of the file of an image; empty where it has none of its own."""
     if not isinstance(images, ImageRows) or not images.store.names:
         return ""
-    return images.store.names[images.rows[place]]
+    return images.store.names[int(images.rows[place])]
 
 
 def image_rows(images: ImageSequence) -> ImageRows:

@@ -5,10 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from edgecv.core.class_results import ModelResults
-from edgecv.core.comparison import Blocks as Blocks
-from edgecv.core.comparison import Comparison as Comparison
-from edgecv.core.comparison import Latency as Latency
-from edgecv.core.comparison import Measurement as Measurement
+from edgecv.core.comparison import Comparison
 from edgecv.core.costs import Costs
 from edgecv.core.display import Displayed
 

@@ -7,7 +7,10 @@ whoever walks through it. ``ValueError`` is the only error here: each reader has
 import json
 import math
 import tomllib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 MOST_TOML_BYTES = 1_000_000
 MOST_DOTS_A_LINE = 100
@@ -84,6 +87,12 @@ def check_values(value: Any, *, deepest: int = DEEPEST, is_finite: bool = True) 
                 raise ValueError("holds a number that is too large")
         elif isinstance(current, float) and is_finite and not math.isfinite(current):
             raise ValueError("holds a number that is too large")
+
+
+def fault_of(error: "ValidationError") -> tuple[str, str]:
+    """Return the place of the first fault that a model has found in a table, and what it is."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ".".join(map(str, first["loc"])), first["msg"]
 
 
 def _check_text(text: str) -> None:

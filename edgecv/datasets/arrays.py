@@ -18,7 +18,7 @@ from edgecv.core.text import counted, listed, were
 from edgecv.datasets.array_checks import decoded_of
 from edgecv.datasets.cache import cached
 from edgecv.datasets.decoded import Decoded
-from edgecv.datasets.image_tree.decoding import fit_all
+from edgecv.datasets.image_tree.fit_arrays import fit_all
 from edgecv.datasets.npz_arrays import ARRAY_NAMES, MAX_BYTES, is_array, lacking
 from edgecv.datasets.splits import calibrating_of, class_sizes
 

@@ -14,7 +14,8 @@ from edgecv.datasets.cifar_files.batches import has_batches, parse, read_archive
 from edgecv.datasets.cifar_files.safe_pickle import Damaged
 from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.download import Remote, fetch
-from edgecv.datasets.image_tree.decoding import check_shape, fit_all
+from edgecv.datasets.image_tree.decoding import check_shape
+from edgecv.datasets.image_tree.fit_arrays import fit_all
 from edgecv.datasets.image_tree.folder_tree import locate
 from edgecv.datasets.splits import CALIBRATION_IMAGES
 from edgecv.datasets.workspace import Workspace

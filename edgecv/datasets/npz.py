@@ -9,7 +9,7 @@ from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.datasets.array_checks import decoded_of
 from edgecv.datasets.cache import cached
-from edgecv.datasets.image_tree.decoding import fit_all
+from edgecv.datasets.image_tree.fit_arrays import fit_all
 from edgecv.datasets.image_tree.folder_tree import locate
 from edgecv.datasets.npz_arrays import read_arrays
 from edgecv.datasets.splits import CALIBRATION_IMAGES

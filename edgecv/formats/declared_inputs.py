@@ -18,7 +18,7 @@ from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import TensorSession
 from edgecv.core.text import counted
 from edgecv.formats.image_axes import OPEN, image_axes
-from edgecv.formats.image_input import range_of, range_of_pixels
+from edgecv.formats.image_input import encoded, range_of, range_of_pixels
 
 LARGEST_INPUT_BYTES = 2**30
 IMAGE_AXES = 4
@@ -84,20 +84,6 @@ def random_reals(
     if kind in (np.uint8, np.int8):
         low, high = int(np.iinfo(kind).min), int(np.iinfo(kind).max)
     return generator.integers(low, high + 1, size).astype(np.float64)
-
-
-def encoded(tensor: TensorFacts, reals: NDArray[Any]) -> NDArray[Any]:
-    """Return real numbers in the type of an input: its scale and zero point are applied.
-
-    >>> encoded(TensorFacts("image", (1,), "int8", 0.5, -128), np.array([0.0, 1.0, 200.0]))
-    array([-128, -126,  127], dtype=int8)
-    """
-    kind = np.dtype(tensor.type)
-    if kind.kind in "fb":
-        return reals.astype(kind)
-    limits = np.iinfo(kind)
-    steps = np.round(reals / (tensor.scale or 1.0)) + (tensor.zero_point or 0)
-    return np.clip(steps, limits.min, limits.max).astype(kind)
 
 
 class FileTensors(TensorSession, ABC):

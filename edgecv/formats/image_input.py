@@ -137,11 +137,18 @@ def _turned(plane: NDArray[Any], order: str) -> NDArray[Any]:
 
 def _table(tensor: TensorFacts, scale: float, offset: float) -> NDArray[Any]:
     """Return the encoded value of each of the 256 pixel values, as a lookup table."""
+    return encoded(tensor, np.arange(PIXELS) * scale + offset)
+
+
+def encoded(tensor: TensorFacts, reals: NDArray[Any]) -> NDArray[Any]:
+    """Return real numbers in the type of an input: its scale and zero point are applied.
+
+    >>> encoded(TensorFacts("image", (1,), "int8", 0.5, -128), np.array([0.0, 1.0, 200.0]))
+    array([-128, -126,  127], dtype=int8)
+    """
     kind = np.dtype(tensor.type)
-    values = np.arange(PIXELS) * scale + offset
-    if kind.kind == "f":
-        return values.astype(kind)
+    if kind.kind in "fb":
+        return reals.astype(kind)
     limits = np.iinfo(kind)
-    steps = np.round(values / (tensor.scale or 1.0)) + (tensor.zero_point or 0)
-    table: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(kind)
-    return table
+    steps = np.round(reals / (tensor.scale or 1.0)) + (tensor.zero_point or 0)
+    return np.clip(steps, limits.min, limits.max).astype(kind)

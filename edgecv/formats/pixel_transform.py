@@ -1,7 +1,7 @@
 """The transformation of a pixel's bytes on their way into a network, as one matrix."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,29 @@ FULL = 255
 GREYS = (1, 64, 129)
 
 
+class PixelMatrix(NamedTuple):
+    """A function of a pixel's bytes b, ``values[:, :-1] @ b + values[:, -1]``, and its room."""
+
+    values: NDArray[Any]
+    room: NDArray[Any]
+    """The largest error of the values by the rounding of constants, of the same shape."""
+
+    def times(self, row: NDArray[Any], step: NDArray[Any]) -> "PixelMatrix":
+        """Return the product with a constant by channel, (channels,), whose steps are given."""
+        room = self.room * np.abs(row[:, np.newaxis])
+        room += np.abs(self.values) * step[:, np.newaxis] / 2
+        return PixelMatrix(self.values * row[:, np.newaxis], room)
+
+    def plus(self, row: NDArray[Any], step: NDArray[Any]) -> "PixelMatrix":
+        """Return the sum with a constant by channel, (channels,), whose steps are given."""
+        values, room = self.values.copy(), self.room.copy()
+        values[:, -1] += row
+        room[:, -1] += step / 2
+        return PixelMatrix(values, room)
+
+
 class Pixels:
-    """A pixel's bytes b after the operators so far: ``matrix[:, :-1] @ b + matrix[:, -1]``.
+    """A pixel's bytes after the operators so far; ``matrix`` is None where they are not known.
 
     ``encode``: the function that encodes images as the file's input; None if it cannot be opened.
     ``order``: the order of the input's axes, as in ``SessionFacts``.
@@ -24,8 +45,7 @@ class Pixels:
     def __init__(
         self, encode: Callable[[Images], NDArray[Any]] | None, shape: Shape, order: str = "NHWC"
     ) -> None:
-        self.matrix: NDArray[np.float64] | None = None
-        self._room: NDArray[np.float64] = np.zeros(0)
+        self.matrix: PixelMatrix | None = None
         self._order = order
         if encode is not None:
             self._probe(encode, shape)
@@ -42,8 +62,8 @@ class Pixels:
         black = encoded(np.zeros(channels))
         full = np.stack([encoded(FULL * row) for row in np.eye(channels)], axis=1)
         slopes = (full - black[:, np.newaxis]) / FULL
-        self.matrix = np.concatenate([slopes, black[:, np.newaxis]], axis=1)
-        self._room = np.zeros_like(self.matrix)
+        values = np.concatenate([slopes, black[:, np.newaxis]], axis=1)
+        self.matrix = PixelMatrix(values, np.zeros_like(values))
         # An input that rounds is not linear between black and white: check points between them.
         for grey in GREYS:
             between = black + slopes @ np.full(channels, grey)
@@ -56,19 +76,13 @@ class Pixels:
         found = product_or_sum(operator, constant, is_left=is_left)
         if self.matrix is None:
             return
-        if found is None or constant.values.size not in (1, len(self.matrix)):
+        channels = len(self.matrix.values)
+        if found is None or constant.values.size not in (1, channels):
             self.lose()
             return
         is_product, other = found
-        row, step = other.wide(len(self.matrix))
-        self._room, self.matrix = self._room.copy(), self.matrix.copy()
-        if is_product:
-            self._room *= np.abs(row[:, np.newaxis])
-            self._room += np.abs(self.matrix) * step[:, np.newaxis] / 2
-            self.matrix *= row[:, np.newaxis]
-        else:
-            self._room[:, -1] += step / 2
-            self.matrix[:, -1] += row
+        apply = self.matrix.times if is_product else self.matrix.plus
+        self.matrix = apply(*other.wide(channels))
 
     def dequantize(self, steps: Steps) -> None:
         """Apply the scale and the zero point of the file's input."""
@@ -82,9 +96,9 @@ class Pixels:
     @property
     def room(self) -> NDArray[np.float32] | None:
         """The largest error of the matrix by the rounding of its constants, of the same shape."""
-        return None if self.matrix is None else self._room.astype(np.float32)
+        return None if self.matrix is None else self.matrix.room.astype(np.float32)
 
     @property
     def found(self) -> NDArray[np.float32] | None:
         """The matrix, float32 (channels, channels + 1)."""
-        return None if self.matrix is None else self.matrix.astype(np.float32)
+        return None if self.matrix is None else self.matrix.values.astype(np.float32)

@@ -100,8 +100,7 @@ class TechniqueRunner:
         from edgecv.models.tf import model_bytes, set_seed
 
         task, key = self.model.recipe.task, self._key(technique, before, shared)
-        is_first = before is self.model.source
-        model = self.model.keras_model if is_first else before.load()
+        model = self.model.loaded(before)
         set_seed(self.context.seed)
         with tempfile.TemporaryDirectory(prefix="edgecv-trials-") as trial_folder:
             shared |= self._named_by_exports(model)

@@ -14,7 +14,7 @@ from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.pipeline.conversion import Converter, open_converter
 from edgecv.pipeline.measure import MeasurementPool
 from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
-from edgecv.pipeline.recipe.parts import RunSettings
+from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.system.storage import Store
 
 

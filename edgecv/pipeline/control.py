@@ -121,8 +121,7 @@ class ControlRunner:
         from edgecv.techniques.layer_selection import clone
 
         recipe, task = self.model.recipe, self.model.recipe.task
-        is_first = before is self.model.source
-        original = self.model.keras_model if is_first else before.load()
+        original = self.model.loaded(before)
         set_seed(self.context.seed)
         trained = clone(task.separated(by_name(original)))
         history = fit(

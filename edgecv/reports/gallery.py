@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
+from edgecv.core.tables import fault_of
 from edgecv.reports.contact_sheet import Kind, Tile, resized
 from edgecv.system.storage import write_json
 
@@ -80,9 +81,8 @@ def read_gallery(folder: Path) -> Gallery:
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        raise InputError(str(path), f'is damaged: "{key}": {first["msg"]}') from None
+        key, fault = fault_of(error)
+        raise InputError(str(path), f'is damaged: "{key}": {fault}') from None
     places = (image.picture for each in gallery.files for image in each.images)
     if not all(0 <= place < len(gallery.pictures) for place in places):
         raise InputError(str(path), "is damaged: it names pictures that it does not hold")

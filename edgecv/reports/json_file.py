@@ -9,7 +9,7 @@ from edgecv.core.costs import ModelCost
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
 from edgecv.core.report import Report
-from edgecv.core.tables import json_value
+from edgecv.core.tables import fault_of, json_value
 from edgecv.core.text import listed, short_name
 from edgecv.system.storage import check_seal, write_json
 
@@ -123,10 +123,9 @@ def _read(path: Path, kind: Any, accepted: str) -> Any:
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        key = short_name(".".join(map(str, first["loc"])))
-        message = first["msg"].removeprefix("Value error, ")
-        found = f'"{key}": {message}' if key else message
+        key, fault = fault_of(error)
+        message = fault.removeprefix("Value error, ")
+        found = f'"{short_name(key)}": {message}' if key else message
         raise InputError(str(path), f"is damaged: {found}", accepted=accepted) from None
     except ValueError as error:
         raise InputError(str(path), f"is damaged: {error}", accepted=accepted) from None

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from edgecv.core.comparison import Comparison
 from edgecv.core.data import SPLITS
 from edgecv.core.report import Report
+from edgecv.core.tables import fault_of
 from edgecv.evaluation.task_of import task_of
 
 MOST_COMPARISONS = 1000
@@ -99,9 +100,8 @@ def _check_recipe(report: Report) -> None:
     try:
         StoredRecipe.model_validate(dict(report.recipe))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, ("recipe", *first["loc"])))
-        raise ValueError(f"{place}: {first['msg']}") from None
+        place, fault = fault_of(error)
+        raise ValueError(f"{'.'.join(filter(None, ('recipe', place)))}: {fault}") from None
 
 
 def _check_comparison(comparison: Comparison, report: Report, place: str) -> None:

@@ -16,7 +16,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.report import Report
 from edgecv.datasets.resolve import resolve
 from edgecv.pipeline.context import open_analysis
-from edgecv.pipeline.recipe.parts import RunSettings
+from edgecv.pipeline.recipe.run_settings import RunSettings
 
 
 @pytest.fixture(scope="module")

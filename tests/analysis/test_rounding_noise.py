@@ -21,7 +21,7 @@ from edgecv.evaluation.task_of import task_of
 from edgecv.formats.onnx.runtime import OnnxRuntime
 from edgecv.pipeline.context import open_analysis, open_run
 from edgecv.pipeline.judge_again import steady_beside_twins
-from edgecv.pipeline.recipe.parts import RunSettings
+from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.pipeline.run_gates import limit_gates
 from edgecv.system.storage import Store
 from edgecv.targets.bundle.target import Bundle

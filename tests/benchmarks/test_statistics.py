@@ -18,7 +18,7 @@ from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
 from edgecv.core.data import Dataset, Outputs, Split
-from edgecv.core.report import Comparison, Latency, Measurement
+from edgecv.core.comparison import Comparison, Latency, Measurement
 from edgecv.evaluation.task_of import default_task
 from edgecv.reports.changed_images import write_flips
 from edgecv.reports.markdown import to_markdown

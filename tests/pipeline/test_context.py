@@ -6,7 +6,7 @@ import pytest
 
 from edgecv.core.events import Event
 from edgecv.pipeline.context import open_analysis, open_run
-from edgecv.pipeline.recipe.parts import RunSettings
+from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.system.storage import Store
 
 pytestmark = pytest.mark.quick

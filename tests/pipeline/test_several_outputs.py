@@ -22,8 +22,9 @@ from edgecv.models.outputs import by_name, named_outputs, output_names, with_out
 from edgecv.models.softmax import logits_model, separate_softmax
 from edgecv.models.tf import keras, tensorflow
 from edgecv.models.training.schedule import Schedule
-from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings
+from edgecv.pipeline.recipe.parts import BaselineOptions
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.pipeline.run import run
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store

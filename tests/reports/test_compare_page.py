@@ -69,9 +69,9 @@ def test_runs_of_several_metrics_have_a_table_each() -> None:
 def test_a_run_with_a_control_stands_in_the_same_table() -> None:
     judged = replace(COMPARISON, control=ControlComparison(0.78, 2.0, STATISTICS, decides=False))
     (part,) = compared_files([REPORT, replace(OTHER, comparisons=(TWIN, judged))])
-    place = part.headings.index("vs control")
-    assert [row[place] for row in part.rows] == ["-", "+2.00"]
-    assert {len(row) for row in part.rows} == {len(part.headings)}
+    place = part.table.headings.index("vs control")
+    assert [row[place] for row in part.table.rows] == ["-", "+2.00"]
+    assert {len(row) for row in part.table.rows} == {len(part.table.headings)}
 
 
 @pytest.mark.quick

@@ -24,7 +24,7 @@ from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.pipeline.context import AnalysisContext, open_analysis
-from edgecv.pipeline.recipe.parts import RunSettings
+from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.system.cpu import usable
 from edgecv.system.storage import write_bytes
 

@@ -13,7 +13,7 @@ from edgecv.core.data import Outputs, Predictions
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
 from edgecv.core.registry import TASKS
-from edgecv.core.tables import json_value
+from edgecv.core.tables import fault_of, json_value
 from edgecv.core.text import counted, printable
 
 ACCEPTED = "a bundle: a folder or .zip that edgecv deploy --to bundle wrote"
@@ -169,8 +169,8 @@ def _card(read: Read, path: Path) -> _Card:
     try:
         return _Card.model_validate(json_value(read("model.json")))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        how = f'"{".".join(map(str, first["loc"]))}": {first["msg"]}'
+        place, fault = fault_of(error)
+        how = f'"{place}": {fault}'
         raise InputError(f"{path}/model.json", f"is damaged: {how}", accepted=ACCEPTED) from None
     except ValueError as error:
         raise InputError(f"{path}/model.json", f"is damaged: {error}", accepted=ACCEPTED) from None

@@ -94,9 +94,7 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
         task = _task(options, facts, run, loaded)
         pixels = np.random.default_rng(0).integers(0, 256, (1, *shape), dtype=np.uint8)
         operators = worker.executed(file.path, pixels, file.input_spec)
-        findings += _execution_findings(
-            file, operators, options.kernels, worker, contents, pixels, context
-        )
+        findings += _execution_findings(file, operators, options.kernels, worker, contents, context)
         models: ReadModels | None = None
         if loaded is not None:
             data = task.of_task(loaded)
@@ -175,7 +173,6 @@ def _execution_findings(
     kernels: str,
     worker: ModelClient,
     contents: Contents,
-    pixels: Images,
     context: AnalysisContext,
 ) -> Iterator[Finding]:
     if not runtime_of_file(file.path).has_delegate:
@@ -183,9 +180,9 @@ def _execution_findings(
         return
     slower = ""
     if not any(each.is_delegated for each in operators) and kernels != "xnnpack":
-        own_s = worker.warm_up(file.path, pixels, input_spec=file.input_spec)
+        own_s = worker.warm_up_random(file.path, input_spec=file.input_spec).median_s
         with ModelClient(worker.runtime, 1, log=context.log) as usual:
-            usual_s = usual.warm_up(file.path, pixels, input_spec=file.input_spec)
+            usual_s = usual.warm_up_random(file.path, input_spec=file.input_spec).median_s
         slower = f"; {own_s * 1e6:,.0f} us a run, and {usual_s * 1e6:,.0f} with XNNPACK"
     yield from delegate_findings(operators, contents, kernels, slower)
 

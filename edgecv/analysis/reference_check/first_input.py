@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgecv.core.quantization import Floats, Stored
+from edgecv.formats.pixel_transform import PixelMatrix
 
 
 class FirstInput(NamedTuple):
@@ -25,10 +26,6 @@ def first_of(stored: Stored) -> FirstInput:
     if pixels is None or shape != (len(pixels), 1, 1):
         return FirstInput(0, pixels, given)
     first = stored.kernels[0]
-    factors, steps = first.values[:, 0, :], first.steps[:, np.newaxis]
-    known = np.zeros_like(pixels) if given is None else given
-    room = known * np.abs(factors) + np.abs(pixels) * steps / 2
-    room[:, -1] += first.bias_steps / 2
-    rescaled = pixels * factors
-    rescaled[:, -1] += first.bias
-    return FirstInput(1, rescaled.astype(np.float32), room.astype(np.float32))
+    known = PixelMatrix(pixels, np.zeros_like(pixels) if given is None else given)
+    rescaled = known.times(first.values[:, 0, 0], first.steps).plus(first.bias, first.bias_steps)
+    return FirstInput(1, *(each.astype(np.float32) for each in rescaled))

@@ -4,7 +4,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,11 @@ class Session(Protocol):
     def single_call(self, image: Images) -> Callable[[], object]:
         """Return a function that runs one image, uint8 (1, H, W, C), set as input beforehand."""
 
+
+@runtime_checkable
+class ImageSession(Session, Protocol):
+    """An artifact of a runtime that runs files on images only, opened."""
+
     def batch_call(self, images: Images) -> Callable[[], object]:
         """Return a function that runs a batch, uint8 (N, H, W, C), set as input beforehand.
 
@@ -62,7 +67,7 @@ class TensorSession(Protocol):
 class ImageTensors(TensorSession):
     """A file that its runtime runs on images only: it can be timed on random ones."""
 
-    def __init__(self, runtime: str, path: Path, session: Session, batch: int) -> None:
+    def __init__(self, runtime: str, path: Path, session: ImageSession, batch: int) -> None:
         self._runtime, self._path = runtime, path
         self._session, self._batch = session, batch
         self.ends = FileEnds((session.facts.input,), session.facts.outputs)
@@ -119,7 +124,10 @@ class Runtime(Plugin):
 
         A runtime of files on images alone can still time them.
         """
-        return ImageTensors(self.name, path, self.open(path, threads, input_spec), batch)
+        session = self.open(path, threads, input_spec)
+        if not isinstance(session, ImageSession):
+            raise RuntimeFailure(str(path), f"{self.name} runs one image at a time")
+        return ImageTensors(self.name, path, session, batch)
 
     def executed(self, path: Path, image: Images, input_spec: InputSpec) -> list[ExecutedOperator]:
         """Return the operators that run for one image, uint8 (1, H, W, C), in order."""

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
 from edgecv.core.errors import InputError
-from edgecv.core.tables import json_value
+from edgecv.core.tables import fault_of, json_value
 from edgecv.core.targets import IGNORED
 from edgecv.core.text import counted, printable, were
 from edgecv.datasets.annotations.annotated import (
@@ -77,9 +77,8 @@ def parse_coco(content: bytes, name: str, where: str) -> Named:
         value = json_value(content, most_values=MOST_VALUES)
         return Named(name, CocoFile.model_validate(value))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        found = f"{printable(name)}, {printable(place)}: {first['msg'].lower()}"
+        place, fault = fault_of(error)
+        found = f"{printable(name)}, {printable(place)}: {fault.lower()}"
     except (ValueError, RecursionError) as error:
         found = f"{printable(name)} {error}"
     raise InputError(where, found, accepted="images, annotations and categories as COCO has them")

@@ -29,6 +29,7 @@ from edgecv.formats.keras.keras3.archive import (
     damage_of,
     in_float32,
     read_configuration,
+    with_tables,
 )
 from edgecv.formats.keras.keras3.weights import checked_bytes
 from edgecv.formats.keras.sizes import LARGEST_TENSOR, weights_budget
@@ -68,7 +69,7 @@ def load_hdf5(path: Path, trust: Trust) -> tuple[KerasModel, tuple[str, ...]]:
     check(path, configuration, trust)
     stored = checked_bytes(path, path)
     policies: set[str] = set()
-    readable = _with_names(in_float32(configuration, policies))
+    readable = with_tables(in_float32(configuration, policies), _with_names)
     with tempfile.TemporaryDirectory(prefix="edgecv-keras2-") as name:
         checked = Path(name) / "checked.h5"
         if readable != configuration:
@@ -82,21 +83,16 @@ def load_hdf5(path: Path, trust: Trust) -> tuple[KerasModel, tuple[str, ...]]:
     return model, tuple(sorted(policies))
 
 
-def _with_names(value: Any) -> Any:
-    """Copy a configuration with the name of a function where an activation is a table of one.
+def _with_names(table: dict[str, Any]) -> dict[str, Any]:
+    """Put the name of a function where an activation is a table of one.
 
     tf-keras writes such tables for registered functions, and cannot read them from HDF5.
     """
-    if isinstance(value, list):
-        return [_with_names(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    copy = {key: _with_names(each) for key, each in value.items()}
-    for key, each in value.items():
+    for key, each in table.items():
         is_table = isinstance(each, dict) and each.get("class_name") == "function"
         if is_table and key.endswith("activation") and isinstance(each.get("config"), str):
-            copy[key] = each["config"]
-    return copy
+            table[key] = each["config"]
+    return table
 
 
 def hdf5_version(path: Path) -> str:

@@ -24,13 +24,20 @@ def external_tensors(content: bytes, model: ModelProto) -> Iterator[Any]:
     Such a tensor names its file under the key "location". A file without that string is not
     searched, which saves 0.1 s.
     """
-    waiting = [model] if SIGN in content else []
+    for message in messages(model) if SIGN in content else ():
+        is_tensor = message.DESCRIPTOR.name == "TensorProto"
+        if is_tensor and (message.external_data or message.data_location == type(message).EXTERNAL):
+            yield message
+
+
+def messages(model: ModelProto) -> Iterator[Any]:
+    """Yield every message of a model: those of nested graphs and functions too, down to tensors."""
+    waiting: list[Any] = [model]
     while waiting:
         message = waiting.pop()
+        yield message
         if message.DESCRIPTOR.name == "TensorProto":
-            if message.external_data or message.data_location == type(message).EXTERNAL:
-                yield message
-            continue
+            continue  # To list its fields would copy its values.
         for descriptor, value in message.ListFields():
             if descriptor.message_type is not None:
                 waiting.extend(value if descriptor.is_repeated else [value])

@@ -1,12 +1,12 @@
 """A model of 16-bit floats as the same model of float32, which holds each of their values."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from edgecv.core.errors import InputError
 from edgecv.core.text import first_line
+from edgecv.formats.onnx.external_data import messages
 from edgecv.formats.onnx.graph_types import ModelProto
 
 TYPE_ATTRIBUTES = ("to", "dtype", "output_dtype")
@@ -35,10 +35,10 @@ def in_float32(model: ModelProto) -> ModelProto:
     from onnx import TensorProto, numpy_helper
 
     halves = {TensorProto.DataType.Value(name) for name in NAMES}
-    if not any(_types_of(message, halves) for message in _messages(model)):
+    if not any(_types_of(message, halves) for message in messages(model)):
         return model
     changed = type(model).FromString(model.SerializeToString())
-    for message in _messages(changed):
+    for message in messages(changed):
         kind = message.DESCRIPTOR.name
         if kind == "TensorProto" and message.data_type in halves:
             values = np.asarray(numpy_helper.to_array(message)).astype(np.float32)
@@ -49,17 +49,6 @@ def in_float32(model: ModelProto) -> ModelProto:
             message.i = TensorProto.FLOAT
     _remove_casts(changed)
     return changed
-
-
-def _messages(model: ModelProto) -> Iterator[Any]:
-    """Yield every message of a model: those of nested graphs and functions too."""
-    waiting: list[Any] = [model]
-    while waiting:
-        message = waiting.pop()
-        yield message
-        for descriptor, value in message.ListFields():
-            if descriptor.message_type is not None:
-                waiting.extend(value if descriptor.is_repeated else [value])
 
 
 def _types_of(message: Any, halves: set[int]) -> bool:
@@ -97,6 +86,6 @@ def _remove_casts(model: ModelProto) -> None:
 
 def _rename_in_subgraphs(model: ModelProto, renamed: dict[str, str]) -> None:
     """Rename what nested graphs take from the graph around them."""
-    for message in _messages(model):
+    for message in messages(model):
         if renamed and message.DESCRIPTOR.name == "NodeProto":
             message.input[:] = [renamed.get(name, name) for name in message.input]

@@ -71,14 +71,18 @@ def _write(graph: Graph, node: Node, kind: str, taken: Sequence[Value | None], s
     kept = {name: node.attributes[name].value for name in KEPT if name in node.attributes}
     value = add_node(graph, kind, taken, node, **kept)
     value.name = f"{node.outputs[0].name}_real"
-    name, own = node.outputs[0].name, input_of(node, scale)
+    own = input_of(node, scale)
     if own is not None:
         given = [value, own, input_of(node, scale + 1)]
         value = add_node(graph, "QuantizeLinear", given, node)
-    node.outputs[0].name = f"{name}_integer"
-    value.name = name
-    node.outputs[0].replace_all_uses_with(value, replace_graph_outputs=True)
+    _take_place_of(node.outputs[0], value)
     graph.remove(node, safe=True)
+
+
+def _take_place_of(before: Value, value: Value) -> None:
+    """Give a value the name and the takers of another one."""
+    before.name, value.name = f"{before.name}_integer", before.name
+    before.replace_all_uses_with(value, replace_graph_outputs=True)
 
 
 def _real(graph: Graph, node: Node, place: int, axis: int = 1) -> Value | None:
@@ -142,9 +146,6 @@ def _write_dynamic(graph: Graph, node: Node) -> None:
     )
     kept = {name: node.attributes[name].value for name in KEPT if name in node.attributes}
     value = add_node(graph, DYNAMIC[node.op_type], [source.inputs[0], weights], scaling, **kept)
-    name = scaling.outputs[0].name
-    scaling.outputs[0].name = f"{name}_integer"
-    value.name = name
-    scaling.outputs[0].replace_all_uses_with(value, replace_graph_outputs=True)
+    _take_place_of(scaling.outputs[0], value)
     for each in (scaling, cast, node):
         graph.remove(each, safe=True)

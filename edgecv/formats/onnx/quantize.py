@@ -14,22 +14,17 @@ from edgecv.formats.onnx.canonical import INPUT, canonical
 from edgecv.formats.onnx.gemm import fold_gemm_factors, move_reshapes_back
 from edgecv.formats.onnx.graph import (
     INT8_SHIFT,
-    Quantization,
-    add_constant,
-    add_node,
     attribute_of,
     constant,
-    only_consumer,
-    quantization_of,
     quiet_logs,
     read_model,
-    replace_node,
 )
-from edgecv.formats.onnx.graph_types import Graph, ModelProto, Value
+from edgecv.formats.onnx.graph_types import Graph, ModelProto
 from edgecv.formats.onnx.kernel_scales import KernelScales
 from edgecv.formats.onnx.mixed import FloatLayers
 from edgecv.formats.onnx.pixel_blocks import take_blocks
 from edgecv.formats.onnx.prepare import fold_rescaling
+from edgecv.formats.onnx.quantized_ends import QuantizedEnds
 from edgecv.formats.onnx.session import write_optimized
 from edgecv.formats.onnx.trained_ranges import take_trained_ranges
 
@@ -123,15 +118,22 @@ class Quantizer:
             raise StepError(
                 self._where, f"ONNX Runtime cannot quantize this model: {first_line(error)}"
             ) from error
+        ends = QuantizedEnds(
+            self._where,
+            self._io,
+            self._zero,
+            self._outputs,
+            keeps_floats=self._floats is not None,
+        )
         if self._io == "float32":
-            self._take_floats(model.graph)
+            ends.take_floats(model.graph)
             if self._in_blocks:
                 take_blocks(model.graph)
             return canonical(model, self._where, outputs=self._outputs)
-        self._take_bytes(model.graph, activations)
+        ends.take_bytes(model.graph, activations)
         if self._in_blocks:
             take_blocks(model.graph)
-        metadata = self._give_integers(model.graph)
+        metadata = ends.give_integers(model.graph)
         return canonical(model, self._where, metadata, self._outputs)
 
     def _excluded(self, content: bytes) -> list[str]:
@@ -172,91 +174,6 @@ class Quantizer:
                 for name, (scale, zero_point) in ranges.items()
             }
         )
-
-    def _take_bytes(self, graph: Graph, activations: str) -> None:
-        """Make the input an integer tensor, whose codes are the bytes of pixels."""
-        import onnx_ir
-
-        image = graph.inputs[0]
-        quantize = only_consumer(image, "QuantizeLinear")
-        if quantize is None and self._floats is not None:
-            scale = add_constant(graph, "byte_scale", np.float32(1))
-            zero = add_constant(graph, "byte_zero", np.array(self._zero - self._io_shift, self._io))
-            reals = add_node(graph, "DequantizeLinear", [image, scale, zero], graph[0])
-            image.replace_all_uses_with(reals)
-            reals.producer().replace_input_with(0, image)
-        elif quantize is None:
-            raise StepError(
-                self._where,
-                "int8 was asked for; the input came back float32",
-                remedy="choose float32, or the tflite format",
-            )
-        elif activations == self._io:
-            replace_node(graph, quantize, image)
-        else:
-            scale = add_constant(graph, "byte_scale", np.float32(1))
-            zero = add_constant(graph, "byte_zero", np.array(self._zero - self._io_shift, self._io))
-            reals = add_node(graph, "DequantizeLinear", [image, scale, zero], quantize)
-            quantize.replace_input_with(0, reals)
-        image.dtype = onnx_ir.DataType[self._io.upper()]
-
-    @property
-    def _io_shift(self) -> int:
-        return INT8_SHIFT if self._io == "int8" else 0
-
-    def _take_floats(self, graph: Graph) -> None:
-        """Subtract the zero pixel from the input of a graph that was calibrated without it."""
-        if not self._zero:
-            return
-        image = graph.inputs[0]
-        zero = add_constant(graph, "pixel_zero", np.float32(self._zero))
-        shifted = add_node(graph, "Sub", [image, zero], graph[0])
-        image.replace_all_uses_with(shifted)
-        shifted.producer().replace_input_with(0, image)
-
-    def _give_integers(self, graph: Graph) -> dict[str, str]:
-        """Make the quantized tensors the outputs; return scales and zero points as metadata.
-
-        Those of several outputs have their names behind the key.
-        """
-        names = self._outputs if len(graph.outputs) > 1 else [""]
-        found = {
-            name: self._give_integer(graph, each)
-            for name, each in zip(names, tuple(graph.outputs), strict=True)
-            if self._floats is None or _is_dequantized(each)
-        }
-        metadata = {
-            "edgecv.input_scale": "1.0",
-            "edgecv.input_zero_point": str(-self._io_shift),
-        }
-        for name, each in found.items():
-            end = f".{name}" if name else ""
-            metadata[f"edgecv.output_scale{end}"] = repr(float(each.scales.item()))
-            metadata[f"edgecv.output_zero_point{end}"] = str(int(each.zero_points.item()))
-        return metadata
-
-    def _give_integer(self, graph: Graph, answer: Value) -> Quantization:
-        dequantize = answer.producer()
-        if dequantize is None or dequantize.op_type != "DequantizeLinear":
-            raise StepError(
-                self._where,
-                f'int8 was asked for; the output "{answer.name}" came back float32 from'
-                f" {'an input' if dequantize is None else dequantize.op_type}",
-                remedy="choose float32, or the tflite format",
-            )
-        found, codes = quantization_of(dequantize), dequantize.inputs[0]
-        assert found is not None
-        codes.shape, codes.dtype = answer.shape, dequantize.inputs[2].dtype
-        if answer.uses():  # Other layers take it too, as reals.
-            graph.outputs[graph.outputs.index(answer)] = codes
-        else:
-            replace_node(graph, dequantize, codes)
-        return found
-
-
-def _is_dequantized(value: Value) -> bool:
-    maker = value.producer()
-    return maker is not None and maker.op_type == "DequantizeLinear"
 
 
 def _one_scale_grouped(graph: Graph) -> dict[str, Any]:

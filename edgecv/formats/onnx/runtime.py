@@ -15,7 +15,7 @@ from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session, Watcher
-from edgecv.core.text import counted, first_line, were
+from edgecv.core.text import counted, first_line
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.onnx.canonical import PRODUCER
@@ -159,21 +159,6 @@ class OnnxRuntimeSession(FileSession):
         """
         check_images(self._path, self.facts, image)
         return self._bound(self.feed(image[:1]))
-
-    def batch_call(self, images: Images) -> Callable[[], object]:
-        """Return a function that runs some images at once, uint8 (N, H, W, C), on all threads.
-
-        Raises RuntimeFailure if the file's batch is fixed at another number.
-        """
-        check_images(self._path, self.facts, images)
-        if self.facts.batch not in (OPEN, len(images)):
-            raise RuntimeFailure(
-                str(self._path),
-                f"its batch is fixed at {self._batch}, and {counted(len(images), 'image')}"
-                f" {were(len(images))} given",
-                accepted=f"a batch of {self._batch}",
-            )
-        return self._bound(self.encode(images))
 
     def _bound(self, values: NDArray[Any]) -> Callable[[], object]:
         session = self.make_session(self._threads) if self._threads > 1 else self._session

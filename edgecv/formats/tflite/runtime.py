@@ -13,7 +13,6 @@ from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
-from edgecv.core.text import counted, first_line
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN, image_axes
 from edgecv.formats.tensors import check_images, facts_of, other_ends
@@ -161,34 +160,6 @@ class LiteRTSession(FileSession):
         check_images(self._path, self.facts, image)
         interpreter = self.interpreter(threads=self._threads)
         interpreter.set_tensor(self._input, self.feed(image[:1]))
-        return self.invocation(interpreter)
-
-    def batch_call(self, images: Images) -> Callable[[], object]:
-        """Return a function that runs some images at once, uint8 (N, H, W, C), on all threads.
-
-        Raises RuntimeFailure if the graph fixes its batch at 1.
-        """
-        check_images(self._path, self.facts, images)
-        if self.has_state and len(images) > 1:
-            found = f"it is recurrent and cannot take {len(images)} images at once"
-            raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
-        if "N" not in self.facts.axes and len(images) > 1:
-            found = f"it has no axis for a batch and cannot take {len(images)} images at once"
-            raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
-        interpreter = self.interpreter(threads=self._threads)
-        encoded = self.encode(images)
-        try:
-            interpreter.resize_tensor_input(self._input, encoded.shape)
-            interpreter.allocate_tensors()
-            interpreter.set_tensor(self._input, encoded)
-            interpreter.invoke()
-        except (RuntimeError, ValueError) as error:
-            found = f"it cannot take {len(images)} images at once: {first_line(error)}"
-            raise RuntimeFailure(str(self._path), found, accepted="a batch of 1") from None
-        answers = {len(interpreter.get_tensor(each)) for each in self._outputs}
-        if answers != {len(images)}:
-            found = f"it gives {counted(min(answers), 'answer')} for {len(images)} images at once"
-            raise RuntimeFailure(str(self._path), found, accepted="a batch of 1")
         return self.invocation(interpreter)
 
     def invocation(self, interpreter: Any) -> Callable[[], object]:

@@ -17,7 +17,8 @@ from edgecv.evaluation.limits import Limits
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS
 from edgecv.models.training.replicas import SHARED, WORKERS, is_first_worker
 from edgecv.models.training.schedule import Schedule
-from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings, TeacherNetwork
+from edgecv.pipeline.recipe.parts import BaselineOptions, TeacherNetwork
+from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.system.storage import RESERVED_NAMES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

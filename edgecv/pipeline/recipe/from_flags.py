@@ -1,22 +1,20 @@
 """Recipes from the options of a command line or of a call in Python."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edgecv.core.errors import InputError
-from edgecv.core.options import Text, parse_options
-from edgecv.core.plugins import DatasetSource, Exporter, Task, Technique
-from edgecv.core.registry import ARCHITECTURES, DEFAULT_TASK, TASKS
-from edgecv.datasets.class_order import read_labels
+from edgecv.core.options import Text
+from edgecv.core.plugins import Exporter, Technique
+from edgecv.core.registry import ARCHITECTURES
 from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.limits import Limits
 from edgecv.formats.lookup import formats_from
 from edgecv.pipeline.recipe.checks import (
     check_data,
     check_kernels,
-    check_name,
     check_order,
     check_precisions,
     check_unlabelled,
@@ -25,7 +23,6 @@ from edgecv.pipeline.recipe.flag_values import (
     check_calibration,
     exports_of,
     names_in,
-    weights_of,
     with_calibration,
     with_one_scale,
     with_packing,
@@ -34,21 +31,14 @@ from edgecv.pipeline.recipe.options import (
     DataOptions,
     InputOptions,
     LogOptions,
-    ModelOptions,
-    RunOptions,
     StoreOptions,
     TaskOptions,
     TrustOptions,
 )
+from edgecv.pipeline.recipe.part_options import RecipePartOptions
 from edgecv.pipeline.recipe.ready import recipe_path
-from edgecv.pipeline.recipe.recipe import (
-    BaselineOptions,
-    Recipe,
-    RunSettings,
-    check_encodable,
-    load_recipe,
-)
-from edgecv.pipeline.recipe.technique_options import TechniqueOptions, technique_flags
+from edgecv.pipeline.recipe.recipe import Recipe, check_encodable, load_recipe
+from edgecv.pipeline.recipe.technique_options import technique_flags
 from edgecv.pipeline.recipe.training_options import TrainingOptions
 
 OF_A_TRAINING = (
@@ -78,15 +68,7 @@ CHOSEN_BY_AUTO = ("quantize", "profile", "teacher", "unlabelled", *technique_fla
 """Options that say themselves what --auto finds."""
 
 
-class CompressOptions(
-    StoreOptions,
-    LogOptions,
-    RunOptions,
-    TechniqueOptions,
-    TrustOptions,
-    InputOptions,
-    ModelOptions,
-):
+class CompressOptions(RecipePartOptions):
     """Options of ``edgecv compress`` and ``edgecv.compress``. None means not given."""
 
     force: bool = False
@@ -164,41 +146,6 @@ class CompressOptions(
             logs=self.parsed_logs(),
         )
 
-    def _weighted_task(self) -> Task:
-        """Return the task with the weights of its classes. Raises InputError where it has none."""
-        task = self.parsed_task() or TASKS.parse(DEFAULT_TASK, "task")
-        if not self.class_weights:
-            return task
-        if "class_weights" not in type(task).model_fields:
-            raise InputError(
-                "--class-weights",
-                f"the task {task.name} has no weights of classes",
-                accepted="classification",
-                remedy="leave it out",
-            )
-        weights = weights_of(self.class_weights)
-        return parse_options(
-            type(task), {**dict(task), "class_weights": weights}, "--class-weights"
-        )
-
-    def _settings(self, table: Mapping[str, Any]) -> RunSettings:
-        """Return the settings in a table with those that are given. Raises InputError."""
-        check_name(table["name"], "--name")
-        settings = parse_options(RunSettings, table, "--name")
-        for key in ("seed", "threads", "kernels", "control", "unlabelled"):
-            value = getattr(self, key)
-            if value is not None:
-                settings = parse_options(RunSettings, {**dict(settings), key: value}, f"--{key}")
-        for key, value in self.of_cache().items():
-            settings = parse_options(
-                RunSettings, {**dict(settings), key: value}, self.flag_name(key)
-            )
-        device = self.device()
-        if device is not None:
-            changed = {**dict(settings), "device": device}
-            settings = parse_options(RunSettings, changed, "--kernels")
-        return settings
-
     def _techniques(self, exports: Sequence[Exporter]) -> tuple[Technique, ...]:
         """Return the techniques in their order of application."""
         training = self.training
@@ -212,21 +159,6 @@ class CompressOptions(
                 remedy="leave it out",
             )
         return techniques
-
-    @property
-    def training(self) -> dict[str, Any]:
-        """The options of each training of a technique: those that are given beside a MODEL."""
-        return {} if self.model is None else self.given_training()
-
-    def _data(self) -> DatasetSource | None:
-        """Return the data that a recipe is read for; None where it has its own."""
-        if self.data is not None:
-            return resolve(self.data, skip_bad_images=self.skip_bad_images, resize=self.resize)
-        for field in ("skip_bad_images", "resize"):
-            if getattr(self, field):
-                where = self.flag_name(field)
-                raise InputError(where, "goes with --data when there is a recipe")
-        return None
 
     def _changed_recipe(self, recipe: Recipe) -> Recipe:
         self.refuse("--recipe", OF_A_NEW_RECIPE)
@@ -272,39 +204,6 @@ class CompressOptions(
         where = "--calibration-images" if is_flag else f"{self.recipe}, calibration_images"
         _check_calibration(changed, where)
         return changed
-
-    def _baseline(self) -> BaselineOptions:
-        spec = self.input_spec
-        options: dict[str, Any] = {
-            "model": self.model,
-            "teacher": self.teacher,
-            "preprocess": self.preprocess,
-            "layout": spec.layout,
-            "input_size": spec.input_size,
-            "trust": self.trust_model,
-            "custom_objects": self.custom_objects,
-            "backbone": self.parsed_backbone(),
-        }
-        if self.model is None and self.from_model is None and spec.input_size is not None:
-            options["input_shape"] = (*spec.input_size, 3)
-            del options["input_size"]
-        where = "--preprocess" if self.preprocess is not None else "--custom-objects"
-        checked = parse_options(BaselineOptions, options, where)
-        if self.labels is None:
-            return checked
-        names = read_labels(Path(self.labels))
-        return parse_options(BaselineOptions, {**checked.model_dump(), "labels": names}, "--labels")
-
-    def _refuse_without_model(self) -> None:
-        of_a_model = ("preprocess", "layout", "trust_model", "custom_objects")
-        for field in ("labels", *(() if self.from_model else of_a_model)):
-            if getattr(self, field):
-                flag = self.flag_name(field)
-                raise InputError(
-                    flag,
-                    "goes with a MODEL, and none is given",
-                    remedy=f"name the model's file, or leave {flag} out",
-                )
 
 
 class TrainOptions(

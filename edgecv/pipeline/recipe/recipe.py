@@ -35,9 +35,8 @@ from edgecv.pipeline.recipe.checks import (
     check_unlabelled,
     distinct_logs,
 )
-from edgecv.pipeline.recipe.parts import BackboneOptions as BackboneOptions
-from edgecv.pipeline.recipe.parts import BaselineOptions as BaselineOptions
-from edgecv.pipeline.recipe.parts import RunSettings as RunSettings
+from edgecv.pipeline.recipe.parts import BaselineOptions
+from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.pipeline.recipe.search_space import SearchSpace, parse_space
 from edgecv.pipeline.recipe.toml_file import read_toml
 

@@ -13,7 +13,8 @@ from edgecv.core.registry import (
 )
 from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import SCHEDULES, USUAL_SCHEDULE, Schedule
-from edgecv.pipeline.recipe.recipe import BaselineOptions, RunSettings
+from edgecv.pipeline.recipe.parts import BaselineOptions
+from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.pipeline.recipe.search_space import SearchSpace
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from edgecv.core.costs import Costs
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
+from edgecv.core.keras_types import KerasModel
 from edgecv.core.output_shape import OutputShape
 from edgecv.core.plugins import Task, TaskHead
 from edgecv.core.targets import with_fields
@@ -130,6 +131,10 @@ class UserModel(ABC):
     def source(self) -> ModelFile:
         """The file that techniques and exports start from."""
         return self.original
+
+    def loaded(self, file: ModelFile) -> KerasModel:
+        """Return the model of a file that techniques start from: the source is open already."""
+        return self.keras_model if file is self.source else file.load()
 
     @property
     def quantized(self) -> ModelFile | None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.data import Outputs
+from edgecv.core.tables import fault_of
 from edgecv.core.text import printable
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
 
@@ -41,9 +42,8 @@ def decode(kind: Callable[..., T], frame: Frame) -> T:
     try:
         found: T = _adapter(kind).validate_json(text, strict=True, context=arrays)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise MalformedFrame(f"{place or 'the record'}: {first['msg']}") from None
+        place, fault = fault_of(error)
+        raise MalformedFrame(f"{place or 'the record'}: {fault}") from None
     return found
 
 

@@ -48,14 +48,6 @@ def _is_possible(steps: Steps) -> bool:
     return math.isfinite(steps.scale) and all(abs(code) <= LARGEST_CODE for code in codes)
 
 
-def read_median(frame: Frame) -> float:
-    """Return the seconds of a run. Raises MalformedFrame for what is no time."""
-    median_s = frame.header.get("median_s")
-    if not isinstance(median_s, float) or not 0 < median_s < math.inf:
-        raise MalformedFrame(f"a run of {median_s!r} seconds")
-    return median_s
-
-
 def read_start(frame: Frame) -> ModelStart:
     """Return the times of a start. Raises MalformedFrame where they are none."""
     found = decode_printable(ModelStart, frame)

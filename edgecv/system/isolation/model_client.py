@@ -20,7 +20,7 @@ from edgecv.core.registry import RUNTIMES
 from edgecv.system.isolation.client import ProcessClient
 from edgecv.system.isolation.codec import decode_array, decode_outputs, decode_printable
 from edgecv.system.isolation.limits import ProcessLimits
-from edgecv.system.isolation.model_answers import read_median, read_start, read_stored, reader
+from edgecv.system.isolation.model_answers import read_start, read_stored, reader
 from edgecv.system.isolation.process import ChildProcess, ChildProgram
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
 from edgecv.system.isolation.request import Request
@@ -157,17 +157,6 @@ class ModelClient(ProcessClient[ChildProcess]):
             read,
             longer_s=2 * budget_s,
         )
-
-    def warm_up(
-        self,
-        path: Path,
-        images: Images,
-        cores: Sequence[int] = (),
-        input_spec: InputSpec = DEFAULT_INPUT,
-    ) -> float:
-        """Run a batch, uint8 (N, H, W, C), until its time is steady: seconds of a run."""
-        arguments = {**self._images_of(path, images, input_spec), "cores": list(cores)}
-        return self._request("warm_up", [path], arguments, read_median)
 
     def warm_up_random(
         self,

@@ -53,7 +53,6 @@ def main() -> None:
             "open": models.open,
             "predict": models.predict,
             "time": models.time,
-            "warm_up": models.warm_up,
             "warm_up_random": models.warm_up_random,
             "ends": models.ends,
             "answers": models.answers,
@@ -120,18 +119,6 @@ class ModelServer:
             runs.append(runs_a_block(median_s, budget_s / len(paths), min_runs, min_blocks))
         self._server.stage("timing it", None)
         return {}, interleave(calls, runs, budget_s=budget_s, min_blocks=min_blocks)
-
-    def warm_up(self, path: str, input_spec: str, images: Place, cores: list[int]) -> Response:
-        """Run a batch until the time of a run is steady."""
-        _pin(cores)
-        session = self._session(path, input_spec, 0)
-        pixels = self._mapped(images)[:]
-        self._server.stage("warming it up")
-        call = session.single_call(pixels) if len(pixels) == 1 else session.batch_call(pixels)
-        median_s = warm_up(call)
-        self._warm = path, call
-        self._server.stage("timing it")
-        return {"median_s": median_s}, []
 
     def warm_up_random(
         self,

@@ -57,20 +57,6 @@ def arena_size(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
     )
 
 
-def clashes(
-    buffers: Sequence[Buffer], above: Above, offsets: Sequence[int]
-) -> list[tuple[int, int]]:
-    """Return the pairs of buffers that are needed together and lie on each other."""
-    return [
-        (one, other)
-        for one in range(len(buffers))
-        for other in range(one)
-        if _meet(buffers[one], buffers[other])
-        and not _apart(one, other, buffers, above, offsets)
-        and not _apart(other, one, buffers, above, offsets)
-    ]
-
-
 def lower_bound(buffers: Sequence[Buffer], above: Above) -> int:
     """Return the bytes that no placement can go below: of the buffers of one step."""
     largest = max((each.size for each in buffers), default=0)
@@ -119,10 +105,3 @@ def _place(order: Sequence[int], buffers: Sequence[Buffer], above: Above) -> tup
 
 def _meet(one: Buffer, other: Buffer) -> bool:
     return one.first <= other.last and other.first <= one.last
-
-
-def _apart(
-    upper: int, lower: int, buffers: Sequence[Buffer], above: Above, offsets: Sequence[int]
-) -> bool:
-    needed = above.get((upper, lower), buffers[lower].size)
-    return offsets[upper] - offsets[lower] >= needed

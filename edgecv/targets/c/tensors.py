@@ -31,6 +31,14 @@ BOUNDS = {
 }
 
 
+def ends_of_one_size(operator: TFLiteOperator) -> tuple[TFLiteTensor, TFLiteTensor, int]:
+    """Return the one input and the one output of an operator, and the elements that each has."""
+    source, output = only(operator)
+    count = elements(source)
+    damaged_unless(elements(output) == count, "its output has another size")
+    return source, output, count
+
+
 def only(operator: TFLiteOperator, inputs: int = 1) -> tuple[TFLiteTensor, TFLiteTensor]:
     """Return the first input and the one output of an operator that has so many inputs."""
     damaged_unless(

@@ -15,7 +15,7 @@ from edgecv.core.input_spec import DEFAULT_INPUT
 from edgecv.evaluation.task_of import default_task
 from edgecv.formats.lookup import runtime_of_format
 from edgecv.pipeline.context import open_analysis
-from edgecv.pipeline.recipe.parts import RunSettings
+from edgecv.pipeline.recipe.run_settings import RunSettings
 
 
 def test_float_files_answer_the_same_under_all_kernels(files: Path, pixels: Images) -> None:

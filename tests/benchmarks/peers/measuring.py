@@ -22,7 +22,7 @@ from edgecv.datasets.resolve import resolve
 from edgecv.evaluation.latency import Blocks, speedup
 from edgecv.evaluation.statistics.binary_scores import difference_interval
 from edgecv.pipeline.context import open_analysis
-from edgecv.pipeline.recipe.parts import RunSettings
+from edgecv.pipeline.recipe.run_settings import RunSettings
 
 CALIBRATION_IMAGES = 200
 """As many as `edgecv` takes by default."""

@@ -22,8 +22,9 @@ from edgecv.core.report import Report
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import task_of
 from edgecv.models.training.schedule import Schedule
-from edgecv.pipeline.recipe.parts import BaselineOptions, RunSettings
+from edgecv.pipeline.recipe.parts import BaselineOptions
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.pipeline.run import run
 from edgecv.reports.json_file import read_report
 from edgecv.reports.verdict import verdict_line

@@ -170,30 +170,6 @@ def test_one_input_and_output_are_named_by_the_signature(tmp_path: Path) -> None
     assert (session.facts.input.name, session.facts.outputs[0].name) == ("photo", "row")
 
 
-def test_a_batch_is_run_at_once(tflite: dict[str, Path], images: Images) -> None:
-    LiteRT().open(tflite["int8_of_bytes"], threads=1).batch_call(images[:5])()
-
-
-def test_a_graph_with_a_batch_of_its_own_cannot_take_several(
-    images: Images, tmp_path: Path
-) -> None:
-    tensorflow, _ = load_tensorflow()
-
-    @tensorflow.function(
-        input_signature=[tensorflow.TensorSpec((1, *images.shape[1:]), tensorflow.float32)]
-    )
-    def flat(image: Any) -> Any:
-        row = tensorflow.reshape(tensorflow.cast(image, tensorflow.float32), (1, 192))
-        return tensorflow.nn.softmax(row @ tensorflow.ones((192, 3)))
-
-    function = flat.get_concrete_function()
-    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([function])
-    (tmp_path / "a.tflite").write_bytes(converter.convert())
-    session = LiteRT().open(tmp_path / "a.tflite", threads=1)
-    with pytest.raises(RuntimeFailure, match="accepted: a batch of 1"):
-        session.batch_call(images[:5])
-
-
 @pytest.mark.parametrize("kernels", ["xnnpack", "builtin", "reference"])
 def test_all_kernels_give_what_keras_gives(
     kernels: str, tflite: dict[str, Path], images: Images, expected: np.ndarray

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgecv.core.data import Images
-from edgecv.core.errors import RuntimeFailure, UnsuitableFile
+from edgecv.core.errors import UnsuitableFile
 from edgecv.formats.onnx.runtime import OnnxRuntime
 from edgecv.formats.tflite.runtime import LiteRT
 from edgecv.formats.tflite.state import keeps_state
@@ -121,13 +121,6 @@ def test_every_timed_run_begins_without_a_state(recurrent: Path, images: Images)
     for again in answers[1:]:
         np.testing.assert_array_equal(again, answers[0])
     session.single_call(images[:1])()
-
-
-def test_several_images_at_once_are_refused(recurrent: Path, images: Images) -> None:
-    session = LiteRT().open(recurrent, threads=1)
-    session.batch_call(images[:1])()
-    with pytest.raises(RuntimeFailure, match="recurrent and cannot take 4 images at once"):
-        session.batch_call(images[:4])
 
 
 def test_a_plain_file_keeps_no_state(tflite: dict[str, Path]) -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgecv.targets.c.planner import Buffer, arena_size, clashes, plan
+from edgecv.targets.c.planner import Above, Buffer, arena_size, plan
 
 buffers = st.builds(
     lambda size, alignment, first, length: Buffer(
@@ -14,6 +14,26 @@ buffers = st.builds(
     st.integers(0, 8),
     st.integers(0, 4),
 )
+
+
+def clashes(
+    given_buffers: list[Buffer], above: Above, offsets: tuple[int, ...]
+) -> list[tuple[int, int]]:
+    """Return the pairs of buffers that are needed together and lie on each other."""
+
+    def is_apart(upper: int, lower: int) -> bool:
+        needed = above.get((upper, lower), given_buffers[lower].size)
+        return offsets[upper] - offsets[lower] >= needed
+
+    return [
+        (number, other)
+        for number, one in enumerate(given_buffers)
+        for other, two in enumerate(given_buffers[:number])
+        if one.first <= two.last
+        and two.first <= one.last
+        and not is_apart(number, other)
+        and not is_apart(other, number)
+    ]
 
 
 @settings(max_examples=60, deadline=None)

@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 from edgecv.core.data import Targets
 from edgecv.core.plugins import Proof
 from edgecv.core.text import counted
-from edgecv.evaluation.statistics.binary_scores import chance_of_at_most
+from edgecv.evaluation.statistics.binary_scores import chance_of_at_most, mcnemar
 
 Answers = NDArray[np.int64]
 """The likeliest class of each image: int64 (N,)."""
+Gains = NDArray[np.number]
 ONE_ANSWER = 0.95
 """Nearly all images."""
 SPREAD = 0.8
@@ -46,6 +47,21 @@ def _better_than_guessing(answers: Answers, labels: Targets) -> Proof:
         reason = f"{text}, which may be chance with {counted(images, 'image')}: {NOTHING}"
         return Proof(accuracy, limit, reason, False)
     return Proof(accuracy, limit, text, True)
+
+
+def proof_of_metric(value: float, guessing: float, gains: Gains, text: str, remedy: str) -> Proof:
+    """Return if a metric of a set is better than guessing, and more images say so than chance.
+
+    ``gains``: of each image over guessing, (N,); ``text`` says both values.
+    """
+    limit = limit_above(guessing)
+    if value <= limit:
+        return Proof(value, limit, f"{text}: {NOTHING}; {remedy}", False)
+    wins, losses = (gains > 0).sum(), (gains < 0).sum()
+    if wins <= losses or mcnemar(np.array(wins), np.array(losses)) > SIGNIFICANCE:
+        reason = f"{text}, which may be chance with {len(gains):,} images: {NOTHING}"
+        return Proof(value, limit, reason, False)
+    return Proof(value, limit, text, True)
 
 
 def limit_above(guessing: float) -> float:

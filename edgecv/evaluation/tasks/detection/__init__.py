@@ -23,7 +23,6 @@ from edgecv.evaluation.tasks.detection.by_class import box_f1, class_differences
 from edgecv.evaluation.tasks.detection.decoders import boxes_of, unit_of, usual_decoder
 from edgecv.evaluation.tasks.detection.doubts import doubts_of
 from edgecv.evaluation.tasks.detection.proof import average, proof_of
-from edgecv.evaluation.tasks.detection.trained_detector import MapsHead as MapsHead
 from edgecv.evaluation.tasks.detection.trained_detector import TrainedDetector
 
 _MATCHED: WeakKeyDictionary[Outputs, tuple[Any, Targets, Matched]] = WeakKeyDictionary()

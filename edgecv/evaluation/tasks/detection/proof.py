@@ -5,13 +5,7 @@ import numpy as np
 from edgecv.core.data import Targets
 from edgecv.core.plugins import Proof
 from edgecv.core.targets import NO_BOX
-from edgecv.evaluation.statistics.binary_scores import mcnemar
-from edgecv.evaluation.tasks.classification.proof import (
-    NOTHING,
-    ONE_ANSWER,
-    SIGNIFICANCE,
-    limit_above,
-)
+from edgecv.evaluation.tasks.classification.proof import NOTHING, ONE_ANSWER, proof_of_metric
 from edgecv.evaluation.tasks.detection.average_precision import Matched, match
 from edgecv.evaluation.tasks.detection.boxes import Boxes
 
@@ -36,17 +30,10 @@ def proof_of(boxes: Boxes, truth: Targets | None, score: float) -> Proof:
     away = np.roll(np.arange(len(boxes)), max(1, len(boxes) // 2))
     other = match(boxes.of(away), truth, classes)
     value, guessing = (average(each, 1) for each in (own, other))
-    limit = limit_above(guessing)
     text = f"has an AP50 of {value:.1%}, and with the boxes of other images {guessing:.1%}"
-    if value <= limit:
-        return Proof(value, limit, f"{text}: {NOTHING}; {REMEDY}", False)
     # Images in which more of the true boxes are found, and fewer.
     gains = own.hits[0].sum(axis=1) - other.hits[0].sum(axis=1)
-    wins, losses = (gains > 0).sum(), (gains < 0).sum()
-    if wins <= losses or mcnemar(np.array(wins), np.array(losses)) > SIGNIFICANCE:
-        reason = f"{text}, which may be chance with {len(truth):,} images: {NOTHING}"
-        return Proof(value, limit, reason, False)
-    return Proof(value, limit, text, True)
+    return proof_of_metric(value, guessing, gains, text, REMEDY)
 
 
 def average(

@@ -6,33 +6,28 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from edgecv.core.class_results import ClassResults
 from edgecv.core.data import SPLITS, Dataset, Outputs, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference
-from edgecv.core.plugins import Curves, Head, Metric, Proof, Terms
+from edgecv.core.plugins import Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
 from edgecv.core.text import listed, name_at
 from edgecv.datasets.class_order import reordered
-from edgecv.evaluation.probability_task import ProbabilityTask
 from edgecv.evaluation.statistics.groups import label_differences
 from edgecv.evaluation.tasks.classification.probabilities import are_logits, sigmoid
 from edgecv.evaluation.tasks.classification.proof import NOTHING, ONE_ANSWER, limit_above
-from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.evaluation.tasks.multilabel.average_precision import mean_average_precision
 from edgecv.evaluation.tasks.multilabel.class_results import class_results
-from edgecv.models.outputs import ending_of
-from edgecv.models.softmax import with_activation
-from edgecv.models.tf import tensorflow
+from edgecv.evaluation.tasks.multilabel.trained_multilabel import TrainedMultilabel
 
 LOGITS = "it gives logits: a sigmoid is taken of each"
 SHUFFLES, CHANCE = 100, 0.95
 """Answers that are given to the images at random, and the part that must score less."""
 
 
-class Multilabel(ProbabilityTask):
+class Multilabel(TrainedMultilabel):
     """Several classes an image: trained on binary cross-entropy, judged by mAP."""
 
     name: ClassVar[str] = "multilabel"
@@ -43,9 +38,6 @@ class Multilabel(ProbabilityTask):
     blends: ClassVar[bool] = True
     ending: ClassVar[str] = "sigmoid"
     has_one_output: ClassVar[bool] = True
-
-    threshold: float = Field(default=0.5, gt=0, lt=1)
-    """Probability from which on an image has a label."""
 
     @classmethod
     def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:
@@ -66,55 +58,6 @@ class Multilabel(ProbabilityTask):
             classes = labels if labels.dtype.names is None else labels["class"]
             splits[name] = replace(split, labels=kept[classes])
         return replace(data, **splits)
-
-    def head(self, data: Dataset) -> Head:
-        """Return a dense layer and sigmoids, one output for each label of the data."""
-        return ClassHead(len(data.class_names), several=True)
-
-    def targets(self, labels: Targets) -> Targets:
-        """Return 1 where an image has a label, else 0: float32 (N, K)."""
-        return labels.astype(np.float32)
-
-    curves: ClassVar[Curves] = Curves(
-        score="overlap",
-        score_axis="overlap of the labels",
-        loss="binary cross-entropy",
-    )
-
-    def loss(self, targets: Any, raw: Any) -> Any:
-        """Binary cross-entropy of logits, the mean over the labels: (N, K), (N, K) -> (N,)."""
-        losses = tensorflow.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=raw)
-        return tensorflow.reduce_mean(losses, axis=-1)
-
-    def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
-        """Cross-entropy with the teacher's softened probabilities: (N, K), (N, K) -> (N,).
-
-        Scaled by the square of the temperature, so that the gradients match those of the labels.
-        """
-        wanted = tensorflow.sigmoid(teacher / temperature)
-        return temperature**2 * self.loss(wanted, raw / temperature)
-
-    def training_score(self, targets: Any, raw: Any) -> Any:
-        """Return the overlap of given and wanted labels: (N, K), (N, K) -> (N,)."""
-        given = tensorflow.cast(tensorflow.sigmoid(raw) >= self.threshold, tensorflow.float32)
-        both = tensorflow.reduce_sum(given * targets, axis=-1)
-        either = tensorflow.reduce_sum(tensorflow.maximum(given, targets), axis=-1)
-        return tensorflow.where(either > 0, both / tensorflow.maximum(either, 1.0), 1.0)
-
-    def finished(self, model: Any, where: str) -> tuple[Any, str]:
-        """Return a model that gives a probability for each label; sigmoids are added to logits.
-
-        Raises InputError for a softmax: it gives one class an image.
-        """
-        found, text = ending_of(model)
-        if found == "probabilities":
-            raise InputError(
-                where,
-                "gives probabilities of one class an image",
-                accepted="a sigmoid for each label, or logits",
-                remedy="--task classification",
-            )
-        return (model, text) if found == "sigmoid" else with_activation(model, "sigmoid")
 
     def count_outputs(self, data: Dataset) -> tuple[int, ...]:
         """Return the number of labels of the data."""

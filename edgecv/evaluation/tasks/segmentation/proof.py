@@ -4,13 +4,11 @@ import numpy as np
 
 from edgecv.core.data import Targets
 from edgecv.core.plugins import Proof
-from edgecv.evaluation.statistics.binary_scores import mcnemar
 from edgecv.evaluation.tasks.classification.proof import (
     NOTHING,
     ONE_ANSWER,
     REMEDY,
-    SIGNIFICANCE,
-    limit_above,
+    proof_of_metric,
 )
 from edgecv.evaluation.tasks.segmentation.counts import Counts, count, mean
 from edgecv.evaluation.tasks.segmentation.maps import Maps
@@ -26,16 +24,9 @@ def proof_of(answers: Maps, masks: Targets | None) -> Proof:
         return Proof(float(is_one), ONE_ANSWER, reason, holds)
     found, constant = count(answers, masks), best_constant(masks)
     value, guessing = (float(mean(each.total.iou)) for each in (found, constant))
-    limit = limit_above(guessing)
     text = f"has a mIoU of {value:.1%}, and one class everywhere {guessing:.1%}"
-    if value <= limit:
-        return Proof(value, limit, f"{text}: {NOTHING}; {REMEDY}", False)
     gains = mean(found.iou) - mean(constant.iou)
-    wins, losses = (gains > 0).sum(), (gains < 0).sum()
-    if wins <= losses or mcnemar(np.array(wins), np.array(losses)) > SIGNIFICANCE:
-        reason = f"{text}, which may be chance with {len(masks):,} images: {NOTHING}"
-        return Proof(value, limit, reason, False)
-    return Proof(value, limit, text, True)
+    return proof_of_metric(value, guessing, gains, text, REMEDY)
 
 
 def best_constant(masks: Targets) -> Counts:

@@ -6,10 +6,10 @@ parts: the weights, and the configuration without options that compile or build.
 
 import json
 import lzma
-import math
 import shutil
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,8 @@ def read_archive(path: Path, folder: Path) -> KerasArchive:
     try:
         with zipfile.ZipFile(path) as archive:
             policies: set[str] = set()
-            configuration = in_float32(_plain(_table(archive, CONFIGURATION)), policies)
+            plain = with_tables(_table(archive, CONFIGURATION), _plain)
+            configuration = in_float32(plain, policies)
             weights = folder / "weights.h5"
             _copy_weights(path, archive, weights)
     except DAMAGE as error:
@@ -163,24 +164,20 @@ def in_float32(value: Any, policies: set[str]) -> Any:
     return _policy(copy, "dtype", found)
 
 
-def _plain(value: Any) -> Any:
-    """Copy a configuration without what compiles and builds."""
+def with_tables(value: Any, changed: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """Copy a configuration with all its tables changed, the inner ones first."""
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [with_tables(each, changed) for each in value]
     if not isinstance(value, dict):
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError("the configuration holds a number out of range")
         return value
-    copy = {
-        key: _plain(each)
-        for key, each in value.items()
-        if key not in ("compile_config", "build_config") or "class_name" not in value
-    }
-    return _as_of_today(copy)
+    return changed({key: with_tables(each, changed) for key, each in value.items()})
 
 
-def _as_of_today(table: dict[str, Any]) -> dict[str, Any]:
-    """Convert a table of an earlier Keras 3 into the equivalent that today's Keras 3 loads."""
+def _plain(table: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what compiles and builds, and convert what an earlier Keras 3 wrote for today's."""
+    if "class_name" in table:
+        for key in ("compile_config", "build_config"):
+            table.pop(key, None)
     outputs = table.get("output_layers")
     if isinstance(outputs, list) and len(outputs) == 1:
         # A list of one output gave a tensor then, and gives a list now.

@@ -12,7 +12,7 @@ from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import listed
 from edgecv.formats.keras.allowlist import MODELS, VALUES, Problem, check_names, refuse
-from edgecv.formats.keras.keras3.archive import KerasArchive, read_archive
+from edgecv.formats.keras.keras3.archive import KerasArchive, read_archive, with_tables
 from edgecv.formats.keras.keras3.build import Builder, Unbuildable, Untranslatable
 from edgecv.formats.keras.keras3.original import OriginalModel
 from edgecv.formats.keras.keras3.parity import NotEqual, RebuildParity, keras3_parity
@@ -58,7 +58,7 @@ def load_hdf5_with_parity(
     """Return the same for an HDF5 file of Keras 3, which Keras 3 writes as an archive before."""
     with tempfile.TemporaryDirectory(prefix="edgecv-keras3-") as name:
         folder = Path(name)
-        check_classes(path, _with_modules(configuration), trust)
+        check_classes(path, with_tables(configuration, _with_module), trust)
         checked_bytes(path, path)
         link, saved = folder / "checked.h5", folder / "saved.keras"
         link.symlink_to(path.absolute())
@@ -140,18 +140,10 @@ def _converted(
     return model, replace(parity, unbuildable=reason)
 
 
-def _with_modules(value: Any) -> Any:
-    """Return the configuration of an HDF5 file with the module that Keras takes a layer from."""
-    if isinstance(value, list):
-        return [_with_modules(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    copy = {key: _with_modules(each) for key, each in value.items()}
-    name = copy.get("class_name")
-    if (
-        isinstance(name, str)
-        and name not in VALUES
-        and not copy.keys() & {"module", "registered_name"}
-    ):
-        copy["module"] = "keras" if name in MODELS else "keras.layers"
-    return copy
+def _with_module(table: dict[str, Any]) -> dict[str, Any]:
+    """Add the module that Keras takes a layer of an HDF5 file from."""
+    name = table.get("class_name")
+    is_named = bool(table.keys() & {"module", "registered_name"})
+    if isinstance(name, str) and name not in VALUES and not is_named:
+        table["module"] = "keras" if name in MODELS else "keras.layers"
+    return table

@@ -20,7 +20,15 @@ from edgecv.targets.c.fixed_point import (
 from edgecv.targets.c.operators.lookup import add_table, codes
 from edgecv.targets.c.overlap import elementwise
 from edgecv.targets.c.program import Program, call
-from edgecv.targets.c.tensors import LIMITS, elements, kind_of, only, quantization, size
+from edgecv.targets.c.tensors import (
+    LIMITS,
+    elements,
+    ends_of_one_size,
+    kind_of,
+    only,
+    quantization,
+    size,
+)
 from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless
 
 single = np.float32
@@ -61,9 +69,7 @@ Table = Callable[[TFLiteOperator], list[int]]
 
 def unary(program: Program, operator: TFLiteOperator) -> None:
     """Add a function of one number."""
-    source, output = only(operator)
-    count = elements(source)
-    damaged_unless(elements(output) == count, "its output has another size")
+    source, output, count = ends_of_one_size(operator)
     places = program.place(source), program.place(output)
     above = {source.number: elementwise(count, size(source), size(output))}
     if kind_of(source, output) == "float32":

@@ -5,8 +5,8 @@ from edgecv.targets.c.fixed_point import multiply, real, scaled
 from edgecv.targets.c.operators.lookup import add_table, codes
 from edgecv.targets.c.overlap import elementwise
 from edgecv.targets.c.program import Program, call
-from edgecv.targets.c.tensors import C_TYPES, LIMITS, elements, only, quantization, size
-from edgecv.targets.c.unsupported import UnsupportedInC, damaged_unless
+from edgecv.targets.c.tensors import C_TYPES, LIMITS, ends_of_one_size, quantization, size
+from edgecv.targets.c.unsupported import UnsupportedInC
 
 LANES = 16
 """The bytes whose scale LiteRT changes at a time, by vector instructions."""
@@ -14,9 +14,7 @@ LANES = 16
 
 def convert(program: Program, operator: TFLiteOperator) -> None:
     """QUANTIZE and DEQUANTIZE: of float32, or from one scale to another."""
-    source, output = only(operator)
-    count = elements(source)
-    damaged_unless(elements(output) == count, "its output has another size")
+    source, output, count = ends_of_one_size(operator)
     if source.type in LIMITS and output.type in LIMITS:
         add_table(program, operator, *_changes_of_scale(program, operator, count))
         return

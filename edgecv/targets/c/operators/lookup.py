@@ -4,8 +4,7 @@ import numpy as np
 
 from edgecv.formats.tflite.operators import TFLiteOperator
 from edgecv.targets.c.program import Program, call
-from edgecv.targets.c.tensors import LIMITS, elements, only, quantization
-from edgecv.targets.c.unsupported import damaged_unless
+from edgecv.targets.c.tensors import LIMITS, ends_of_one_size, only, quantization
 
 
 def add_table(program: Program, operator: TFLiteOperator, *parts: tuple[int, list[int]]) -> None:
@@ -14,9 +13,7 @@ def add_table(program: Program, operator: TFLiteOperator, *parts: tuple[int, lis
     ``parts``: how many elements, one part behind the other, have which answers: for the lowest code
     of the input and so on.
     """
-    source, output = only(operator)
-    count = elements(source)
-    damaged_unless(elements(output) == count, "its output has another size")
+    source, output, _ = ends_of_one_size(operator)
     lowest = LIMITS[source.type][0]
     program.kernel("lookup")
     places = program.place(source), program.place(output)

@@ -22,8 +22,8 @@ from edgecv.evaluation.tasks.detection.decoders.maps import MapDecoder as MapDec
 from edgecv.evaluation.tasks.detection.decoders.postprocessed import (
     PostprocessedDecoder as PostprocessedDecoder,
 )
-from edgecv.evaluation.tasks.detection.decoders.ssd import SsdDecoder as SsdDecoder
-from edgecv.evaluation.tasks.detection.decoders.yolo import YoloDecoder as YoloDecoder
+from edgecv.evaluation.tasks.detection.decoders.ssd import SsdDecoder
+from edgecv.evaluation.tasks.detection.decoders.yolo import YoloDecoder
 
 Decoder = Annotated[
     MapDecoder | SsdDecoder | YoloDecoder | PostprocessedDecoder, Field(discriminator="kind")

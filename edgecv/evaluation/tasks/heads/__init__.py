@@ -1,45 +1,27 @@
 """Several tasks in one model: each head of it has one, with its own targets, metrics and limits."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
 
 from edgecv.core.data import Dataset, Outputs, Targets
 from edgecv.core.errors import InputError, unknown_name
-from edgecv.core.options import parse_options
 from edgecv.core.output_shape import OutputShape
-from edgecv.core.plugins import Curves, Head, Metric, Move, Task, TaskHead, Terms
+from edgecv.core.plugins import Metric, Task, TaskHead, Terms
 from edgecv.core.targets import with_fields
 from edgecv.datasets.named_targets import NAMED, as_kind, columns_of, target_names
-from edgecv.evaluation.limits import Limits, all_limits
 from edgecv.evaluation.task_of import compared_outputs
-from edgecv.models.outputs import outputs_by_name, with_outputs
-from edgecv.models.tf import keras
+from edgecv.evaluation.tasks.heads.trained_heads import TrainedHeads
 
 
-class Heads(Task):
+class Heads(TrainedHeads):
     """Several tasks in one model, each of its own outputs: written as [[task]] in a recipe."""
 
     name: ClassVar[str] = "heads"
     ending: ClassVar[str] = "heads"
     terms: ClassVar[Terms] = Terms(same="the answers of all heads are the same")
-
-    parts: tuple[TaskHead, ...] = Field(min_length=1, strict=False)
-    """The task of each head. An output that none has is compared by numbers."""
-
-    @field_validator("parts")
-    @classmethod
-    def _limits_are_of_answers(cls, parts: tuple[TaskHead, ...]) -> tuple[TaskHead, ...]:
-        for part in parts:
-            where = f"the limits of {part.name}"
-            parse_options(Limits, part.limits, where)
-            for key, limit in all_limits().items():
-                if key in part.limits and limit.evidence != "answers":
-                    raise InputError(where, f"{key} is of the file", remedy="give it under [gates]")
-        return parts
 
     def heads(self) -> tuple[TaskHead, ...]:
         """Return the heads of the model, each with its task."""
@@ -99,111 +81,9 @@ class Heads(Task):
         is_named = kind in NAMED and part.name != kind and part.name in named
         return part.target or ((part.name,) if is_named else ())
 
-    def head(self, data: Dataset) -> Head:
-        """Return the last layers of each head; one of a row takes the mean of a map."""
-        has_map = any(part.task.features == "map" for part in self.parts)
-
-        def layers(**options: Any) -> Mapping[str, Sequence[Any]]:
-            found: dict[str, Sequence[Any]] = {}
-            for part in self.parts:
-                own = part.task.head(part.data(data))(**options)
-                if not isinstance(own, Mapping):
-                    own = dict.fromkeys(part.output, own)
-                pool = [keras.layers.GlobalAveragePooling2D(name="pool")]
-                before = pool if has_map and part.task.features == "row" else []
-                for output, chain in zip(part.output, own.values(), strict=True):
-                    found[output] = [_renamed(each, output) for each in (*before, *chain)]
-            return found
-
-        return layers
-
-    @property
-    def mirrors(self) -> bool:
-        """True if training may mirror images for every head."""
-        return all(part.task.mirrors for part in self.parts)
-
-    @property
-    def largest_turn(self) -> float:
-        """Degrees by which training may turn images for every head."""
-        return min(part.task.largest_turn for part in self.parts)
-
-    @property
-    def can_crop(self) -> bool:
-        """True if training may enlarge a part of an image for every head."""
-        return all(part.task.can_crop for part in self.parts)
-
-    def targets(self, labels: Targets) -> Any:
-        """Return the targets of each head by its name."""
-        return {part.name: part.task.targets(labels[part.name]) for part in self.parts}
-
-    curves: ClassVar[Curves] = Curves(
-        score_axis="mean score of the heads",
-        loss="weighted loss of the heads",
-    )
-
-    def loss(self, targets: Any, raw: Any) -> Any:
-        """Return the weighted sum of the losses of the heads: mappings by name -> (N,)."""
-        return self._sum(lambda part: part.task.loss(targets[part.name], raw[part.name]))
-
-    def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
-        """Return the weighted sum of the heads' losses against the teacher: mappings -> (N,)."""
-        return self._sum(
-            lambda part: part.task.imitation_loss(teacher[part.name], raw[part.name], temperature)
-        )
-
-    def moved(self, targets: Any, move: Move) -> Any:
-        """Return the targets of each head after the images were moved."""
-        return {part.name: part.task.moved(targets[part.name], move) for part in self.parts}
-
-    def training_score(self, targets: Any, raw: Any) -> Any:
-        """Return the weighted mean of the scores of the heads: mappings by name -> (N,)."""
-        score = self._sum(lambda part: part.task.training_score(targets[part.name], raw[part.name]))
-        return score / sum(part.weight for part in self.parts)
-
-    def _sum(self, value: Callable[[TaskHead], Any]) -> Any:
-        return sum(part.weight * value(part) for part in self.parts)
-
-    def finished(self, model: Any, where: str) -> tuple[Any, str]:
-        """Return the model with each head as its task ends it. Raises InputError."""
-        known, notes = outputs_by_name(model), []
-        ends = dict(known)
-        for part in self.parts:
-            ended, note = part.task.finished(_part_of(model, part), f"{where}, {part.name}")
-            ends |= zip(part.output, outputs_by_name(ended, part.output).values(), strict=True)
-            notes.append(f"{part.name}: {note}")
-        if any(ends[name] is not known[name] for name in known):
-            model = with_outputs(model, list(ends.values()), list(ends))
-        return model, "; ".join(notes)
-
-    def check_trainable(self) -> None:
-        """Raise InputError for a head without targets: nothing says what it should learn."""
-        for part in self.parts:
-            if part.task.compares_numbers:
-                raise InputError(
-                    f"the output {part.name}",
-                    "has no task: nothing can be trained, as nothing says what it is to give",
-                    accepted="conversion and every --quantize",
-                    remedy=f"give data with its targets, and --task {part.name}=TASK",
-                )
-
-    def separated(self, model: Any) -> Any:
-        """Return the same function, each head as its task trains it.
-
-        Raises InputError for a head without targets.
-        """
-        self.check_trainable()
-        for part in self.parts:
-            model = part.task.separated(model)
-        return model
-
-    def raw_model(self, model: Any) -> Any:
-        """Return a model that gives the raw outputs of each head, by its name."""
-        raw = {part.name: part.task.raw_model(_part_of(model, part)).output for part in self.parts}
-        return keras.Model(model.inputs, raw)
-
     def divergence(self, whole: Outputs, cut: Outputs) -> float:
         """Return the weighted sum of the divergences of the heads."""
-        return float(self._sum(lambda part: part.task.divergence(part.of(whole), part.of(cut))))
+        return float(self.weighted(lambda part: part.task.divergence(part.of(whole), part.of(cut))))
 
     def normalized(
         self, outputs: Outputs, scales: Mapping[str, float | None]
@@ -283,15 +163,3 @@ class Heads(Task):
             f"{part.name}: {part.task.answer_text(part.of(outputs), (), place)}"
             for part in self.parts
         )
-
-
-def _part_of(model: Any, part: TaskHead) -> Any:
-    """Return the model with the outputs of one head alone."""
-    known = outputs_by_name(model)
-    return with_outputs(model, [known[name] for name in part.output], part.output)
-
-
-def _renamed(layer: Any, output: str) -> Any:
-    """Return a layer like one of a task's head, with the name of the output in front of its own."""
-    config = {**layer.get_config(), "name": f"{output}_{layer.name}"}
-    return type(layer).from_config(config)

@@ -2,20 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
-from edgecv.core.plugins import Curves, Head, Metric, Move, Proof, Task, Terms
+from edgecv.core.plugins import Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
 from edgecv.evaluation.answer_numbers import answer_numbers
-from edgecv.evaluation.tasks.regression.numbers_head import scaled
+from edgecv.evaluation.tasks.depth.trained_depth import SMALLEST, TrainedDepth, known_pixels
 from edgecv.evaluation.tasks.regression.proof import proof_of_errors, proof_of_spread
 from edgecv.evaluation.tasks.segmentation.maps import channels_last, resized
-from edgecv.models.tf import keras, tensorflow
 
 Maps = NDArray[np.float64]
 """A number for each pixel: float64 (N, H, W)."""
@@ -26,10 +25,9 @@ METHOD = (
 )
 NEAR = 1.25
 """Ratio of two depths, the larger over the smaller, that are near each other: delta1."""
-SMALLEST = 1e-12
 
 
-class Depth(Task):
+class Depth(TrainedDepth):
     """A number for each pixel, as a depth: judged by the error relative to it."""
 
     name: ClassVar[str] = "depth"
@@ -61,48 +59,6 @@ class Depth(Task):
     def of_task(self, data: Dataset) -> Dataset:
         """Return the data with its depths, which have no classes."""
         return replace(super().of_task(data), class_names=())
-
-    def head(self, data: Dataset) -> Head:
-        """Return a 1x1 convolution that gives the unit of the training depths."""
-        known = _known(data.train.labels)
-        depths = data.train.labels[known].astype(np.float64)
-        return DepthHead(float(depths.mean()), float(depths.std()) or 1.0)
-
-    def targets(self, labels: Targets) -> Targets:
-        """Return depths, and 1 where they are known: float32 (N, H, W, 2)."""
-        return np.stack([labels, _known(labels)], axis=-1).astype(np.float32)
-
-    curves: ClassVar[Curves] = Curves(
-        score="closeness",
-        score_axis="minus the mean relative error",
-        loss="absolute error",
-    )
-
-    def loss(self, targets: Any, raw: Any) -> Any:
-        """Absolute error over the mean depth of the batch: (N, H, W, 2), (N, h, w, 1) -> (N,)."""
-        depths, known = targets[..., 0], targets[..., 1]
-        mean = tensorflow.reduce_sum(depths * known) / (tensorflow.reduce_sum(known) + SMALLEST)
-        return _mean(tensorflow.abs(_sized(raw, targets) - depths) / (mean + SMALLEST), known)
-
-    def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
-        """Mean difference, over the teacher's mean depth: (N, h, w, 1), (N, h, w, 1) -> (N,)."""
-        mean = tensorflow.reduce_mean(tensorflow.abs(teacher)) + SMALLEST
-        return tensorflow.reduce_mean(tensorflow.abs(raw - teacher) / mean, axis=(1, 2, 3))
-
-    @property
-    def can_crop(self) -> bool:
-        """False: a part of an image that is enlarged looks nearer than it is."""
-        return False
-
-    def moved(self, targets: Any, move: Move) -> Any:
-        """Return depths that were moved as their images: (N, H, W, 2)."""
-        return move.pixels(targets)
-
-    def training_score(self, targets: Any, raw: Any) -> Any:
-        """Return minus the mean relative error: (N, H, W, 2), (N, h, w, 1) -> (N,)."""
-        depths, known = targets[..., 0], targets[..., 1]
-        far = tensorflow.abs(_sized(raw, targets) - depths)
-        return -_mean(far / tensorflow.maximum(depths, SMALLEST), known)
 
     def divergence(self, whole: Outputs, cut: Outputs) -> float:
         """Return the mean squared difference, in variances of the whole model's depths."""
@@ -169,7 +125,7 @@ class Depth(Task):
         """Return if the depths are better than one depth everywhere."""
         if targets is None:
             return proof_of_spread(outputs.only, "depths")
-        middle = np.median(targets[_known(targets)])
+        middle = np.median(targets[known_pixels(targets)])
         constant = Outputs.one(np.full((*targets.shape, 1), middle, np.float32))
         own, other = (-self.score_per_image(each, targets) for each in (outputs, constant))
         found, constant = own.mean(), other.mean()
@@ -201,13 +157,8 @@ class Depth(Task):
     def truth(self, data: Dataset, place: int) -> str:
         """Return the least and the largest depth of a test image that are known."""
         depths = data.test.labels[place]
-        known = depths[_known(depths)]
+        known = depths[known_pixels(depths)]
         return f"{known.min():.3g} to {known.max():.3g}" if len(known) else "not known"
-
-
-def _known(depths: Targets) -> NDArray[np.bool_]:
-    known: NDArray[np.bool_] = depths > 0
-    return known
 
 
 def _one_channel(values: Predictions) -> Predictions:
@@ -242,7 +193,7 @@ def _sums(
     of: Callable[[Maps, Maps], Maps], outputs: Outputs, targets: Targets
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the sum of a figure over the known pixels of each image, and their number."""
-    known, wanted = _known(targets), targets.astype(np.float64)
+    known, wanted = known_pixels(targets), targets.astype(np.float64)
     values = np.where(known, of(_maps(outputs, targets.shape[1:]), wanted), 0.0)
     return values.sum(axis=(1, 2)), known.sum(axis=(1, 2))
 
@@ -257,28 +208,3 @@ def _figure(of: Callable[[Maps, Maps], Maps]) -> Callable[[Outputs, Targets], fl
 
 def _root_mean_square(outputs: Outputs, targets: Targets) -> float:
     return float(np.sqrt(_figure(lambda given, wanted: (given - wanted) ** 2)(outputs, targets)))
-
-
-def _sized(raw: Any, targets: Any) -> Any:
-    """Return raw maps of the size of the targets: (N, h, w, 1) -> (N, H, W)."""
-    size = targets.shape[1:3]
-    return (raw if raw.shape[1:3] == size else tensorflow.image.resize(raw, size))[..., 0]
-
-
-def _mean(values: Any, known: Any) -> Any:
-    """Return the mean over the known pixels of each image: (N, H, W), (N, H, W) -> (N,)."""
-    counts = tensorflow.maximum(1.0, tensorflow.reduce_sum(known, axis=(1, 2)))
-    return tensorflow.reduce_sum(values * known, axis=(1, 2)) / counts
-
-
-class DepthHead:
-    """The last layers of a network of depths: float32 (N, H, W, F) -> (N, H, W, 1)."""
-
-    def __init__(self, mean: float, scale: float) -> None:
-        self.mean = mean
-        self.scale = scale
-
-    def __call__(self, **options: Any) -> Sequence[Any]:
-        """Return a 1x1 convolution with ``options``, and the scale of the training depths."""
-        dense = keras.layers.Conv2D(1, 1, name="scaled_depth", **options)
-        return [dense, scaled("depth", self.mean, self.scale)]
