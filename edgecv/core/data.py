@@ -7,23 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.images import Images, ImageSequence
+from edgecv.core.images import Images as Images
+from edgecv.core.images import ImageSequence
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.text import counted
 
-__all__ = [
-    "SPLITS",
-    "UNKNOWN_LABEL",
-    "Bools",
-    "Dataset",
-    "Images",
-    "Labels",
-    "Outputs",
-    "Predictions",
-    "Shape",
-    "Split",
-    "Targets",
-]
 Labels = NDArray[np.int64]
 """Class indices: int64 (N,)."""
 Targets = NDArray[Any]

@@ -87,24 +87,14 @@ def read_run(folder: Path) -> Report:
     return read_report(folder)
 
 
-def write_artifact(artifact: Artifact, path: Path) -> None:
-    """Write the facts of one artifact beside it."""
-    write_json(path, asdict(artifact))
-
-
 def read_artifact(path: Path) -> Artifact:
-    """Read the facts that ``write_artifact`` has written."""
+    """Read the facts of an artifact, which are written beside it."""
     found: Artifact = _read(path, Artifact, "the facts of an artifact")
     return found
 
 
-def write_model_cost(cost: ModelCost, path: Path) -> None:
-    """Write the costs of a model by its graph."""
-    write_json(path, asdict(cost))
-
-
 def read_model_cost(path: Path) -> ModelCost:
-    """Read the costs that ``write_model_cost`` has written."""
+    """Read the costs of a model by its graph."""
     found: ModelCost = _read(path, ModelCost, "the costs of a model")
     return found
 

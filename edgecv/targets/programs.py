@@ -1,11 +1,17 @@
 """Programs of this machine that targets start: compilers, emulators, what they have built."""
 
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from edgecv.core.errors import StepError
 from edgecv.core.text import printable
+
+
+def first_installed(names: Sequence[str]) -> str | None:
+    """Return the path of the first program of some that this machine has."""
+    return next((found for name in names if (found := shutil.which(name))), None)
 
 
 def run_program(

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from edgecv.pipeline import context
 from edgecv.formats.keras.importer import load
 from edgecv.models.channels.costs import cost_of_model
-from edgecv.reports.json_file import write_artifact
+from dataclasses import asdict
+from edgecv.system.storage import write_json
 from edgecv.formats.keras.runtime import KerasSession
 from functools import cache
 
@@ -27,7 +28,7 @@ class Here:
 
     def export(self, source, exporter, images, path):
         artifact = exporter.export(self.load(source.path), images, path)
-        write_artifact(artifact, path.with_name("artifact.json"))
+        write_json(path.with_name("artifact.json"), asdict(artifact))
         return artifact
 
     def predict(self, source, images):

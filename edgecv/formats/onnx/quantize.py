@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecv.core.data import Images
 from edgecv.core.errors import StepError
 from edgecv.core.text import first_line
-from edgecv.formats.onnx.calibration_pixels import CalibrationPixels
 from edgecv.formats.onnx.canonical import INPUT, canonical
 from edgecv.formats.onnx.gemm import fold_gemm_factors, move_reshapes_back
 from edgecv.formats.onnx.graph import (
@@ -34,6 +34,18 @@ stays behind the range that was trained for the kernel's output."""
 ACTIVATIONS = ("uint8", "int8")
 PROBABILITY_STEP = np.float32(1 / 256)
 BETWEEN_0_AND_1 = ("Softmax", "Sigmoid")
+
+
+class CalibrationPixels:
+    """The quantizer's source of images, one by one: float32 (1, H, W, C), pixels minus zero."""
+
+    def __init__(self, images: Images, zero: int) -> None:
+        singles = (images[place : place + 1] for place in range(len(images)))
+        self._inputs = ({INPUT: each.astype(np.float32) - np.float32(zero)} for each in singles)
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        """Return the next input, None after the last."""
+        return next(self._inputs, None)
 
 
 class Quantizer:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.input_evidence import NormalizationInput, Values
+from edgecv.formats.saved_model.costs import node_name
 
 NORMALIZATIONS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 TAKES = {
@@ -33,7 +34,7 @@ class GraphProbe:
         self, graph: Any, entering: str, run: Callable[[Values, Sequence[str]], Sequence[Any]]
     ) -> None:
         self._nodes = {str(node.name): node for node in graph.node}
-        self._entering, self._run = _node_name(entering), run
+        self._entering, self._run = node_name(entering), run
 
     def first_weights(self, values: Values) -> NDArray[np.float64] | None:
         """Return the input of the first operation with weights: (N, ...) -> (N, ...)."""
@@ -66,19 +67,15 @@ class GraphProbe:
         return None
 
     def _is_reached(self, name: str) -> bool:
-        waiting, seen = [_node_name(name)], set()
+        waiting, seen = [node_name(name)], set()
         while waiting:
             each = waiting.pop()
             if each == self._entering:
                 return True
             if each not in seen and each in self._nodes:
-                waiting += map(_node_name, self._nodes[each].input)
+                waiting += map(node_name, self._nodes[each].input)
             seen.add(each)
         return False
-
-
-def _node_name(tensor: str) -> str:
-    return tensor.removeprefix("^").partition(":")[0]
 
 
 def _tensor(name: str) -> str:

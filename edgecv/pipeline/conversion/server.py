@@ -7,6 +7,7 @@ import os
 import resource
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,13 +30,12 @@ from edgecv.formats.saved_model.frozen_graph import parameters_of
 from edgecv.formats.trust import Trust
 from edgecv.models.unquantized import has_quantizers, without_quantizers
 from edgecv.pipeline.conversion.adapt_model import QUANTIZED, adapt
-from edgecv.reports.json_file import write_artifact
 from edgecv.system.isolation.codec import encode, encode_outputs
 from edgecv.system.isolation.heartbeat import LISTENER
 from edgecv.system.isolation.limits import AddressSpace, restrict
 from edgecv.system.isolation.server import ActionServer, Response
 from edgecv.system.isolation.shared_images import Place, mapped
-from edgecv.system.storage import on_disk, write_bytes
+from edgecv.system.storage import on_disk, write_bytes, write_json
 
 MEMORY_BYTES = 8 * 2**30
 """Address space that a request may add, beside 32 times the size of its model file."""
@@ -151,7 +151,7 @@ class ConversionServer:
             model = without_quantizers(model)
         made = EXPORTERS.parse(exporter, "conversion")
         artifact = made.export(model, self._mapped(images)[:], Path(path))
-        write_artifact(artifact, Path(facts))
+        write_json(Path(facts), asdict(artifact))
         return {}, []
 
     def predict(self, source: Path, trust: Trust, images: Place) -> Response:

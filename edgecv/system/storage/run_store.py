@@ -9,18 +9,30 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from edgecv.core.errors import InputError, StepError
 from edgecv.system.storage.atomic_files import FULL, check_space, existing, flush, on_disk, refusal
 from edgecv.system.storage.locks import hold
 from edgecv.system.storage.manifest import check_seal, seal
 from edgecv.system.storage.packing import unpack
-from edgecv.system.storage.stage_sharing import NotShared, StageSharing
 
 RESERVED_NAMES = ("baselines", "logs")
 SPACE_BYTES = 64_000_000
 """Space for the files, finished steps and checkpoints of a small run, with some reserve."""
+
+
+class StageSharing(Protocol):
+    """Stages that several stores share: asked for before one is made, announced once it is."""
+
+    def fetch(self, kind: str, name: str) -> bool:
+        """Put a stage that another store has made, or is making, into this one and return True.
+
+        False: it is to be made here, and others wait for it.
+        """
+
+    def publish(self, kind: str, name: str) -> None:
+        """Give a stage that was made here to the others."""
 
 
 class Store:
@@ -33,7 +45,7 @@ class Store:
     def __init__(self, root: Path, group: str = "", sharing: StageSharing | None = None) -> None:
         self.root = root
         self.group = group
-        self.sharing = sharing or NotShared()
+        self.sharing = sharing
 
     @classmethod
     def at(cls, output: str) -> Self:
@@ -78,10 +90,12 @@ class Store:
         """
         place = self.place(kind, name)
         with self.lock(f"{kind}-{name}", wait=True):
-            if self.find(kind, name) is None and not self.sharing.fetch(kind, name):
+            is_there = self.find(kind, name) is not None
+            if not is_there and (self.sharing is None or not self.sharing.fetch(kind, name)):
                 with self.writing(place, replace=True) as folder:
                     make(folder)
-                self.sharing.publish(kind, name)
+                if self.sharing is not None:
+                    self.sharing.publish(kind, name)
         return place
 
     def receive(self, place: Path, content: bytes) -> None:

@@ -1,6 +1,5 @@
 """A C project that this machine's compiler has built, in a process of its own."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from edgecv.core.text import printable
 from edgecv.targets.answers import output_bytes, outputs_of_bytes
 from edgecv.targets.c.answers import encoded
 from edgecv.targets.c.project import PlacedProgram
-from edgecv.targets.programs import run_program
+from edgecv.targets.programs import first_installed, run_program
 
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-O3", "-std=c99", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off")
@@ -29,7 +28,7 @@ LONGEST_VERSION = 80
 
 def c_compiler() -> str | None:
     """Return the path of this machine's C compiler."""
-    return next((found for name in COMPILERS if (found := shutil.which(name))), None)
+    return first_installed(COMPILERS)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Headless Chromium: a process with a profile of its own, which opens one page."""
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgecv.core.errors import StepError
+from edgecv.targets.programs import first_installed
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OPTIONS = (
@@ -36,7 +36,7 @@ OPTIONS = (
 
 def browser_path() -> str | None:
     """Return the path of this machine's Chromium."""
-    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    return first_installed(BROWSERS)
 
 
 @contextmanager
