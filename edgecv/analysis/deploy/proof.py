@@ -47,7 +47,7 @@ class DeviceProof:
         """Return the report with the device as a row, judged by the same limits."""
         data, task = self.arrays.data, self.arrays.task
         path = self.file.artifact.path
-        row = f"{path} on {target.place}"
+        row = f"{path} on {target.device_name}"
         images = data.test.images
         self.context.emit("evaluate", f"{len(images):,} images through {row}")
         outputs, blocks = answers_of(device, images), device.time(images[:1])
@@ -116,7 +116,7 @@ class DeviceProof:
 
     def without_device(self, target: Target) -> Report:
         """Return the report of a file that was built and that nothing here can run."""
-        row = f"{self.file.artifact.path} on {target.place}"
+        row = f"{self.file.artifact.path} on {target.device_name}"
         reason = f"{target.missing}: it was built, and nothing was run"
         gates = (*self.report.gates, Gate(SAME, row, 1.0, None, "inconclusive", reason))
         return replace(self.report, gates=gates, outcome=verdict(list(gates)))

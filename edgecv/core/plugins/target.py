@@ -130,6 +130,11 @@ class Target(Plugin):
         is_whole = not address or address.startswith(f"{self.name}:")
         return (address or self.name) if is_whole else f"{self.name}:{address}"
 
+    @property
+    def device_name(self) -> str:
+        """The name of the device in the row of a file: one of many hosts has its own."""
+        return self.name
+
     def reach(self, formats: Sequence[str], context: DeployContext) -> None:
         """Raise an error where the device cannot run files of some formats: before slow steps."""
 

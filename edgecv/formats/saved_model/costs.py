@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from edgecv.formats.contents import OPEN, total
-from edgecv.formats.saved_model.graph_probe import NORMALIZATIONS
+from edgecv.formats.saved_model.graph_probe import NORMALIZATIONS, node_name
 
 PRODUCTS = frozenset(
     """
@@ -36,11 +36,6 @@ def sides_of(shape: Any) -> Shape | None:
     if shape.unknown_rank:
         return None
     return tuple(dim.size if dim.size >= 0 else OPEN for dim in shape.dim)
-
-
-def node_name(tensor: str) -> str:
-    """Return the name of the node that gives a tensor."""
-    return tensor.removeprefix("^").partition(":")[0]
 
 
 def shapes_of_an_image(nodes: Sequence[Any]) -> Shapes:

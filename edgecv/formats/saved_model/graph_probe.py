@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.input_evidence import NormalizationInput, Values
-from edgecv.formats.saved_model.costs import node_name
 
 NORMALIZATIONS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 TAKES = {
@@ -76,6 +75,11 @@ class GraphProbe:
                 waiting += map(node_name, self._nodes[each].input)
             seen.add(each)
         return False
+
+
+def node_name(tensor: str) -> str:
+    """Return the name of the node that gives a tensor."""
+    return tensor.removeprefix("^").partition(":")[0]
 
 
 def _tensor(name: str) -> str:

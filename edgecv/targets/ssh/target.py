@@ -74,6 +74,11 @@ class Ssh(Target):
             raise ValueError("a name or a path, of letters, digits and . _ - + / ~")
         return text
 
+    @property
+    def device_name(self) -> str:
+        """The address of the host."""
+        return self.place
+
     def check(self, file: DeployedFile, profile: Profile | None) -> None:
         """Raise InputError where the file, or what is told of the host, cannot be used."""
         super().check(file, profile)
