@@ -16,11 +16,11 @@ from edgecv.formats.saved_model.costs import (
     PRODUCTS,
     declared_shape,
     macs_of,
-    node_name,
     shapes_of_an_image,
     sides_of,
 )
 from edgecv.formats.saved_model.frozen_graph import OPERATIONS, constant_weights
+from edgecv.formats.saved_model.graph_probe import node_name
 from edgecv.formats.saved_model.importer import SERVING
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
