@@ -4,22 +4,20 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from edgecv.core.data import Dataset, Images, Outputs, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.plugins import Curves, Head, Metric, Move, Proof, Task, Terms
+from edgecv.core.plugins import Metric, Proof, Terms
 from edgecv.core.targets import kinds_of, with_targets
 from edgecv.core.text import name_at
 from edgecv.evaluation.answer_numbers import answer_numbers
 from edgecv.evaluation.drawing import AFTER, BEFORE, TRUTH
-from edgecv.evaluation.tasks.regression import text, training
+from edgecv.evaluation.tasks.regression import text
 from edgecv.evaluation.tasks.regression.checks import (
-    check_for_sigmoid,
     check_numbers,
     check_one_box,
     check_pairs,
@@ -35,36 +33,19 @@ from edgecv.evaluation.tasks.regression.figures import (
     root_mean_square_error,
     values_of,
 )
-from edgecv.evaluation.tasks.regression.numbers_head import NumbersHead
 from edgecv.evaluation.tasks.regression.proof import proof_of_errors, proof_of_spread
+from edgecv.evaluation.tasks.regression.trained_regression import TrainedRegression
 from edgecv.evaluation.tasks.regression.values import Values, wanted_of
 
 SMALLEST = 1e-12
 
 
-class Regression(Task):
+class Regression(TrainedRegression):
     """Numbers or a box of an image, judged by the mean absolute error; keypoints, by PCK."""
 
     name: ClassVar[str] = "regression"
     target: ClassVar[str] = "numbers"
     has_one_output: ClassVar[bool] = True
-
-    kind: Literal["numbers", "keypoints", "boxes"] = "numbers"
-    """The targets: numbers of an image, keypoints, or boxes, of which an image has one."""
-    ends_in: Literal["linear", "sigmoid"] = "linear"
-    """Last activation of a network that is trained: sigmoid for targets of 0 to 1."""
-    huber: float | None = Field(default=None, gt=0)
-    """Train on Huber's loss: errors above this count linearly, in standard deviations of the
-    training targets. By default all count squared."""
-    tolerance: float = Field(default=0.05, gt=0, le=1)
-    """Largest difference of the same answer, as a part of the range of the baseline's numbers."""
-    within: float = Field(default=0.1, gt=0, le=1)
-    """Distance of a correct keypoint (PCK), as a part of the range of the test keypoints."""
-    swap: tuple[Annotated[tuple[int, int], Field(strict=False)], ...] = Field(
-        default=(), strict=False
-    )
-    """Pairs of keypoints, by their places from 0, that are left and right: training mirrors images
-    only where they are given."""
 
     @classmethod
     def fits(cls, data: Dataset, answers: Sequence[tuple[int, ...]], ending: str) -> bool:
@@ -73,11 +54,6 @@ class Regression(Task):
             return False
         wanted = [data.test.labels["numbers"].shape[1:]]
         return ending != "probabilities" and list(answers) == wanted
-
-    @property
-    def mirrors(self) -> bool:
-        """True for boxes, and for keypoints with ``swap``: numbers have no rule."""
-        return self.kind == "boxes" or bool(self.swap)
 
     def of_task(self, data: Dataset) -> Dataset:
         """Return the data with its numbers. Raises InputError for targets that are none."""
@@ -90,56 +66,6 @@ class Regression(Task):
         check_pairs(self.swap, found)
         names = data.target_names.get(self.kind, ()) if self.kind == "numbers" else ()
         return replace(found, class_names=tuple(names))
-
-    def head(self, data: Dataset) -> Head:
-        """Return a dense layer; a linear one gives the unit of the training targets.
-
-        A batch normalization that does not train has their mean and scale: it becomes part of the
-        dense layer in exported files.
-        """
-        wanted = wanted_of(data.train.labels)
-        if self.ends_in == "sigmoid":
-            check_for_sigmoid(wanted, data.name)
-        return NumbersHead(wanted, self.ends_in)
-
-    def targets(self, labels: Targets) -> Targets:
-        """Return numbers, and their weights in the loss and in the score: float32 (N, 3, K)."""
-        wanted = wanted_of(labels)
-        weights = (wanted.counts / each for each in (wanted.scales, wanted.ranges))
-        return np.stack([wanted.values, *weights], axis=1).astype(np.float32)
-
-    curves: ClassVar[Curves] = Curves(
-        score_axis="PCK of keypoints, else minus the mean error, of the range",
-        loss="squared error",
-    )
-
-    def loss(self, targets: Any, raw: Any) -> Any:
-        """Squared errors or Huber's loss, in standard deviations: (N, 3, K), (N, ...) -> (N,)."""
-        return training.loss_of(targets, raw, self.huber)
-
-    def imitation_loss(self, teacher: Any, raw: Any, temperature: float) -> Any:
-        """Mean of squared differences, in deviations of the teacher: (N, ...), (N, ...) -> (N,)."""
-        return training.imitation_loss_of(teacher, raw)
-
-    @property
-    def largest_turn(self) -> float:
-        """Less than a right angle for keypoints, which have sides; numbers have no rule."""
-        return 89.0 if self.kind == "keypoints" else 0.0
-
-    @property
-    def can_crop(self) -> bool:
-        """True for keypoints alone: numbers have no rule, and the one box has to be whole."""
-        return self.kind == "keypoints"
-
-    def moved(self, targets: Any, move: Move) -> Any:
-        """Return targets after the images were moved; numbers of an image do not move."""
-        if self.kind == "numbers":
-            return targets
-        return training.moved(targets, move, is_box=self.kind == "boxes", swap=self.swap)
-
-    def training_score(self, targets: Any, raw: Any) -> Any:
-        """Return minus the mean error, of the range, or PCK: (N, 3, K), (N, ...) -> (N,)."""
-        return training.score_of(targets, raw, self.within if self.kind == "keypoints" else None)
 
     def divergence(self, whole: Outputs, cut: Outputs) -> float:
         """Return the mean squared difference, in variances of the whole model's numbers."""
