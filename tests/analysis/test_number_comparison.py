@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lite_converter import lite_converter
 from PIL import Image
 
 import edgecv
@@ -154,11 +155,11 @@ def test_the_figures_are_those_of_numpy() -> None:
 
 def test_all_that_is_missing_is_asked_for_at_once(tmp_path: Path) -> None:
     """A file of maps, whose graph does not show its pixels: two things, one refusal."""
-    from edgecv.models.tf import keras, tensorflow
+    from edgecv.models.tf import keras
 
     image = keras.Input((16, 16, 3))
     model = keras.Model(image, keras.layers.Conv2D(2, 3, activation="relu")(image))
-    content = tensorflow.lite.TFLiteConverter.from_keras_model(model).convert()
+    content = lite_converter(model).convert()
     (tmp_path / "maps.tflite").write_bytes(content)
     with pytest.raises(InputError) as error:
         edgecv.validate(tmp_path / "maps.tflite", data="digits")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from lite_converter import lite_converter
 
 from edgecv.core.errors import InputError
 from edgecv.formats.tflite.operators import TFLiteTensor
@@ -21,7 +22,7 @@ def sparse_file(block: tuple[int, int], *, quantized: bool) -> tuple[bytes, np.n
     image = tf_keras.Input((64,), batch_size=1)
     model = tf_keras.Model(image, tf_keras.layers.Dense(32)(image))
     model.layers[1].set_weights([weights.T, np.zeros(32)])
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter = lite_converter(model)
     converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
     if quantized:
         converter.optimizations.append(tf.lite.Optimize.DEFAULT)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lite_converter import lite_converter
 from onnx import TensorProto, helper, numpy_helper  # noqa: TID253  a test may take its time
 from paths import HOSTILE, REPOSITORY
 
@@ -98,12 +99,12 @@ def swelling(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def good_tflite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    tensorflow, keras = load_tensorflow()
+    _, keras = load_tensorflow()
     keras.utils.set_random_seed(0)
     flatten = keras.layers.Flatten(input_shape=(4, 4, 1))
     model = keras.Sequential([flatten, keras.layers.Dense(3, activation="softmax")])
     path = tmp_path_factory.mktemp("tflite") / "good.tflite"
-    path.write_bytes(tensorflow.lite.TFLiteConverter.from_keras_model(model).convert())
+    path.write_bytes(lite_converter(model).convert())
     return path
 
 

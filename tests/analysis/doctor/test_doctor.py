@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lite_converter import lite_converter
 from paths import HOSTILE
 from small_report import REPORT
 
@@ -140,7 +141,7 @@ def _with_a_sine(pixels: Images) -> bytes:
     tensor = layers.Conv2D(8, 3, activation="relu")(image)
     tensor = layers.Conv2D(8, 3)(layers.Lambda(tensorflow.sin, name="wave")(tensor))
     model = keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling2D()(tensor)))
-    converter = tensorflow.lite.TFLiteConverter.from_keras_model(model)
+    converter = lite_converter(model)
     converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([i[None].astype("float32")] for i in pixels[:8])
     return converter.convert()

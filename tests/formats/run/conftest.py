@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lite_converter import lite_converter
 
 from edgecv.core.data import Images
 from edgecv.models.tf import load_tensorflow
@@ -42,7 +43,7 @@ def expected(model: Any, images: Images) -> np.ndarray:
 def to_tflite(model: Any, images: Images, precision: str, pixels: str = "uint8") -> bytes:
     tensorflow, _ = load_tensorflow()
     lite = tensorflow.lite
-    converter = lite.TFLiteConverter.from_keras_model(model)
+    converter = lite_converter(model)
     if precision != "float32":
         converter.optimizations = [lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([i[None].astype("float32")] for i in images)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lite_converter import lite_converter
 from refusal import check_refused
 
 from edgecv.core.data import Images
@@ -110,9 +111,9 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def write_model(path: Path, inputs: Any, outputs: Any) -> Path:
-    tensorflow, keras = load_tensorflow()
+    _, keras = load_tensorflow()
     model = keras.Model(inputs, outputs)
-    path.write_bytes(tensorflow.lite.TFLiteConverter.from_keras_model(model).convert())
+    path.write_bytes(lite_converter(model).convert())
     return path
 
 

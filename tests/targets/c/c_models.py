@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from lite_converter import lite_converter
 
 from edgecv.formats.tflite.four_bits import Editor
 from edgecv.formats.tflite.tables import TFLiteTables
@@ -34,7 +35,7 @@ def converted(model: Any, precision: str = "int8", seed: int = 0, scale: float =
             for values in model.get_weights()
         ]
     )
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter = lite_converter(model)
     if precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "float16":
