@@ -20,9 +20,7 @@ from edgecv.core.options import parse_options
 from edgecv.system.cpu import Watch, least_busy, processor_seconds, usable
 
 # Forked children lie alike in memory: over them a speed varies less than over started ones.
-pytestmark = pytest.mark.usefixtures("fresh_children")
-
-
+started = pytest.mark.usefixtures("fresh_children")
 ONE_SECOND = BenchOptions(budget=1.0)
 
 
@@ -50,6 +48,7 @@ def onnx_file(path: Path, convolutions: int, batch: int | str = "batch") -> Path
     return path
 
 
+@started
 def test_a_copy_is_the_same_and_eight_times_the_work_is_slower(tmp_path: Path) -> None:
     first = onnx_file(tmp_path / "a.onnx", 8)
     copy = Path(shutil.copy(first, tmp_path / "b.onnx"))
@@ -88,6 +87,7 @@ def test_a_batch_where_the_file_can_take_it(tmp_path: Path) -> None:
     assert found.exit_code == 2, "a file that does not fit is wrong input"
 
 
+@started
 def test_threads_and_batches_are_rows_and_the_start_is_timed(tmp_path: Path) -> None:
     paths = [onnx_file(tmp_path / "open.onnx", 2), onnx_file(tmp_path / "fixed.onnx", 2, batch=1)]
     options = parse_options(

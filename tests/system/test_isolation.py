@@ -22,8 +22,6 @@ from edgecv.models.tf import load_tensorflow
 from edgecv.system.isolation import ModelClient
 from edgecv.system.isolation.deadline import MOST
 
-pytestmark = pytest.mark.usefixtures("fresh_children")
-
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 1), dtype=np.uint8)
 ENDLESS = 2**62
 SLOW = 6_000
@@ -137,6 +135,7 @@ def shortly(action: Callable[[], None], seconds: float = 0.7) -> None:
     threading.Timer(seconds, action).start()
 
 
+@pytest.mark.usefixtures("fresh_children")
 def test_it_says_what_a_file_is_and_runs_it(worker: ModelClient, good: Path) -> None:
     facts = worker.open(good)
     assert (facts.input.name, facts.input.shape) == ("image", (-1, 4, 4, 1))
@@ -203,6 +202,7 @@ def test_a_slow_prediction_is_not_a_hang(tmp_path: Path) -> None:
         assert time.monotonic() - began > 1.0, "too quick to prove anything"
 
 
+@pytest.mark.usefixtures("fresh_children")
 def test_memory_is_limited(good: Path, swelling: Path) -> None:
     limit = 2 * 2**30
     with ModelClient("onnxruntime", threads=1, memory_limit_bytes=limit, time_limit_s=20) as worker:
@@ -232,6 +232,7 @@ def test_a_file_is_not_blamed_for_what_an_earlier_one_did(worker: ModelClient, g
     still_works(worker, other)
 
 
+@pytest.mark.usefixtures("fresh_children")
 def test_an_interrupt_ends_the_child_and_goes_on(
     worker: ModelClient, good: Path, hanging: Path
 ) -> None:
@@ -274,6 +275,7 @@ def test_no_child_survives_its_parent(
     wait_until(lambda: is_gone(pid))
 
 
+@pytest.mark.usefixtures("fresh_children")
 def test_closing_leaves_nothing_behind(good: Path) -> None:
     with ModelClient("onnxruntime", threads=1) as worker:
         still_works(worker, good)
@@ -284,6 +286,7 @@ def test_closing_leaves_nothing_behind(good: Path) -> None:
     assert not folder.exists()
 
 
+@pytest.mark.usefixtures("fresh_children")
 @pytest.mark.parametrize("runtime", ["litert", "onnxruntime"])
 def test_the_child_has_no_tensorflow(runtime: str, good: Path, good_tflite: Path) -> None:
     path = good_tflite if runtime == "litert" else good
@@ -295,6 +298,7 @@ def test_the_child_has_no_tensorflow(runtime: str, good: Path, good_tflite: Path
     assert "/tensorflow/" not in mapped
 
 
+@pytest.mark.usefixtures("fresh_children")
 def test_the_working_directory_cannot_replace_a_library(
     good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,8 +23,6 @@ from edgecv.system.isolation.deadline import MOST, Deadline
 from edgecv.system.isolation.protocol import MAGIC, MalformedFrame, pack, unpack
 from edgecv.system.isolation.timing import LONGEST_WARM_UP_S, interleave, runs_a_block, warm_up
 
-pytestmark = pytest.mark.usefixtures("fresh_children")
-
 IMAGES = np.zeros((5, 4, 4, 1), np.uint8)
 
 
@@ -210,6 +208,7 @@ def test_a_process_without_tiles_is_refused_them_and_nothing_else() -> None:
     assert done.stdout.split() == ["-1", str(errno.EPERM), "True"]
 
 
+@pytest.mark.usefixtures("fresh_children")
 def test_artifacts_run_without_tiles() -> None:
     """The kernel says of the child whether a filter is in place."""
     if not machine_has_tiles():
