@@ -150,7 +150,7 @@ def test_a_file_of_another_packages_format_is_validated_and_timed(run: Path, sit
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "float16.dense" in done.stdout
-    done = edgecv(run, [site], "bench", "float32.dense", "float16.dense")
+    done = edgecv(run, [site], "bench", "float32.dense", "float16.dense", "--budget", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "float16.dense" in done.stdout
 

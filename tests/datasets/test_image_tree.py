@@ -209,6 +209,7 @@ def test_a_model_of_two_channels_is_refused(make_tree: Any, tree_files: Any) -> 
         load(make_tree(tree_files()), (8, 8, 2))
 
 
+@pytest.mark.slow
 def test_the_cifar_archive_loads(cifar_zip: Path) -> None:
     data = load(cifar_zip, (32, 32, 3))
     assert data.name == "cifar10-images.zip"

@@ -22,6 +22,7 @@ from edgecv.core.options import parse_options
 from edgecv.core.plugins import DeployContext, DeployedFile
 from edgecv.core.report import Report
 from edgecv.targets.ssh import connection, host
+from edgecv.targets.ssh import target as ssh_target
 from edgecv.targets.ssh.target import Ssh, program
 
 device = pytest.mark.device
@@ -261,6 +262,8 @@ def test_a_host_that_speaks_nonsense_is_one_sentence(
     if "within 1 s" in HOSTS[program]:
         monkeypatch.setattr(connection, "START_S", 1.0)
         monkeypatch.setattr(connection, "CLOSE_S", 1.0)
+    for module in (host, ssh_target):
+        monkeypatch.setattr(module, "WAITS_AT_FIRST_S", (0.0,) * len(host.WAITS_AT_FIRST_S))
     python = server.program(program.replace("{{", "{").replace("}}", "}"))
     found = refusal(server.target(python=python), file, tmp_path / "built")
     assert HOSTS[program].format(port=server.port, python=python, config=server.config) in found

@@ -52,6 +52,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = Store(tmp_path_factory.mktemp("runs"))
     table: dict[str, Any] = {
         "name": "boxes",
+        "control": "off",
         "data": {"source": "scenes", "scenes": 500, "most_digits": 1},
         "task": {"task": "detection", "judged_by": "AP50"},
         "baseline": {

@@ -132,7 +132,9 @@ def test_a_file_of_swapped_heads_is_found(two: tuple[Report, Path], tmp_path: Pa
 
     spec = tensorflow.TensorSpec((1, 32, 32, 3), tensorflow.float32, name="image")
     function = tensorflow.function(serve, input_signature=[spec]).get_concrete_function()
-    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([function], model)
+    owner = tensorflow.Module()  # Of the weights: the whole model would be saved layer by layer.
+    owner.variables_of_model = model.variables
+    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([function], owner)
     swapped = tmp_path / "swapped.tflite"
     swapped.write_bytes(converter.convert())
     report = edgecv.validate(

@@ -31,6 +31,7 @@ from edgecv.reports.verdict import verdict_line
 
 RECIPE = """
 name = "two-heads"
+control = "off"
 [data]
 source = "npz"
 path = "DATA"

@@ -30,7 +30,9 @@ def converted(model: Any, images: Images, precision: str) -> bytes:
 
     signature = [tensorflow.TensorSpec((1, *SHAPE), tensorflow.float32)]
     function = tensorflow.function(serve, input_signature=signature).get_concrete_function()
-    converter = lite.TFLiteConverter.from_concrete_functions([function], model)
+    owner = tensorflow.Module()  # Of the weights: the whole model would be saved layer by layer.
+    owner.variables_of_model = model.variables
+    converter = lite.TFLiteConverter.from_concrete_functions([function], owner)
     if precision != "float32":
         converter.optimizations = [lite.Optimize.DEFAULT]
     if precision == "int8":

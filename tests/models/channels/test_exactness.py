@@ -28,8 +28,8 @@ from edgecv.models.tf import load_tensorflow
 GAINS = {"mobilenet_v2": 1.6, "efficientnet_lite0": 1.6}
 """A convolution without an activation gives back all that it takes: with DEEP the numbers of these
 grow until float32 rounds them differently in a narrower network."""
-LONG = ("mobilenet_v1",)
-"""Left to the slow tests: thirteen times the block of which ds_cnn has four."""
+LONG = ("mobilenet_v1", "resnet56")
+"""Left to the slow tests: many times the block of which ds_cnn or resnet20 has some."""
 
 
 @pytest.mark.parametrize(
