@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lite_converter import lite_converter
 
 import edgecv
 from edgecv.analysis.doctor.text import to_text
@@ -46,7 +45,7 @@ def folder(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.get_layer("columns").set_weights([kernel, np.zeros(CLASSES)])
     model.layers[-2].set_weights([4 * np.eye(CLASSES), np.zeros(CLASSES)])
     model.save(home / "model.keras")
-    converter = lite_converter(model)
+    converter = tensorflow.lite.TFLiteConverter.from_keras_model(model)
     (home / "float.tflite").write_bytes(converter.convert())
     converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([each[None]] for each in x_train[:50])
