@@ -1,7 +1,12 @@
 """``edgecv search``."""
 
+from typing import Self
+
+from pydantic import model_validator
+
 from edgecv.cli.console import Screen
 from edgecv.cli.from_options import JsonOptions
+from edgecv.core.errors import InputError
 from edgecv.pipeline.search.options import SearchOptions
 
 
@@ -13,20 +18,32 @@ class SearchCommand(JsonOptions, SearchOptions):
     status: bool = False
     """Print the trials of this search, also while it runs."""
 
+    @model_validator(mode="after")
+    def _prints_one_of_both(self) -> Self:
+        if self.status and self.dry_run:
+            raise InputError("--status", "stands beside --dry-run", remedy="give one of them")
+        return self
+
 
 def run(options: SearchCommand, screen: Screen) -> int:
     """Search and show the front, or show the plan or the trials alone."""
     from edgecv.acceptance.accept_front import accept_front
     from edgecv.pipeline.search.front import exit_code, to_json, to_markdown
-    from edgecv.pipeline.search.search import plan, search, status
+    from edgecv.pipeline.search.search import known_trials, plan, search
+    from edgecv.pipeline.search.trial_lines import status_table, status_text
 
-    if options.status or options.dry_run:
-        screen.answer(status(options) if options.status else plan(options, screen.on_event))
-        return 0
-    result = search(options, on_event=screen.on_event)
-    accept_front(result, options, screen.on_event, screen.log)
-    if options.as_json:
-        screen.table(to_json(result))
+    if options.status:
+        known = known_trials(options)
+        text, table, code = status_text(*known), status_table(*known), 0
+    elif options.dry_run:
+        planned = plan(options, screen.on_event)
+        text, table, code = planned.text, planned.table, 0
     else:
-        screen.answer(to_markdown(result))
-    return exit_code(result)
+        result = search(options, on_event=screen.on_event)
+        accept_front(result, options, screen.on_event, screen.log)
+        text, table, code = to_markdown(result), to_json(result), exit_code(result)
+    if options.as_json:
+        screen.table(table)
+    else:
+        screen.answer(text)
+    return code

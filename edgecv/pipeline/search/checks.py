@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,17 @@ from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
 from edgecv.pipeline.search.engines.contract import ModelAndData
 from edgecv.pipeline.search.options import SearchOptions
+from edgecv.pipeline.search.trial import SearchTrial
+from edgecv.reports.json_file import read_report
+from edgecv.system.environment import PACKAGES, environment
 from edgecv.system.storage import write_json
 
 IDENTITY = "search.json"
 LIMITS = "limits"
 """The key of what may change: finished trials are judged again."""
 LARGEST_IDENTITY_BYTES = 10_000_000
+COMPARED = ("processor", "cores", "python", *PACKAGES)
+"""What an environment says of bits and times."""
 
 
 def identity_of(
@@ -75,6 +81,28 @@ def former_limits(folder: Path, identity: Mapping[str, Any]) -> Limits | None:
 def judged_by(folder: Path, identity: Mapping[str, Any]) -> None:
     """Write the limits that all trials were judged by."""
     write_json(folder / IDENTITY, identity)
+
+
+def other_environment(trials: Sequence[SearchTrial], folder: Path, name: str) -> list[str]:
+    """Return a sentence where a stored trial, the first or the last, ran on something else.
+
+    Versions decide answers and bytes, the processor times: a search that goes on elsewhere
+    compares what is not quite comparable. A run that cannot be read any more says nothing.
+    """
+    finished = [each.number for each in trials if each.state == "finished"]
+    now, found = environment(), dict[str, str]()
+    for number in {*finished[:1], *finished[-1:]}:
+        with suppress(InputError):
+            before = read_report(folder / f"{name}-{number:03d}-validation").environment
+            found |= {
+                key: f"{key} {before[key]} where it is {now[key]} now"
+                for key in COMPARED
+                if before.get(key, now[key]) != now[key]
+            }
+    if not found:
+        return []
+    listed = ", ".join(found.values())
+    return [f"trials of before were measured with {listed}: figures of both may differ by that"]
 
 
 def kind_of_failure(error: EdgecvError) -> str:

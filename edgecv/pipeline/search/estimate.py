@@ -2,20 +2,18 @@
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Technique
-from edgecv.core.text import counted
 from edgecv.models.training.estimate import FORWARDS_A_STEP, duration
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
 from edgecv.pipeline.search.engines.contract import ModelAndData
 from edgecv.pipeline.search.options import PROMOTED, SearchOptions
-from edgecv.pipeline.search.space import LADDER, drawn_recipe, first_recipes
-from edgecv.pipeline.search.trial import SearchTrial, steps_of
+from edgecv.pipeline.search.space import drawn_recipe
+from edgecv.pipeline.search.trial import SearchTrial
 
 DRAWN = 64
 """Recipes that are drawn from the space for the mean."""
@@ -125,59 +123,3 @@ def _seconds(recipe: Recipe, options: SearchOptions, facts: ModelAndData) -> flo
     if not whole or options.screening == 1:
         return in_full
     return whole * options.screening + SECONDS_A_RUN + PROMOTED * in_full
-
-
-def plan_text(
-    options: SearchOptions,
-    base: Recipe,
-    space: SearchSpace,
-    facts: ModelAndData,
-    workers: int,
-    left_out: Mapping[str, str],
-) -> str:
-    """Return the plan of a search: its space, its first recipes, its cost.
-
-    ``left_out``: reasons by what the model cannot take.
-    """
-    cost = cost_of(options, base, space, facts, workers)
-    most = f"{counted(options.most_trials, 'recipe')} at most"
-    if options.trials is None and options.minutes is not None:
-        most = f"As many recipes as begin within {options.minutes:g} minutes"
-    first = [steps_of(each.recipe) for each in first_recipes(space, base, options.training)]
-    images = ", ".join(f"{name} {count:,}" for name, count in facts.images.items())
-    lines = [
-        f"# {base.name}",
-        "",
-        f"{base.data.name}: {images}. Precision: {', '.join(space.quantize)}.",
-        "",
-        "A recipe has, or has not, in this order:",
-        "",
-        *(_line(space, name) for name in space.classes()),
-        *(f"- not {name}: {reason}" for name, reason in left_out.items()),
-        "",
-        f"First: {'; '.join(first)}.",
-        "",
-        f"{most}, {counted(workers, 'worker')}: about"
-        f" {duration(cost.seconds)}, and about {cost.bytes / 1e6:,.0f} MB in {options.output}."
-        " A baseline that is not stored is trained first.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _line(space: SearchSpace, name: str) -> str:
-    parts = []
-    for key, values in space.values(name).items():
-        numbers = [each for each in values if isinstance(each, int | float)]
-        few = len(values) <= len(LADDER) or len(numbers) < len(values)
-        shown = ", ".join(map(_value, values)) if few else f"{values[0]} to {values[-1]}"
-        parts.append(f"{key} {shown}")
-    return f"- {name}{': ' if parts else ''}{'; '.join(parts)}"
-
-
-def _value(value: Any) -> str:
-    """Return a value of an option; of a table, such as that of a network, its own values."""
-    if not isinstance(value, Mapping):
-        return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    first, *others = value.items()
-    named = ", ".join(f"{key} {_value(each)}" for key, each in others)
-    return _value(first[1]) + (f" ({named})" if named else "")

@@ -8,7 +8,12 @@ from edgecv.core.text import counted
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
-from edgecv.pipeline.search.checks import former_limits, identity_of, judged_by
+from edgecv.pipeline.search.checks import (
+    former_limits,
+    identity_of,
+    judged_by,
+    other_environment,
+)
 from edgecv.pipeline.search.engines.contract import Engine, ModelAndData
 from edgecv.pipeline.search.estimate import mean_seconds, too_short
 from edgecv.pipeline.search.front import SearchResult, front_of, violations
@@ -58,6 +63,9 @@ class RecipeSearch:
         self.runs = TrialRuns(
             options, self.base, self.engine, self.proposals, facts, self.budget, self.on_event
         )
+        for note in other_environment(self.proposals.trials, folder, self.base.name):
+            self._say(note)
+            self.notes.append(note)
         first = first_recipes(space, self.base, options.training)
         if before is not None:
             self._judge_again(before, first)

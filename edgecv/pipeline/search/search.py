@@ -6,13 +6,13 @@ from pathlib import Path
 
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.pipeline.search.engines.choice import engine_of
-from edgecv.pipeline.search.estimate import plan_text
 from edgecv.pipeline.search.front import SearchResult
 from edgecv.pipeline.search.journal import optuna
 from edgecv.pipeline.search.options import SearchOptions
+from edgecv.pipeline.search.plan import SearchPlan
 from edgecv.pipeline.search.proposals import stored_trials
 from edgecv.pipeline.search.recipe_search import RecipeSearch
-from edgecv.pipeline.search.trial_lines import status_text
+from edgecv.pipeline.search.trial import SearchTrial
 from edgecv.pipeline.user_models import check_user_model
 from edgecv.system.storage import Store
 
@@ -29,18 +29,21 @@ def search(options: SearchOptions, on_event: OnEvent = ignore_event) -> SearchRe
             return found.run(space, facts)
 
 
-def plan(options: SearchOptions, on_event: OnEvent = ignore_event) -> str:
-    """Return the space of a search and its cost, as text; nothing is trained or written."""
+def plan(options: SearchOptions, on_event: OnEvent = ignore_event) -> SearchPlan:
+    """Return the space of a search and its cost; nothing is trained or written."""
     with opened(options, on_event) as found:
         space, facts = found.look(trains_teacher=False)
-        return plan_text(options, found.base, space, facts, found.engine.workers, found.left_out)
+        return SearchPlan(options, found.base, space, facts, found.engine.workers, found.left_out)
 
 
-def status(options: SearchOptions) -> str:
-    """Return what is known of a search, as text. Raises InputError where there is none."""
+def known_trials(options: SearchOptions) -> tuple[str, list[SearchTrial]]:
+    """Return the name of a search and its trials, also while it runs.
+
+    Raises InputError where there is none.
+    """
     base = options.to_recipe()
     store = Store(Path(options.output), base.name)
-    return status_text(base.name, stored_trials(store.root / store.group, base.name))
+    return base.name, stored_trials(store.root / store.group, base.name)
 
 
 @contextmanager

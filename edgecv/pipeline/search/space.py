@@ -225,6 +225,8 @@ def first_recipes(
     """Return the recipes of ``LADDER`` that are in a space."""
     found = []
     for steps in LADDER:
+        if not set(steps) <= set(space.technique):
+            continue  # Without one of its techniques it would be another one of them.
         draw = FixedDraw(steps)
         with suppress(InputError):  # It is not in the space.
             found.append(FirstRecipe(drawn_recipe(space, base, draw, training), draw.places))

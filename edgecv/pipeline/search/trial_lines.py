@@ -1,6 +1,7 @@
 """Trials while a search runs: a row of a table, and a line where there is no terminal."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from edgecv.core.text import counted
 from edgecv.pipeline.search.trial import SearchTrial
@@ -29,6 +30,11 @@ def status_text(name: str, trials: Sequence[SearchTrial]) -> str:
     done = sum(each.state != "proposed" for each in trials)
     head = f"{name}: {done} of {counted(len(trials), 'recipe')} that were proposed are done"
     return "\n".join([head, "", *markdown_table(HEADINGS, rows)]) + "\n"
+
+
+def status_table(name: str, trials: Sequence[SearchTrial]) -> dict[str, Any]:
+    """Return all trials as plain values."""
+    return {"name": name, "trials": [each.record() for each in trials]}
 
 
 def line_of(trial: SearchTrial) -> str:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from small_report import COMPARISON, REPORT, STATISTICS, TWIN
 
+from edgecv import cli
 from edgecv.core.errors import EdgecvError, InputError, StepError
 from edgecv.core.paired_results import NoWorse, PairedAccuracy
 from edgecv.core.plugins import Technique
@@ -19,6 +21,7 @@ from edgecv.core.registry import TASKS
 from edgecv.core.report import Gate, Outcome, Report, SplitFacts, TrainingCurve
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
+from edgecv.pipeline.search.checks import other_environment
 from edgecv.pipeline.search.engines.contract import (
     Further,
     MayBegin,
@@ -26,7 +29,7 @@ from edgecv.pipeline.search.engines.contract import (
     always,
     no_further,
 )
-from edgecv.pipeline.search.estimate import cost_of, plan_text, seconds_left_of
+from edgecv.pipeline.search.estimate import cost_of, seconds_left_of
 from edgecv.pipeline.search.front import (
     SearchResult,
     dominates,
@@ -41,10 +44,14 @@ from edgecv.pipeline.search.halving import promising
 from edgecv.pipeline.search.journal import drop_cut_line
 from edgecv.pipeline.search.limit_checks import check_reachable
 from edgecv.pipeline.search.options import SearchOptions, judged_on_validation
+from edgecv.pipeline.search.plan import SearchPlan
 from edgecv.pipeline.search.recipe_search import RecipeSearch
-from edgecv.pipeline.search.search import status
+from edgecv.pipeline.search.search import known_trials
 from edgecv.pipeline.search.space import first_recipes, space_of
 from edgecv.pipeline.search.trial import SearchTrial, TrialFigures
+from edgecv.pipeline.search.trial_lines import status_table, status_text
+from edgecv.reports.files import write_reports
+from edgecv.system.environment import environment
 from edgecv.system.storage import Store
 
 pytest.importorskip("optuna", reason='needs Optuna: pip install "edgecv[search]"')
@@ -142,6 +149,10 @@ def searched(folder: Path, engine: KnowingEngine | None = None, **options: Any) 
     base, store = asked.to_recipe(), Store(folder, "s")
     search = RecipeSearch(asked, base, store, engine or KnowingEngine(), lambda event: None)
     return search.run(*search.look())
+
+
+def status(asked: SearchOptions) -> str:
+    return status_text(*known_trials(asked))
 
 
 def steps(result: SearchResult) -> list[str]:
@@ -559,6 +570,8 @@ def test_what_is_known_is_shown_while_a_search_runs(tmp_path: Path) -> None:
     assert text.startswith("s: ")
     assert "of 11 recipes that were proposed are done" in text
     assert "| 0 | int8 | " in text
+    table = json.loads(json.dumps(status_table(*known_trials(asked))))
+    assert (table["name"], table["trials"][0]["steps"]) == ("s", "int8")
     with pytest.raises(InputError, match=r"t: holds no search; give its --name and --output"):
         status(asked.model_copy(update={"name": "t"}))
 
@@ -592,6 +605,30 @@ def test_a_damaged_journal_is_refused_by_name(
         status(asked)
     with pytest.raises(InputError, match=r"journal\.log: is damaged"):
         searched(tmp_path / "copy", max_size=60_000)
+
+
+def test_the_status_is_printed_as_json_too(
+    small: Searched, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """--json stood beside --status and --dry-run, and text was printed."""
+    command = ["edgecv", "search", "--data", "digits", "--max-drop", "3", "--name", "s", "--status"]
+    monkeypatch.setattr(sys, "argv", [*command, "--output", str(small.folder), "--json"])
+    assert cli.run() == 0
+    table = json.loads(capfd.readouterr().out)
+    assert [each["steps"] for each in table["trials"]] == steps(small.result)
+
+
+def test_trials_of_other_versions_are_said(small: Searched, tmp_path: Path) -> None:
+    """A search went on with another TensorFlow, or on another machine, without a word."""
+    first = small.result.trials[:1]
+    folder = tmp_path / "s-000-validation"
+    folder.mkdir()
+    for own, expected in (({}, []), ({"numpy": "1.0"}, ["numpy 1.0 where it is"])):
+        report = replace(REPORT, environment={**environment(), **own})
+        write_reports(report, folder)
+        found = other_environment(first, tmp_path, "s")
+        assert [each.partition("with ")[2][:21] for each in found] == expected
+    assert other_environment(first, tmp_path / "moved away", "s") == []
 
 
 def test_a_line_that_is_on_its_way_is_no_damage(small: Searched, tmp_path: Path) -> None:
@@ -629,8 +666,11 @@ def test_the_plan_grows_with_the_budget() -> None:
     assert cost_of(asked, base, space, LOOKED, 2).seconds == pytest.approx(few.seconds / 2)
     whole = cost_of(asked.model_copy(update={"screening": 1.0}), base, space, LOOKED, 1)
     assert whole.seconds > few.seconds
-    text = plan_text(asked, base, space, LOOKED, 2, {"qat": "no layer"})
+    text = SearchPlan(asked, base, space, LOOKED, 2, {"qat": "no layer"}).text
     assert "- shrink: keep 0.15 to 0.9" in text
+    table = SearchPlan(asked, base, space, LOOKED, 2, {"qat": "no layer"}).table
+    assert json.loads(json.dumps(table))["first"][0] == "int8"
+    assert table["left_out"] == {"qat": "no layer"}
     assert "- not qat: no layer" in text
     assert "10 recipes at most, 2 workers: about" in text
 
@@ -648,8 +688,8 @@ def test_a_plan_by_minutes_counts_the_trials_that_fit() -> None:
     assert two.bytes == pytest.approx(2 * hour.bytes, rel=0.1)
     one = cost_of(asked.model_copy(update={"minutes": None, "trials": 1}), base, space, LOOKED, 1)
     assert hour.bytes <= (3600 / one.seconds + 1) * one.bytes
-    text = plan_text(asked, base, space, LOOKED, 1, {})
-    assert "As many recipes as begin within 60 minutes, 1 worker: about 1.0 hours" in text
+    text = SearchPlan(asked, base, space, LOOKED, 1, {}).text
+    assert "As many recipes as end within 60 minutes, 1 worker: about 1.0 hours" in text
     assert "plain_cnn (filters 8 8 16 16 16 32)" in text
     assert "{" not in text
 

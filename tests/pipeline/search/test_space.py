@@ -19,6 +19,7 @@ from edgecv.pipeline.search.space import (
     FixedDraw,
     candidates_of,
     drawn_recipe,
+    first_recipes,
     reachable,
     space_of,
     techniques_of,
@@ -58,6 +59,15 @@ def test_the_first_recipes_are_in_the_space_the_cheapest_first() -> None:
         steps.append(steps_of(drawn_recipe(space_of(start), start, FixedDraw(each), {})))
     assert steps[:4] == ["int8", "equalize, bias_correction, int8", "adaround, int8", "qat, int8"]
     assert steps[4] == "shrink keep 0.5, distil, qat, int8"
+
+
+def test_the_first_recipes_of_a_small_space_are_each_there_once() -> None:
+    """Three of four were the plain one, and a generation that trains nothing had qat."""
+    space = SearchSpace(technique={"qat": {}})
+    found = first_recipes(space, base(), {})
+    assert [(steps_of(each.recipe), each.trains) for each in found] == [
+        ("int8", False), ("qat, int8", True)
+    ]  # fmt: skip
 
 
 def test_what_does_not_fit_the_model_is_not_offered() -> None:
