@@ -27,12 +27,6 @@ if TYPE_CHECKING:
 MOST_WORKERS = 4
 """Each of them loads TensorFlow, and starts children that do."""
 QUICK = "quick and not slow"
-ONE_THREAD = dict.fromkeys(
-    ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
-    "1",
-)
-"""Variables that give the libraries of a worker one thread: the others have the other cores, and
-threads that wait for each other's turn burn time."""
 LONG = ("end_to_end", "fault_injection")
 """Folders of the longest tests."""
 
@@ -58,8 +52,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = QUICK
     settings.register_profile("busy", deadline=None)
     settings.load_profile("busy")
-    if getattr(config.option, "numprocesses", None):
-        os.environ.update(ONE_THREAD)  # Before the workers start, which inherit it.
     keep_bytecode(config)
 
 
