@@ -13,6 +13,7 @@ from edgecv.core.text import counted
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run import Check, preflight, run
+from edgecv.pipeline.search.checks import check_store_takes_more
 from edgecv.pipeline.search.front import nearest
 from edgecv.pipeline.search.halving import needs_control
 from edgecv.pipeline.search.ladder import Attempt, ladder, line_of_attempt
@@ -75,6 +76,7 @@ def compress_auto(
         except EdgecvError as error:
             if not attempts:  # It needs no technique: model or data are wrong.
                 raise
+            check_store_takes_more(store)
             say(f"{steps_of(recipe)} is left out: {error}")
             continue
         if failure := unmeasured(report):

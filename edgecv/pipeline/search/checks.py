@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edgecv.core.errors import EdgecvError, InputError
+from edgecv.core.errors import EdgecvError, InputError, StepError
 from edgecv.core.files import read_regular
 from edgecv.core.options import parse_options
 from edgecv.core.tables import json_value
@@ -19,7 +19,7 @@ from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.search.trial import SearchTrial
 from edgecv.reports.json_file import read_report
 from edgecv.system.environment import PACKAGES, environment
-from edgecv.system.storage import write_json
+from edgecv.system.storage import Store, write_json
 
 IDENTITY = "search.json"
 LIMITS = "limits"
@@ -103,6 +103,18 @@ def other_environment(trials: Sequence[SearchTrial], folder: Path, name: str) ->
         return []
     listed = ", ".join(found.values())
     return [f"trials of before were measured with {listed}: figures of both may differ by that"]
+
+
+def check_store_takes_more(store: Store) -> None:
+    """Raise StepError where the store cannot be written any more, or has no space.
+
+    Asked when a recipe has failed: no recipe is at fault then, and the next ones would fail too.
+    """
+    try:
+        store.check_writable()
+    except InputError as error:
+        remedy = "free some space: the same command goes on where it was"
+        raise StepError(error.where, error.found, remedy=remedy) from error
 
 
 def kind_of_failure(error: EdgecvError) -> str:

@@ -61,7 +61,14 @@ class RecipeSearch:
             folder, space, self.base, options.sampler, population=options.generation
         )
         self.runs = TrialRuns(
-            options, self.base, self.engine, self.proposals, facts, self.budget, self.on_event
+            options,
+            self.base,
+            self.store,
+            self.engine,
+            self.proposals,
+            facts,
+            self.budget,
+            self.on_event,
         )
         for note in other_environment(self.proposals.trials, folder, self.base.name):
             self._say(note)

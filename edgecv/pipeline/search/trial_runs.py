@@ -10,7 +10,7 @@ from edgecv.core.events import Event, OnEvent
 from edgecv.core.report import Report
 from edgecv.models.training.estimate import duration
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
-from edgecv.pipeline.search.checks import kind_of_failure
+from edgecv.pipeline.search.checks import check_store_takes_more, kind_of_failure
 from edgecv.pipeline.search.engines.contract import (
     Done,
     Engine,
@@ -26,6 +26,7 @@ from edgecv.pipeline.search.options import SearchOptions, judged_on_validation
 from edgecv.pipeline.search.proposals import Proposals
 from edgecv.pipeline.search.trial import SearchTrial, figures_of, unmeasured
 from edgecv.pipeline.search.trial_lines import line_of, row_of
+from edgecv.system.storage import Store
 
 MOST_OF_A_KIND = 3
 """Trials that fail alike before the search stops."""
@@ -55,6 +56,7 @@ class TrialRuns:
 
     options: SearchOptions
     base: Recipe
+    store: Store
     engine: Engine
     proposals: Proposals
     facts: ModelAndData
@@ -149,6 +151,7 @@ class TrialRuns:
             if error is None and isinstance(result, Report):
                 trial = trial.with_report(result, recipe)
             else:
+                check_store_takes_more(self.store)
                 trial = trial.with_failure(str(error))
             known[trial.number] = trial
             self.proposals.keep(trial)

@@ -367,6 +367,23 @@ def test_a_trial_that_fails_is_kept_with_its_reason(tmp_path: Path) -> None:
     assert failed[0].reason.startswith("qat: came to NaN in step")
 
 
+def test_a_full_disk_is_no_fault_of_a_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials failed for want of space, and stayed failed when there was some again."""
+    usage = shutil.disk_usage(tmp_path)
+
+    def fails(recipe: Recipe) -> EdgecvError:
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+        return StepError("model.keras", "cannot be written: No space left on device")
+
+    with pytest.raises(StepError, match=r"has 0 MB of free space; free some space: the same comm"):
+        searched(tmp_path, KnowingEngine(fails), trials=2)
+    monkeypatch.undo()
+    again = searched(tmp_path, trials=2)
+    assert [each.state for each in again.trials] == ["finished"] * 2
+
+
 def test_the_nearest_is_said_where_nothing_holds(tmp_path: Path) -> None:
     result = searched(tmp_path, max_size=3000, trials=4)
     assert (result.front, result.outcome) == ((), "failed")
