@@ -74,7 +74,8 @@ def too_short(
     return InputError(
         f"--minutes {options.minutes:g}",
         f"was over after {took:.0f} s, before a recipe was tried",
-        accepted=f"{math.ceil(needed / 60)} or more: a recipe takes about {duration(needed)}",
+        accepted=f"{math.ceil((took + needed) / 60)} or more: a recipe takes about"
+        f" {duration(needed)}, and model and data are opened before it",
         remedy="the same command with more goes on",
     )
 

@@ -29,7 +29,7 @@ from edgecv.pipeline.search.engines.contract import (
     always,
     no_further,
 )
-from edgecv.pipeline.search.estimate import cost_of, seconds_left_of
+from edgecv.pipeline.search.estimate import cost_of, seconds_left_of, too_short
 from edgecv.pipeline.search.front import (
     SearchResult,
     dominates,
@@ -480,6 +480,14 @@ def test_a_sampler_that_proposes_one_recipe_again_and_again_does_not_end_the_sea
     result = searched(tmp_path, max_size=60_000, trials=24)
     assert len(result.trials) == 24
     assert "the whole space was tried" not in result.notes
+
+
+def test_a_time_that_is_too_short_counts_the_opening_of_model_and_data() -> None:
+    """0.001 minutes were over after 70 s, and 1 was said to be enough."""
+    asked = SearchOptions(data="digits", formats="tflite", minutes=0.001)
+    base = asked.to_recipe()
+    error = too_short(asked, base, space_of(base), LOOKED, 600.0)
+    assert int(str(error.accepted).partition(" ")[0]) >= 11
 
 
 def test_time_that_is_over_begins_no_trial(tmp_path: Path) -> None:
