@@ -23,7 +23,7 @@ SEARCHED = (
     "recipes were tried for these limits, narrower ones too, and this one came nearest: the same"
     " command with more --minutes tries others, or allow more"
 )
-"""Of a run that ``--auto`` or a search has chosen."""
+"""The remedy for a run that ``--auto`` or a search has chosen."""
 OF_GZIP = "--prune and --cluster make files that gzip packs better"
 OF_FLOATS = "--quantize int8 takes about a quarter of the bytes, and most runtimes less time"
 OF_ROUNDING = (

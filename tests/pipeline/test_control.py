@@ -230,7 +230,10 @@ def test_it_trains_on_the_part_of_the_images_that_techniques_train_on(
         settings = made.settings.model_copy(update={"train_fraction": fraction})
         source: Any = SimpleNamespace(sha256="s")
         model: Any = SimpleNamespace(
-            recipe=made.replace(settings=settings), data=data, source=source, keras_model=tiny()
+            recipe=made.replace(settings=settings),
+            data=data,
+            source=source,
+            loaded=lambda file: tiny(),
         )
         context: Any = SimpleNamespace(
             seed=0, store=SimpleNamespace(checkpoint=tmp_path.joinpath), on_event=print

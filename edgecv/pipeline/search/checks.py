@@ -26,7 +26,7 @@ LIMITS = "limits"
 """The key of what may change: finished trials are judged again."""
 LARGEST_IDENTITY_BYTES = 10_000_000
 COMPARED = ("processor", "cores", "python", *PACKAGES)
-"""What an environment says of bits and times."""
+"""Entries of an environment that decide bits and times."""
 
 
 def identity_of(

@@ -30,7 +30,7 @@ from edgecv.pipeline.search.trial_runs import Budget, TrialRuns
 from edgecv.system.storage import Store
 
 LEAST_OF_A_GENERATION = 2
-"""Of fewer there is no better half."""
+"""Least number of trials that have a better half."""
 
 
 @dataclass

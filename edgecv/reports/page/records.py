@@ -119,7 +119,7 @@ class ClassPart:
     is_part: bool
     """True if the matrix has not all classes."""
     counts: tuple[tuple[int, ...], ...]
-    """How often each class (row) is given each answer (column)."""
+    """Counts of each answer (column) of each class (row)."""
     images: tuple[int, ...]
     """All images of each of these classes, those with an answer of no column too."""
 
