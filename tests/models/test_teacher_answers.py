@@ -31,21 +31,8 @@ def tiny(seed: int) -> Any:
 
 
 def test_answers_are_asked_for_once_and_change_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[int]
 ) -> None:
-    asked: list[int] = []
-    compile_inference = teacher_answers.compile_inference
-
-    def counting(model: Any) -> Any:
-        ask = compile_inference(model)
-
-        def counted(images: Any) -> Any:
-            asked.append(len(images))
-            return ask(images)
-
-        return counted
-
-    monkeypatch.setattr(teacher_answers, "compile_inference", counting)
     monkeypatch.setattr(evaluation, "BATCH", 16)
     teacher = Teacher(tiny(3), Distillation(mix=0.3))
     found = {}

@@ -15,7 +15,7 @@ from edgecv.core.events import Event
 from edgecv.core.options import parse_options
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.tf import load_tensorflow
-from edgecv.models.training import distillation, teacher_answers
+from edgecv.models.training import distillation
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.loop import fit
@@ -90,22 +90,7 @@ def test_the_first_views_are_those_of_a_training_without_and_others_follow_never
 
 
 @pytest.mark.parametrize("views", [1, 2, EPOCHS + 1])
-def test_a_teacher_is_asked_once_for_each_batch(
-    taught: Fit, monkeypatch: pytest.MonkeyPatch, views: int
-) -> None:
-    asked: list[int] = []
-    compiled = teacher_answers.compile_inference
-
-    def counting(model: Any) -> Any:
-        call = compiled(model)
-
-        def ask(images: Any) -> Any:
-            asked.append(len(images))
-            return call(images)
-
-        return ask
-
-    monkeypatch.setattr(teacher_answers, "compile_inference", counting)
+def test_a_teacher_is_asked_once_for_each_batch(taught: Fit, asked: list[int], views: int) -> None:
     taught(views)
     assert asked.count(16) == min(views, EPOCHS) * STEPS
     assert len(asked) == asked.count(16) + 1  # The images of validation, at once.

@@ -107,9 +107,7 @@ def judged(
     trains = any(each.trainings for each in recipe.techniques)
     trial = judged_on_validation(base, recipe, bare, has_control=not trains)
     report = run_once(trial)
-    if not trains or base.settings.control == "off" or unmeasured(report):
-        return report
-    if not needs_control(report, figures_of(report, recipe), base.gates):
+    if not needs_control(report, recipe, base):
         return report
     return run_once(judged_on_validation(base, recipe, controlled))
 

@@ -9,7 +9,7 @@ from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.search.front import exceeded
 from edgecv.pipeline.search.options import PROMOTED
-from edgecv.pipeline.search.trial import SearchTrial, TrialFigures
+from edgecv.pipeline.search.trial import SearchTrial, TrialFigures, figures_of, unmeasured
 
 CLEARLY = 4 / 3
 """A file that exceeds a limit by so many times does so in any measurement, and however its weights
@@ -22,13 +22,17 @@ SMALLER = {ModelProperty.ZEROS, ModelProperty.SHARED_VALUES}
 """Properties that make some files smaller, of as many weights."""
 
 
-def needs_control(report: Report, figures: TrialFigures, limits: Limits) -> bool:
+def needs_control(report: Report, recipe: Recipe, base: Recipe) -> bool:
     """Return True for a run without a control that holds all limits but, maybe, those on times.
 
-    One that does not would hold them no better against the better of baseline and control.
+    One that does not would hold them no better against the better of baseline and control. None is
+    needed where nothing is trained, nothing was measured, or ``base`` asks for none.
     """
+    trains = any(each.trainings for each in recipe.techniques)
+    if not trains or base.settings.control == "off" or unmeasured(report):
+        return False
     held = all(gate.outcome == "passed" for gate in report.gates if gate.name not in TIMES)
-    return held and not cannot_hold(figures, limits)
+    return held and not cannot_hold(figures_of(report, recipe), base.gates)
 
 
 def cannot_hold(figures: TrialFigures, limits: Limits) -> bool:

@@ -24,7 +24,7 @@ from edgecv.pipeline.search.estimate import seconds_left_of
 from edgecv.pipeline.search.halving import needs_control
 from edgecv.pipeline.search.options import SearchOptions, judged_on_validation
 from edgecv.pipeline.search.proposals import Proposals
-from edgecv.pipeline.search.trial import SearchTrial, figures_of, unmeasured
+from edgecv.pipeline.search.trial import SearchTrial, unmeasured
 from edgecv.pipeline.search.trial_lines import line_of, row_of
 from edgecv.system.storage import Store
 
@@ -131,11 +131,8 @@ class TrialRuns:
         """Return what gives the recipe with a control, for a run that holds its limits without."""
 
         def control_of(report: Report) -> Recipe | None:
-            has_none = fraction < 1 or not trial.trains or self.base.settings.control == "off"
-            if has_none or unmeasured(report):
-                return None
-            figures = figures_of(report, parse_recipe(trial.recipe, f"trial {trial.number}"))
-            if not needs_control(report, figures, self.base.gates):
+            recipe = parse_recipe(trial.recipe, f"trial {trial.number}")
+            if fraction < 1 or not needs_control(report, recipe, self.base):
                 return None
             return self._recipe(trial, fraction, has_control=True)
 
