@@ -85,9 +85,12 @@ def convolved(
     return keras.layers.BatchNormalization(name=f"{name}_norm")(x) if normalized else x
 
 
-def convolved_by_channel(x: Tensor, name: str, *, stride: int = 1, side: int = 3) -> Tensor:
-    """Convolve each channel by itself, and normalize: (N, H, W, C) both."""
-    x = keras.layers.DepthwiseConv2D(side, **_options("depthwise", stride, name))(x)
+def convolved_by_channel(
+    x: Tensor, name: str, *, stride: int = 1, side: int = 3, padding: str = "same"
+) -> Tensor:
+    """Convolve each channel by itself, padded to the same size by default, and normalize."""
+    options = {**_options("depthwise", stride, name), "padding": padding}
+    x = keras.layers.DepthwiseConv2D(side, **options)(x)
     return keras.layers.BatchNormalization(name=f"{name}_norm")(x)
 
 

@@ -35,6 +35,9 @@ class PlainCnn(blocks.BlockNetwork):
     unpadded: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(default=(2,), strict=False)
     """Numbers of the convolutions that lose a border: fewer places, and kernels without padding are
     faster."""
+    separable: tuple[Annotated[int, Field(ge=1, le=64)], ...] = Field(default=(), strict=False)
+    """Numbers of the convolutions that are a depthwise and a 1x1 one: of many filters they take a
+    fraction of the weights."""
     residual: bool = False
     """Add its input to each convolution that keeps size and filters."""
 
@@ -43,8 +46,13 @@ class PlainCnn(blocks.BlockNetwork):
         count = len(self.filters)
         if not len(self.strides) == len(self.kernels) == count:
             raise ValueError(f"strides and kernels for all {count} convolutions of filters")
-        if any(number > count for number in self.unpadded):
-            raise ValueError(f"no number above {count} in unpadded: there are as many convolutions")
+        for key in ("unpadded", "separable"):
+            if any(number > count for number in getattr(self, key)):
+                raise ValueError(
+                    f"no number above {count} in {key}: there are as many convolutions"
+                )
+        if any(self.kernels[number - 1] == 1 for number in self.separable):
+            raise ValueError("no number of a 1x1 convolution in separable: it has one weight each")
         return self
 
     def outputs(self, x: Tensor, head: Head) -> HeadOutputs:
@@ -53,9 +61,17 @@ class PlainCnn(blocks.BlockNetwork):
             zip(self.filters, self.kernels, self.strides, strict=True), start=1
         ):
             name = f"conv_{number}"
-            padding = "valid" if number in self.unpadded else "same"
-            y = blocks.convolved(x, filters, side, name, stride=stride, padding=padding)
+            y = self._convolved(x, number, filters, side, stride)
             if self.residual and y.shape == x.shape:
                 y = keras.layers.Add(name=f"{name}_add")([x, y])
             x = blocks.rectified(y, name)
         return blocks.ended(x, head)
+
+    def _convolved(self, x: Tensor, number: int, filters: int, side: int, stride: int) -> Tensor:
+        """Apply a convolution, or the depthwise and the 1x1 one that it is made of."""
+        name, padding = f"conv_{number}", "valid" if number in self.unpadded else "same"
+        if number not in self.separable:
+            return blocks.convolved(x, filters, side, name, stride=stride, padding=padding)
+        first = f"{name}_depthwise"
+        x = blocks.convolved_by_channel(x, first, stride=stride, side=side, padding=padding)
+        return blocks.convolved(blocks.rectified(x, first), filters, 1, name)

@@ -146,6 +146,12 @@ STUDENTS: tuple[dict[str, Any], ...] = (
     {"architecture": "plain_cnn"},
     {"architecture": "plain_cnn", "filters": [8, 8, 16, 16, 16, 32]},
     {"architecture": "plain_cnn", "filters": [16, 16, 32, 32, 64, 96]},
+    {
+        "architecture": "plain_cnn",
+        "filters": [16, 16, 32, 64, 64, 64],
+        "kernels": [3, 3, 3, 3, 3, 3],
+        "separable": [4, 5, 6],
+    },
     {"architecture": "ds_cnn"},
 )
 """Networks that a student may have, where the task takes one answer an image."""
@@ -156,8 +162,9 @@ LADDER: tuple[Steps, ...] = (
     {"adaround": {}},
     FIRST_TRAINED,
     {"shrink": {"keep": 0.5}, "distil": {}, "qat": {}},
-    {"shrink": {"keep": 0.3}, "distil": {}, "qat": {}},
     {"student": {"network": STUDENTS[0]}},
+    {"student": {"network": STUDENTS[3]}},
+    {"shrink": {"keep": 0.3}, "distil": {}, "qat": {}},
 )
 """Recipes that are tried first, the cheapest first."""
 

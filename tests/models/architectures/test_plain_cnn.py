@@ -32,11 +32,26 @@ def test_a_residual_is_added_where_shapes_allow_it() -> None:
     assert [each.name for each in model.layers if "add" in each.name] == ["conv_3_add"]
 
 
+def test_a_separable_convolution_keeps_strides_and_borders_and_has_fewer_weights() -> None:
+    stack: dict[str, Any] = {"filters": (8, 16, 16), "strides": (1, 2, 1), "kernels": (3, 3, 5)}
+    whole = PlainCnn(**stack, unpadded=(2,))
+    parts = PlainCnn(**stack, unpadded=(2,), separable=(2, 3))
+    assert shapes(whole, 16) == [(16, 16, 8), (7, 7, 16), (7, 7, 16)]
+    assert shapes(parts, 16) == [(16, 16, 8), (7, 7, 8), (7, 7, 16), (7, 7, 16), (7, 7, 16)]
+    counts = [each.build((16, 16, 3), head).count_params() for each in (whole, parts)]
+    # 3x3 from 8 to 16 and 5x5 from 16 to 16; one bias and four of a norm more for each channel.
+    assert counts[0] - counts[1] == (9 * 8 * 16 - 9 * 8 - 8 * 16 - 5 * 8) + (
+        25 * 16 * 16 - 25 * 16 - 16 * 16 - 5 * 16
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "found"),
     [
         ({"filters": (8, 8), "strides": (1,)}, "strides and kernels for all 2 convolutions"),
         ({"unpadded": (7,)}, "no number above 6 in unpadded"),
+        ({"separable": (9,)}, "no number above 6 in separable"),
+        ({"separable": (6,)}, "no number of a 1x1 convolution in separable"),
     ],
 )
 def test_options_that_do_not_fit_each_other_are_refused(

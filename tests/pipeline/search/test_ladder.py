@@ -63,7 +63,7 @@ def test_only_narrower_networks_follow_a_plain_file_that_is_too_large() -> None:
     assert said.startswith("int8 exceeds the limit on bytes: only narrower networks are tried")
     assert first == "int8"
     assert narrower == "shrink int8_bytes 50000, distil, qat, int8"
-    assert [each.partition(" plain_cnn")[0] for each in rest] == ["student"]
+    assert [each.partition(" plain_cnn")[0] for each in rest] == ["student", "student"]
 
 
 def test_a_line_names_the_limits_that_do_not_hold() -> None:
