@@ -6,6 +6,7 @@ from typing import Any
 
 from edgecv.core.text import counted
 from edgecv.models.training.estimate import duration
+from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
 from edgecv.pipeline.search.engines.contract import ModelAndData
@@ -77,9 +78,17 @@ class SearchPlan:
             "",
             f"{most}, {counted(self.workers, 'worker')}: about"
             f" {duration(cost.seconds)}, and about {cost.bytes / 1e6:,.0f} MB in {options.output}."
-            " A baseline that is not stored is trained first.",
+            + self._trained_first,
         ]
         return "\n".join(lines) + "\n"
+
+    @property
+    def _trained_first(self) -> str:
+        """A sentence on the networks that are trained before the first trial; "" without any."""
+        baseline = self.base.baseline
+        names = ["baseline"] * (baseline.model is None)
+        names += ["teacher"] * isinstance(baseline.teacher, TeacherNetwork)
+        return f" What is not stored is trained first: the {' and the '.join(names)}." * bool(names)
 
 
 def _line(space: SearchSpace, name: str) -> str:

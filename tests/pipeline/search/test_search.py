@@ -20,6 +20,7 @@ from edgecv.core.plugins import Technique
 from edgecv.core.registry import TASKS
 from edgecv.core.report import Gate, Outcome, Report, SplitFacts, TrainingCurve
 from edgecv.evaluation.limits import Limits
+from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.search.checks import other_environment
 from edgecv.pipeline.search.engines.contract import (
@@ -717,6 +718,23 @@ def test_a_plan_by_minutes_counts_the_trials_that_fit() -> None:
     assert "As many recipes as end within 60 minutes, 1 worker: about 1.0 hours" in text
     assert "plain_cnn (filters 8 8 16 16 16 32)" in text
     assert "{" not in text
+
+
+def test_a_plan_names_what_is_trained_before_the_first_trial() -> None:
+    """A model that is there was said to be trained first."""
+    asked = SearchOptions(data="digits", formats="tflite", trials=1)
+    base = asked.to_recipe()
+    taught = base.baseline.model_copy(
+        update={"teacher": TeacherNetwork.model_validate({"network": {"architecture": "ds_cnn"}})}
+    )
+    brought = base.baseline.model_copy(update={"model": "m.keras"})
+    for baseline, sentence in (
+        (base.baseline, " What is not stored is trained first: the baseline.\n"),
+        (taught, " What is not stored is trained first: the baseline and the teacher.\n"),
+        (brought, f" MB in {asked.output}.\n"),
+    ):
+        plan = SearchPlan(asked, base.replace(baseline=baseline), space_of(base), LOOKED, 1, {})
+        assert plan.text.endswith(sentence)
 
 
 def screened(number: int, points: float, size: int, us: float, speedup: float) -> SearchTrial:
