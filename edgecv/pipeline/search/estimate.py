@@ -81,27 +81,44 @@ def too_short(
 
 
 def seconds_left_of(
-    trial: SearchTrial,
-    recipe: Recipe,
-    options: SearchOptions,
-    facts: ModelAndData,
-    finished: Sequence[Recipe],
+    trial: SearchTrial, options: SearchOptions, facts: ModelAndData, others: Sequence[SearchTrial]
 ) -> float:
     """Return the time that a trial still takes: its screening, and its training in full.
 
-    That of its screening tells how long the other takes, whatever it trains. What one of the
-    ``finished`` recipes has trained is stored. The control is left out: it is trained for what
-    holds its limits, which is worth the time.
+    That of its screening tells how long the other takes, whatever it trains; before it, that of
+    ``others`` with the same techniques. What finished ones have trained is stored. The control is
+    left out: it is trained for what holds its limits, which is worth the time.
     """
+    recipe = trial.parsed
+    finished = (each.parsed for each in others if each.state == "finished")
     if any(_trained_part(each) == _trained_part(recipe) for each in finished):
         return SECONDS_A_RUN
     if trial.screened_s is not None:
         return trial.screened_s / options.screening + SECONDS_A_RUN
     whole = _training_seconds(recipe, facts.seconds_a_step, facts.images["train"])
+    whole *= _pace(recipe, options, facts, others)
     in_full = whole + SECONDS_A_RUN
     return (
         in_full if options.screening == 1 else in_full + whole * options.screening + SECONDS_A_RUN
     )
+
+
+def _pace(
+    recipe: Recipe, options: SearchOptions, facts: ModelAndData, others: Sequence[SearchTrial]
+) -> float:
+    """Return the time of a training over that of as many steps of the model, at the longest.
+
+    It is found by screenings of the same techniques; 1 where there are none.
+    """
+    names = [each.name for each in recipe.techniques]
+    found = [
+        each.screened_s
+        / options.screening
+        / _training_seconds(each.parsed, facts.seconds_a_step, facts.images["train"])
+        for each in others
+        if each.screened_s and [one.name for one in each.parsed.techniques] == names
+    ]
+    return max(found, default=1.0)
 
 
 def _trained_part(recipe: Recipe) -> tuple[Technique, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from edgecv.core.plugins import ModelProperty, Technique
 from edgecv.core.report import Report
 from edgecv.evaluation.limits import Limits
-from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
+from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.front import exceeded
 from edgecv.pipeline.search.options import PROMOTED
 from edgecv.pipeline.search.trial import SearchTrial, TrialFigures, figures_of, unmeasured
@@ -79,7 +79,7 @@ def wider_than_allowed(
         and each.figures is not None
         and each.recipe["export"] == exports
         and _is_beyond(each.figures, limits, CLEARLY, CLEARLY)
-        and keeps_network(parse_recipe(each.recipe, f"trial {each.number}"))
+        and keeps_network(each.parsed)
     ), None)  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from edgecv.core.comparison import Comparison
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.plugins import Plugin
 from edgecv.core.report import Outcome, Report
-from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.run_report import is_candidate
 from edgecv.reports.gate_text import gate_sentence
 from edgecv.system.storage import content_key
@@ -85,6 +85,11 @@ class SearchTrial:
         key = content_key({**table, "name": "", "gates": {}})
         trains = any(each.trainings for each in recipe.techniques)
         return cls(number, generation, proposal, steps_of(recipe), key, table, trains)
+
+    @property
+    def parsed(self) -> Recipe:
+        """The recipe, read from its table."""
+        return parse_recipe(self.recipe, f"trial {self.number}")
 
     def with_report(self, report: Report, recipe: Recipe) -> Self:
         """Return the trial with the figures of a run on all images, or on a part of them."""

@@ -9,7 +9,7 @@ from edgecv.core.errors import EdgecvError, StepError
 from edgecv.core.events import Event, OnEvent
 from edgecv.core.report import Report
 from edgecv.models.training.estimate import duration
-from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
+from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.checks import check_store_takes_more, kind_of_failure
 from edgecv.pipeline.search.engines.contract import (
     Done,
@@ -113,13 +113,7 @@ class TrialRuns:
         left = self.budget.left_s
         if not trial.trains or left == float("inf"):
             return ""
-        own = parse_recipe(trial.recipe, f"trial {trial.number}")
-        finished = [
-            parse_recipe(each.recipe, f"trial {each.number}")
-            for each in self.proposals.trials
-            if each.state == "finished"
-        ]
-        needed = seconds_left_of(trial, own, self.options, self.facts, finished)
+        needed = seconds_left_of(trial, self.options, self.facts, self.proposals.trials)
         if needed <= left:
             return ""
         return (
@@ -131,7 +125,7 @@ class TrialRuns:
         """Return what gives the recipe with a control, for a run that holds its limits without."""
 
         def control_of(report: Report) -> Recipe | None:
-            recipe = parse_recipe(trial.recipe, f"trial {trial.number}")
+            recipe = trial.parsed
             if fraction < 1 or not needs_control(report, recipe, self.base):
                 return None
             return self._recipe(trial, fraction, has_control=True)
@@ -168,9 +162,10 @@ class TrialRuns:
         """Return the recipe of a trial for validation images."""
         kind = "screening" if fraction < 1 else "control" if has_control else "validation"
         name = f"{self.base.name}-{trial.number:03d}-{kind}"
-        parsed = parse_recipe(trial.recipe, f"trial {trial.number}")
         is_bare = trial.trains and not has_control
-        return judged_on_validation(self.base, parsed, name, fraction, has_control=not is_bare)
+        return judged_on_validation(
+            self.base, trial.parsed, name, fraction, has_control=not is_bare
+        )
 
     def _count(self, error: EdgecvError) -> None:
         """Raise StepError where trials keep failing in the same way."""

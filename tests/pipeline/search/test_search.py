@@ -317,11 +317,18 @@ def test_the_time_of_a_training_follows_from_its_screening() -> None:
     report = replace(report_of(part), trainings=tuple(curves))
     trial = new.with_report(report, part)
     assert trial.screened_s == 50
-    before, after = (seconds_left_of(each, qat, asked, LOOKED, []) for each in (new, trial))
+    before, after = (seconds_left_of(each, asked, LOOKED, []) for each in (new, trial))
     steps = sum(t.total_epochs(4000) * (4000 // t.batch) for t in qat.techniques[0].trainings)
     assert before == pytest.approx(1.25 * steps * 0.01 * 3.5 + 30)
     assert after == 4 * 50 + 15
-    assert seconds_left_of(trial, qat, asked, LOOKED, [qat]) == 15
+    assert seconds_left_of(trial, asked, LOOKED, [replace(trial, state="finished")]) == 15
+    narrow = next(
+        each for each in first_recipes(space_of(base), base, {}) if each.places.get("shrink")
+    )
+    other = SearchTrial.proposed(narrow.recipe, 1, generation=0, proposal=1)
+    assert seconds_left_of(new, asked, LOOKED, [trial]) == pytest.approx(1.25 * 4 * 50 + 30)
+    alone = seconds_left_of(other, asked, LOOKED, [])
+    assert seconds_left_of(other, asked, LOOKED, [trial]) == alone
 
 
 def test_a_generation_is_as_large_as_the_time_that_is_left(tmp_path: Path) -> None:
