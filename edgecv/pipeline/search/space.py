@@ -142,16 +142,19 @@ def reachable(
     return space.model_copy(update={"technique": tables}), reasons
 
 
+PLAIN: dict[str, Any] = {"architecture": "plain_cnn"}
+SEPARABLE: dict[str, Any] = {
+    **PLAIN,
+    "filters": [16, 16, 32, 64, 64, 64],
+    "kernels": [3, 3, 3, 3, 3, 3],
+    "separable": [4, 5, 6],
+}
+"""A sixth fewer bytes than ``PLAIN``, and a sixth slower."""
 STUDENTS: tuple[dict[str, Any], ...] = (
-    {"architecture": "plain_cnn"},
-    {"architecture": "plain_cnn", "filters": [8, 8, 16, 16, 16, 32]},
-    {"architecture": "plain_cnn", "filters": [16, 16, 32, 32, 64, 96]},
-    {
-        "architecture": "plain_cnn",
-        "filters": [16, 16, 32, 64, 64, 64],
-        "kernels": [3, 3, 3, 3, 3, 3],
-        "separable": [4, 5, 6],
-    },
+    PLAIN,
+    {**PLAIN, "filters": [8, 8, 16, 16, 16, 32]},
+    {**PLAIN, "filters": [16, 16, 32, 32, 64, 96]},
+    SEPARABLE,
     {"architecture": "ds_cnn"},
 )
 """Networks that a student may have, where the task takes one answer an image."""
@@ -162,8 +165,8 @@ LADDER: tuple[Steps, ...] = (
     {"adaround": {}},
     FIRST_TRAINED,
     {"shrink": {"keep": 0.5}, "distil": {}, "qat": {}},
-    {"student": {"network": STUDENTS[0]}},
-    {"student": {"network": STUDENTS[3]}},
+    {"student": {"network": PLAIN}},
+    {"student": {"network": SEPARABLE}},
     {"shrink": {"keep": 0.3}, "distil": {}, "qat": {}},
 )
 """Recipes that are tried first, the cheapest first."""
