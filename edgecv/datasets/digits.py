@@ -1,5 +1,6 @@
 """Handwritten digits that come with scikit-learn."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -13,6 +14,8 @@ from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.embedded import EmbeddedSource
 from edgecv.datasets.image_tree.decoding import check_shape
 
+SIDE = 8
+"""Height and width of a digit in pixels."""
 TEST_FRACTION = 0.25
 CALIBRATION_IMAGES = 202
 """Number of calibration images after the split."""
@@ -23,7 +26,7 @@ TEST_SEED = 0
 class Digits(EmbeddedSource):
     """1,797 handwritten digits of 8x8 pixels, embedded in scikit-learn: no network is needed.
 
-    They are enlarged to the shape of the model. A quarter of each class, always the same, is the
+    They are resized to the shape of the model. A quarter of each class, always the same, is the
     test split.
     """
 
@@ -37,7 +40,7 @@ class Digits(EmbeddedSource):
         return CALIBRATION_IMAGES
 
     def load(self, shape: Shape, seed: int, progress: Progress) -> Dataset:
-        """Enlarge the digits: see DatasetSource."""
+        """Resize the digits: see DatasetSource."""
         from importlib.metadata import PackageNotFoundError, version
 
         where = f"--data {self.name}"
@@ -49,7 +52,11 @@ class Digits(EmbeddedSource):
                 where, "scikit-learn is not installed", remedy="pip install scikit-learn"
             ) from None
         # cached because importing scikit-learn takes seconds
-        decoded = cached(lambda _: _decode(shape, progress), self.name, library, *shape)
+        notes = _size_notes(shape)
+        decoded = cached(
+            lambda _: replace(_decode(shape, progress), notes=notes),
+            *(self.name, library, *shape, "; ".join(notes)),
+        )
         return decoded.split(self.name, where, self.validation, seed)
 
 
@@ -77,5 +84,12 @@ def _decode(shape: Shape, progress: Progress) -> Decoded:
         labels[train],
         images[test],
         labels[test],
-        (f"handwritten digits of 8x8 pixels were enlarged to {height}x{width}",),
     )
+
+
+def _size_notes(shape: Shape) -> tuple[str, ...]:
+    height, width, _ = shape
+    if (height, width) == (SIDE, SIDE):
+        return ()
+    done = "enlarged" if min(height, width) >= SIDE else "resized"
+    return (f"handwritten digits of {SIDE}x{SIDE} pixels were {done} to {height}x{width}",)

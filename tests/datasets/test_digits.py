@@ -44,6 +44,9 @@ def test_the_test_split_is_the_same_for_every_seed(digits: Dataset) -> None:
 
 def test_other_shapes() -> None:
     assert load((28, 20, 1)).image_shape == (28, 20, 1)
+    assert load((8, 8, 1)).notes == (), "nothing was done to them"
+    small = load((4, 16, 1)).notes
+    assert small == ("handwritten digits of 8x8 pixels were resized to 4x16",)
     with pytest.raises(InputError, match="takes 4 channels"):
         load((32, 32, 4))
 

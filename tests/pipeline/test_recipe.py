@@ -13,6 +13,7 @@ from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
 from edgecv.pipeline.recipe.recipe import load_recipe, parse_recipe
 from edgecv.pipeline.recipe.schema import recipe_schema
 from edgecv.pipeline.run import train
+from edgecv.pipeline.search.options import SearchOptions
 from edgecv.system.storage import Store
 
 pytestmark = pytest.mark.quick
@@ -176,6 +177,24 @@ def test_a_number_of_five_thousand_digits(tmp_path: Path) -> None:
     path.write_text(f"seed = {'9' * 5000}")
     with pytest.raises(InputError, match="is not TOML"):
         load_recipe(path)
+
+
+def test_a_training_needs_no_export(tmp_path: Path) -> None:
+    """A recipe that only says data and baseline was refused by ``edgecv train`` too."""
+    path = tmp_path / "a.toml"
+    lines = ['name = "a"', "[data]", 'source = "digits"', "[baseline]", 'architecture = "resnet8"']
+    path.write_text("\n".join(lines))
+    recipe = TrainOptions(recipe=str(path)).to_recipe()
+    assert (recipe.data.name, recipe.architecture.name) == ("digits", "resnet8")
+    # Rounding needs integers in a file, which only a run writes.
+    path.write_text("\n".join([*lines, "[[technique]]", 'technique = "adaround"']))
+    assert TrainOptions(recipe=str(path)).to_recipe().exports == ()
+    for options in (CompressOptions(recipe=str(path)), SearchOptions(recipe=str(path))):
+        with pytest.raises(InputError, match=r"a\.toml: asks for no artifact; add \[\[export\]\]"):
+            options.to_recipe()
+    path.write_text("export = 5\n" + "\n".join(lines))
+    with pytest.raises(InputError, match="asks for no artifact"):
+        TrainOptions(recipe=str(path)).to_recipe()
 
 
 def test_a_recipe_that_never_ends() -> None:

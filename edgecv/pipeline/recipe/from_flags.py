@@ -77,15 +77,20 @@ class CompressOptions(RecipePartOptions):
     """Try recipes, the cheapest first, until one holds the limits on validation images and is worth
     it: then prove it on the test images."""
 
-    def to_recipe(self) -> Recipe:
-        """Return the recipe. Raises InputError that names the flag or the recipe's key."""
+    def to_recipe(self, *, is_only_trained: bool = False) -> Recipe:
+        """Return the recipe. Raises InputError that names the flag or the recipe's key.
+
+        ``is_only_trained``: True where nothing but its baseline is made.
+        """
         if self.auto:
             self.refuse("--auto", CHOSEN_BY_AUTO)
         if self.recipe is None:
             recipe = self._new_recipe()
         else:
             path, has_model = recipe_path(self.recipe), self.model is not None
-            found = load_recipe(path, self._data(), for_model=has_model)
+            found = load_recipe(
+                path, self._data(), for_model=has_model, is_only_trained=is_only_trained
+            )
             recipe = self._changed_recipe(found)
         check_encodable(recipe)
         if self.kernels is not None:
@@ -217,7 +222,7 @@ class TrainOptions(
     def to_recipe(self) -> Recipe:
         """Return the recipe whose baseline is trained. Raises InputError that names the flag."""
         given = {name: getattr(self, name) for name in TrainOptions.model_fields}
-        return CompressOptions(**given).to_recipe()
+        return CompressOptions(**given).to_recipe(is_only_trained=True)
 
 
 def _check_calibration(recipe: Recipe, where: str) -> None:

@@ -1,6 +1,6 @@
 """A run, said in full: read from TOML, or made from flags; strict in both."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,12 +29,10 @@ from edgecv.models.training.schedule import Schedule, parse_schedule
 from edgecv.pipeline.recipe.checks import (
     check_data,
     check_name,
-    check_order,
     check_precisions,
-    check_trainings,
     check_unlabelled,
-    distinct_logs,
 )
+from edgecv.pipeline.recipe.lists import parse_exports, parse_logs, parse_techniques
 from edgecv.pipeline.recipe.parts import BaselineOptions
 from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.pipeline.recipe.search_space import SearchSpace, parse_space
@@ -111,14 +109,19 @@ class Recipe(Options):
 
 
 def load_recipe(
-    path: Path, data: DatasetSource | None = None, *, for_model: bool = False
+    path: Path,
+    data: DatasetSource | None = None,
+    *,
+    for_model: bool = False,
+    is_only_trained: bool = False,
 ) -> Recipe:
     """Read a TOML recipe, for ``data`` in place of its own where that is given.
 
-    ``for_model``: as of ``parse_recipe``. Raises InputError with the key, the nearest name and what
-    is accepted.
+    ``for_model``, ``is_only_trained``: as of ``parse_recipe``. Raises InputError with the key, the
+    nearest name and what is accepted.
     """
-    return parse_recipe(read_toml(path), str(path), data, for_model=for_model)
+    table, only = read_toml(path), is_only_trained
+    return parse_recipe(table, str(path), data, for_model=for_model, is_only_trained=only)
 
 
 def parse_recipe(
@@ -127,10 +130,12 @@ def parse_recipe(
     data: DatasetSource | None = None,
     *,
     for_model: bool = False,
+    is_only_trained: bool = False,
 ) -> Recipe:
     """Validate the plain values of a recipe; ``data`` stands in for its table ``[data]``.
 
     ``for_model``: True where a model will take the place of its baseline, and shows the task.
+    ``is_only_trained``: True where nothing but its baseline is made: no file has to be asked for.
     """
     known = [*RunSettings.model_fields, *TABLES]
     for key in table:
@@ -148,11 +153,13 @@ def parse_recipe(
     if "model" in baseline and (training or architecture or "input_shape" in baseline):
         raise InputError(inside, "names a model and how to train one", remedy="keep one of the two")
     source = data or DATASETS.parse(_table(table, "data", where), f"{where}, [data]")
-    techniques = _parse_techniques(table.get("technique", ()), where)
-    exports = _parse_exports(table.get("export"), where)
-    check_precisions(techniques, exports, where)
-    for technique in techniques:
-        technique.check_exports(exports, where)
+    techniques = parse_techniques(table.get("technique", ()), where)
+    exports = tuple[Exporter, ...]()
+    if table.get("export", []) != [] or not is_only_trained:
+        exports = parse_exports(table.get("export"), where)
+        check_precisions(techniques, exports, where)
+        for technique in techniques:
+            technique.check_exports(exports, where)
     original = parse_options(BaselineOptions, baseline, inside)
     if architecture and not original.has_architecture:
         raise InputError(
@@ -177,17 +184,8 @@ def parse_recipe(
         exports=exports,
         gates=gates,
         search=parse_space(_table(table, "search", where), where) if is_searched else None,
-        logs=_parse_logs(table.get("log", ()), where),
+        logs=parse_logs(table.get("log", ()), where),
     )
-
-
-def _parse_logs(tables: Any, where: str) -> tuple[ExperimentLog, ...]:
-    if isinstance(tables, Mapping):
-        return (LOGS.parse(tables, f"{where}, [log]"),)
-    if not isinstance(tables, Sequence) or isinstance(tables, str):
-        raise InputError(f"{where}, log", f"{tables!r} is not a table", remedy="write [[log]]")
-    logs = [LOGS.parse(each, f"{where}, log[{number}]") for number, each in enumerate(tables, 1)]
-    return distinct_logs(logs, f"{where}, log")
 
 
 def check_encodable(recipe: Recipe) -> None:
@@ -220,35 +218,3 @@ def _table(table: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise InputError(f"{where}, {key}", f"{value!r} is not a table", remedy=f"write [{key}]")
     return value
-
-
-def _parse_exports(tables: Any, where: str) -> tuple[Exporter, ...]:
-    if not isinstance(tables, Sequence) or isinstance(tables, str) or not tables:
-        raise InputError(
-            where, "asks for no artifact", remedy='add [[export]] with format = "tflite"'
-        )
-    exports = tuple(
-        EXPORTERS.parse(table, f"{where}, export[{number}]")
-        for number, table in enumerate(tables, start=1)
-    )
-    files = [(exporter.name, exporter.precision) for exporter in exports]
-    for number, file in enumerate(files, start=1):
-        if file in files[: number - 1]:
-            raise InputError(
-                f"{where}, export[{number}]",
-                f"{file[1]} as {file[0]} stands there twice",
-                remedy="keep one: both would be written to the same file",
-            )
-    return exports
-
-
-def _parse_techniques(tables: Any, where: str) -> tuple[Technique, ...]:
-    if not isinstance(tables, Sequence) or isinstance(tables, str):
-        raise InputError(f"{where}, technique", f"{tables!r} is not a list of tables")
-    techniques = tuple(
-        TECHNIQUES.parse(table, f"{where}, technique[{number}]")
-        for number, table in enumerate(tables, start=1)
-    )
-    check_order(techniques, where)
-    check_trainings(techniques, where)
-    return techniques

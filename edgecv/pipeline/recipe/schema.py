@@ -46,7 +46,7 @@ def recipe_schema() -> dict[str, Any]:
         "$defs": _definitions_within(settings),
         **settings,
         "title": "edgecv recipe",
-        "required": ["name", "data", "export"],
+        "required": ["name", "data"],
     }
 
 

@@ -44,6 +44,11 @@ class TrialFigures:
         return self.lost_points, float(self.bytes), float(self.macs)
 
     @property
+    def worst_text(self) -> str:
+        """The worse end of the interval under a heading: points, negative where some are lost."""
+        return f"{0.0 - self.lost_points:+.2f}"
+
+    @property
     def lost_text(self) -> str:
         """The worse end of the interval in words."""
         if self.lost_points < 0:

@@ -8,7 +8,7 @@ from edgecv.pipeline.search.trial import SearchTrial
 from edgecv.reports.markdown_table import markdown_table
 from edgecv.reports.ratio_text import measured_speed_text
 
-HEADINGS = ("trial", "recipe", "state", "points", "may lose", "bytes", "speed-up", "verdict")
+HEADINGS = ("trial", "recipe", "state", "points", "at worst", "bytes", "speed-up", "verdict")
 
 
 def row_of(trial: SearchTrial) -> dict[str, str]:
@@ -17,8 +17,8 @@ def row_of(trial: SearchTrial) -> dict[str, str]:
     texts = ("-", "-", "-", "-")
     if figures is not None:
         speed = f"{figures.speedup:.2f}" if figures.speedup else "-"
-        points, lost = f"{figures.points:+.2f}", f"{figures.lost_points:.2f}"
-        texts = (points, lost, f"{figures.bytes:,}", speed)
+        points = f"{figures.points:+.2f}"
+        texts = (points, figures.worst_text, f"{figures.bytes:,}", speed)
     verdict = trial.reason or verdict_of(trial)
     row = (str(trial.number), trial.steps, trial.state, *texts, verdict)
     return dict(zip(HEADINGS, row, strict=True))

@@ -32,6 +32,7 @@ from edgecv.pipeline.search.engines.contract import (
 )
 from edgecv.pipeline.search.estimate import cost_of, seconds_left_of, too_short
 from edgecv.pipeline.search.front import (
+    FrontPoint,
     SearchResult,
     dominates,
     front_of,
@@ -580,6 +581,22 @@ def test_what_no_point_of_the_front_beats_is_on_it() -> None:
         for number in range(3)
     ]
     assert [each.number for each in front_of(chain)] == [0, 2]
+
+
+def test_tables_say_gains_and_losses_by_their_sign() -> None:
+    """A recipe that gains 4.14 points at least stood there as "may lose -4.14"."""
+    gains = TrialFigures(1000, 5.2, -4.14, 100, 90, 0, 10.0, 2.0)
+    loses = replace(gains, points=-0.3, lost_points=0.8)
+    trials = [finished(0, gains), finished(1, loses), finished(2, replace(gains, lost_points=0.0))]
+    table = status_text("s", trials)
+    assert "| points | at worst |" in table
+    rows = [line.split(" | ")[3:5] for line in table.splitlines()[-3:]]
+    assert rows == [["+5.20", "+4.14"], ["-0.30", "-0.80"], ["+5.20", "+0.00"]]
+    points = tuple(FrontPoint(each, "s-000", each.figures, "passed") for each in trials[:2])
+    page = to_markdown(SearchResult("s", "s", {}, tuple(trials), points, None, ()))
+    assert "| points | at worst |" in page
+    assert "| +5.20 | +4.14 |" in page
+    assert "| -0.30 | -0.80 |" in page
 
 
 def test_the_nearest_counts_a_limit_on_the_latency() -> None:
