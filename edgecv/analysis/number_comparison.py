@@ -1,11 +1,13 @@
 """Files of any inputs and outputs beside a baseline, compared number by number."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from edgecv.analysis.number_samples import in_order_of, samples_of
+from edgecv.analysis.input_order import in_order_of
+from edgecv.analysis.number_samples import samples_of
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.artifact import FileEnds, SessionFacts
 from edgecv.core.comparison import Comparison, Measurement
@@ -56,9 +58,9 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
         worker = pool.evaluator(runtime_of_file(file.path).name)
         try:
             ends = worker.ends(file.path, file.input_spec)
-            given = in_order_of(ends, samples, true)
+            given, note = in_order_of(ends, samples, true)
             outputs = worker.answers(file.path, given, file.input_spec)
-            measured.append(_measured(file, ends, outputs))
+            measured.append(_measured(file, ends, outputs, note))
         except RuntimeFailure as failure:
             failures[path] = failure.reason
         except ValueError as error:
@@ -105,11 +107,14 @@ def _report(
     )
 
 
-def _measured(file: MeasuredFile, ends: FileEnds, outputs: Outputs) -> Measurement:
+def _measured(file: MeasuredFile, ends: FileEnds, outputs: Outputs, note: str) -> Measurement:
     """Return the measurement of a file that takes no images, or several inputs."""
+    notes = (*file.artifact.notes, note) if note else file.artifact.notes
     shapes = tuple(each.shape[1:] for each in outputs.arrays.values())
     facts = SessionFacts(ends.inputs[0], ends.outputs, shapes, (1, 1, 1))
-    return Measurement(file.artifact, runtime_of_file(file.path).name, outputs, facts)
+    return Measurement(
+        replace(file.artifact, notes=notes), runtime_of_file(file.path).name, outputs, facts
+    )
 
 
 def any_ends(files: Sequence[MeasuredFile], context: AnalysisContext) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgecv.analysis.input_order import input_order
 from edgecv.analysis.validate_request import ValidationRequest
 from edgecv.core.artifact import FileEnds, TensorFacts
 from edgecv.core.data import Images, Predictions
@@ -15,7 +16,7 @@ from edgecv.core.report import DataFacts, SplitFacts
 from edgecv.core.sample import sample_rows
 from edgecv.core.text import counted, listed, printable
 from edgecv.datasets.npz_arrays import read_inputs
-from edgecv.formats.declared_inputs import random_reals
+from edgecv.formats.declared_inputs import plain_name, random_reals
 from edgecv.formats.image_axes import image_axes
 from edgecv.formats.image_input import preprocessing_of
 from edgecv.formats.lookup import runtime_of_file
@@ -24,9 +25,6 @@ from edgecv.pipeline.load_data import load_data
 
 SAMPLES = 32
 SHOWN = 8
-IMAGE_AXES = 4
-CHANNELS_FIRST, CHANNELS_LAST = (0, 1, 4, 2, 3), (0, 1, 3, 4, 2)
-"""Axes of samples (N, 1, H, W, C) in the other order of channels."""
 
 Samples = list[Predictions]
 """One array an input: float32 (N, shape of the input)."""
@@ -56,8 +54,9 @@ def _given_samples(path: Path, ends: FileEnds, baseline: str) -> tuple[Samples, 
     """Return the arrays of a file for the baseline's inputs, by name: (N, shape of the input)."""
     where = f"--data {path}"
     arrays = read_inputs(path, where)
-    names = [each.name for each in ends.inputs]
-    if set(names) != set(arrays):
+    names = [plain_name(each.name) for each in ends.inputs]
+    given = {plain_name(name): each for name, each in arrays.items()}
+    if set(names) != set(given) or len(given) != len(arrays):
         raise InputError(
             where,
             f"holds {listed(sorted(arrays), SHOWN)}, and {baseline} takes {listed(names, SHOWN)}",
@@ -68,18 +67,18 @@ def _given_samples(path: Path, ends: FileEnds, baseline: str) -> tuple[Samples, 
         text = ", ".join(f"{name} {count}" for name, count in counts.items())
         raise InputError(where, f"holds other numbers of samples: {text}", accepted="one number")
     samples = []
-    for tensor in ends.inputs:
-        values = arrays[tensor.name]
+    for tensor, name in zip(ends.inputs, names, strict=True):
+        values = given[name]
         wanted = tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape
         if values.dtype.kind not in "fiub" or values.shape[1:] not in (wanted, tensor.shape):
             raise InputError(
                 where,
-                f"{tensor.name} is {values.dtype} {list(values.shape)}",
+                f"{name} is {values.dtype} {list(values.shape)}",
                 accepted=f"numbers of shape {['samples', *wanted]}",
             )
         reals = values.astype(np.float32)
         if not np.isfinite(reals).all():
-            raise InputError(where, f"{tensor.name} holds NaN or infinity")
+            raise InputError(where, f"{name} holds NaN or infinity")
         samples.append(reals.reshape(len(values), *tensor.shape))
     digest = hashlib.sha256(b"".join(each.tobytes() for each in samples)).hexdigest()
     facts = {"test": SplitFacts(len(samples[0]), digest)}
@@ -94,12 +93,12 @@ def _quantized_inputs(
     for file in request.files:
         worker = context.measurements.evaluator(runtime_of_file(file.path).name)
         try:
-            own = worker.ends(file.path, file.input_spec).inputs
+            own = worker.ends(file.path, file.input_spec)
         except RuntimeFailure:
             continue  # It is a failure of its own when it is run.
-        if len(own) != len(found):
+        if len(own.inputs) != len(found):
             continue
-        for place, tensor in enumerate(own):
+        for place, tensor in zip(input_order(own, ends)[0], own.inputs, strict=True):
             if found[place].scale is None and tensor.scale is not None:
                 found[place] = replace(tensor, shape=found[place].shape)
     return found
@@ -137,26 +136,3 @@ def _reals(images: Images, choice: Preprocessing) -> Predictions:
     scale, offset, order = affine_of(choice, images.shape[3], "--preprocess")
     reals: Predictions = (images[..., order] * scale + offset).astype(np.float32)
     return reals
-
-
-def in_order_of(ends: FileEnds, samples: Samples, reference: FileEnds) -> Samples:
-    """Return the samples in a file's order of axes. Raises ValueError where they do not fit."""
-    if len(ends.inputs) != len(samples):
-        raise ValueError(
-            f"takes {counted(len(ends.inputs), 'input')}, the baseline takes"
-            f" {len(reference.inputs)}"
-        )
-    return [_turned(tensor, each) for tensor, each in zip(ends.inputs, samples, strict=True)]
-
-
-def _turned(tensor: TensorFacts, values: Predictions) -> Predictions:
-    if values.shape[1:] == tensor.shape:
-        return values
-    if values.ndim == IMAGE_AXES + 1:
-        for axes in (CHANNELS_FIRST, CHANNELS_LAST):
-            if tuple(values.shape[axis] for axis in axes[1:]) == tensor.shape:
-                return values.transpose(axes)
-    raise ValueError(
-        f'its input "{tensor.name}" has the shape {list(tensor.shape)}, the baseline\'s'
-        f" {list(values.shape[1:])}"
-    )

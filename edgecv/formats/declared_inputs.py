@@ -65,6 +65,15 @@ def with_known_shape(
     return replace(tensor, shape=shape)
 
 
+def plain_name(name: str) -> str:
+    """Return the name of an input without what converters of TensorFlow add to the model's.
+
+    >>> plain_name("serving_default_image:0")
+    'image'
+    """
+    return name.removeprefix("serving_default_").removesuffix(":0")
+
+
 def random_reals(
     tensor: TensorFacts, count: int, generator: np.random.Generator, input_spec: InputSpec
 ) -> NDArray[np.float64]:

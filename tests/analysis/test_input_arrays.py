@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lite_converter import lite_converter
 
 import edgecv
 from edgecv.core.errors import InputError
 from edgecv.datasets.npz_arrays import holds_inputs
+from edgecv.models.tf import load_tensorflow
 
 SHAPE = (12, 7)
 RANDOM = np.random.default_rng(0)
@@ -95,3 +97,66 @@ def test_arrays_that_do_not_fit_are_refused(
     np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(InputError, match=found):
         edgecv.validate(models["near"], baseline=models["true"], data=tmp_path / "bad.npz")
+
+
+def write_difference(path: Path, *inputs: str) -> Path:
+    """Write a model that subtracts one input from another; ``inputs``: their order in the file.
+
+    The one whose name ends in "lost" is subtracted.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    less, more = sorted(inputs, key=lambda name: "lost" not in name)
+    ends = [helper.make_tensor_value_info(each, TensorProto.FLOAT, [1, 4]) for each in inputs]
+    left = helper.make_tensor_value_info("left", TensorProto.FLOAT, [1, 4])
+    graph = helper.make_graph([helper.make_node("Sub", [more, less], ["left"])], "g", ends, [left])
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("parts")
+    values = {name: RANDOM.normal(size=(5, 4)).astype(np.float32) for name in ("had", "lost")}
+    np.savez(folder / "parts.npz", **values)
+    return folder
+
+
+@pytest.mark.parametrize("is_given", [True, False], ids=["arrays", "random values"])
+def test_inputs_of_one_shape_belong_together_by_name(is_given: bool, parts: Path) -> None:
+    """They were taken in their order, and a right file answered the wrong question."""
+    data = {"data": parts / "parts.npz"} if is_given else {}
+    true = write_difference(parts / "true.onnx", "lost", "had")
+    for number, names in enumerate((("had", "lost"), ("serving_default_had:0", "lost:0"))):
+        other = write_difference(parts / f"{number}.onnx", *names)
+        (found,) = edgecv.validate(other, baseline=true, **data).comparisons
+        assert [each.largest for each in found.output_differences] == [0.0]
+        assert found.artifact.notes == ()
+
+
+def test_inputs_of_other_names_are_taken_in_order_and_said(parts: Path) -> None:
+    true = write_difference(parts / "true.onnx", "lost", "had")
+    other = write_difference(parts / "other.onnx", "x_lost", "y")
+    (found,) = edgecv.validate(other, baseline=true, data=parts / "parts.npz").comparisons
+    assert found.output_differences[0].largest == 0
+    assert found.artifact.notes == (
+        "its inputs have other names than the baseline's, and are taken in their order: x_lost as"
+        " lost, y as had",
+    )
+
+
+def test_inputs_of_a_tflite_file_are_named_by_its_signature(parts: Path) -> None:
+    """``serving_default_had:0`` had to be the name of an array."""
+    _, keras = load_tensorflow()
+    had, lost = (keras.Input((4,), name=name) for name in ("had", "lost"))
+    path = parts / "left.tflite"
+    path.write_bytes(lite_converter(keras.Model([had, lost], had - lost)).convert())
+    for order in (("had", "lost"), ("lost", "had")):
+        other = write_difference(parts / "two.onnx", *order)
+        (found,) = edgecv.validate(other, baseline=path, data=parts / "parts.npz").comparisons
+        assert found.output_differences[0].largest == 0
+    np.savez(parts / "one.npz", had=np.zeros((5, 4)))
+    with pytest.raises(InputError, match=r"holds had, and .*left\.tflite takes had, lost"):
+        edgecv.validate(path, baseline=path, data=parts / "one.npz")

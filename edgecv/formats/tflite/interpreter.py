@@ -109,9 +109,9 @@ def named_outputs(interpreter: Any, outputs: Sequence[dict[str, Any]]) -> tuple[
     return tuple(facts)
 
 
-def named_input(interpreter: Any, taken: dict[str, Any]) -> TensorFacts:
-    """Return the facts of the one input, with the name that the file's signature gives."""
-    return _named_by_signature(interpreter, [taken], "inputs")[0]
+def named_inputs(interpreter: Any, taken: Sequence[dict[str, Any]]) -> list[TensorFacts]:
+    """Return the facts of the inputs, with the names that the file's signature gives."""
+    return _named_by_signature(interpreter, taken, "inputs")
 
 
 def _named_by_signature(

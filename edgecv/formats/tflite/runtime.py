@@ -21,7 +21,7 @@ from edgecv.formats.tflite.input_probe import TFLiteProbe
 from edgecv.formats.tflite.interpreter import (
     Kernels,
     facts_of_tensor,
-    named_input,
+    named_inputs,
     named_outputs,
     new_interpreter,
     refusal,
@@ -134,7 +134,7 @@ class LiteRTSession(FileSession):
         self._outputs: list[int] = [each["index"] for each in given]
         outputs = named_outputs(self._interpreters[0], given)
         self.facts, self.encode = facts_of(
-            path, named_input(self._interpreters[0], taken), outputs, input_spec, TYPES, TYPES
+            path, named_inputs(self._interpreters[0], [taken])[0], outputs, input_spec, TYPES, TYPES
         )
         self._batch = self.facts.batch
         for tensor, shape in zip(outputs, self.facts.answers, strict=True):

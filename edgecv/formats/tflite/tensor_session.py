@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgecv.core.artifact import FileEnds
+from edgecv.core.artifact import FileEnds, TensorFacts
 from edgecv.core.errors import UnsuitableFile
 from edgecv.core.files import read_regular
 from edgecv.core.input_spec import InputSpec
@@ -16,7 +16,7 @@ from edgecv.formats.declared_inputs import FileTensors, with_known_shape
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.tflite.interpreter import (
     Kernels,
-    facts_of_tensor,
+    named_inputs,
     named_outputs,
     new_interpreter,
     refusal,
@@ -38,7 +38,8 @@ class LiteRTTensors(FileTensors):
         except (RuntimeError, ValueError) as error:
             raise refusal(path, error) from None
         self._inputs = [int(each["index"]) for each in taken]
-        inputs = [_known(path, each, input_spec, batch) for each in taken]
+        named = zip(named_inputs(self._interpreter, taken), taken, strict=True)
+        inputs = [_known(path, *each, input_spec, batch) for each in named]
         try:
             for index, before, now in zip(self._inputs, taken, inputs, strict=True):
                 if tuple(before["shape"]) != now.shape:
@@ -73,9 +74,10 @@ class LiteRTTensors(FileTensors):
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
 
-def _known(path: Path, details: dict[str, Any], input_spec: InputSpec, batch: int) -> Any:
+def _known(
+    path: Path, tensor: TensorFacts, details: dict[str, Any], input_spec: InputSpec, batch: int
+) -> TensorFacts:
     """Return an input of known shape; a batch of several replaces one of 1."""
-    tensor = facts_of_tensor(details)
     signature = tuple(int(length) for length in details["shape_signature"]) or tensor.shape
     if batch > 1 and signature[:1] == (1,):
         signature = (OPEN, *signature[1:])
