@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -133,39 +133,33 @@ def compile_function(function: Callable[..., Any], **options: Any) -> Any:
     return tensorflow.function(function, autograph=False, **options)
 
 
-def compile_inference(model: Callable[..., Any], **options: Any) -> Callable[[Any], Any]:
-    """Compile the inference of a model, which takes one tensor of images.
+class Inference:
+    """The compiled inference of a model: one graph for any number of images.
 
     TensorFlow's optimizer fuses convolution, batch normalization and tanh into an operation for
     which the CPU has no kernel. A model that it does this to runs without the fusions.
     """
-    function = compile_function(lambda images: model(images, training=False), **options)
-    has_kernels = True
 
-    def infer(images: Any) -> Any:
-        nonlocal has_kernels
-        if has_kernels:
+    def __init__(self, model: Callable[..., Any], shape: Sequence[int | None]) -> None:
+        """``shape``: that of one image, (H, W, C)."""
+        images = tensorflow.TensorSpec([None, *shape], tensorflow.float32)
+        self._function = compile_function(
+            lambda batch: model(batch, training=False), input_signature=[images]
+        )
+        self.has_kernels = True
+        """False for a model that has turned out to run without fusions alone."""
+
+    def __call__(self, images: Any) -> Any:
+        """Return the outputs of the model: float32 (N, H, W, C)."""
+        if self.has_kernels:
             try:
-                return function(images)
+                return self._function(images)
             except tensorflow.errors.UnimplementedError as error:
                 if NO_FUSED_KERNEL not in str(error):
                     raise
-                has_kernels = False
+                self.has_kernels = False
         with without_fusions():
-            return function(images)
-
-    return infer
-
-
-def lacks_fused_kernels(model: Callable[..., Any], images: Any) -> bool:
-    """Return True for a model that runs without fusions alone, where it is a part of a graph."""
-    try:
-        compile_function(lambda batch: model(batch, training=False))(images)
-    except tensorflow.errors.UnimplementedError as error:
-        if NO_FUSED_KERNEL not in str(error):
-            raise
-        return True
-    return False
+            return self._function(images)
 
 
 @contextmanager

@@ -8,19 +8,17 @@ import pytest
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that gets the size of each batch that a teacher is asked about."""
-    from edgecv.models.training import teacher_answers
+    from edgecv.models.training.teacher_answers import TeacherAnswers
 
     sizes: list[int] = []
-    compile_inference = teacher_answers.compile_inference
+    begin = TeacherAnswers.__init__
 
-    def counting(model: Any) -> Any:
-        ask = compile_inference(model)
-
+    def counting(answers: TeacherAnswers, ask: Any, *given: Any) -> None:
         def counted(images: Any) -> Any:
             sizes.append(len(images))
             return ask(images)
 
-        return counted
+        begin(answers, None if ask is None else counted, *given)
 
-    monkeypatch.setattr(teacher_answers, "compile_inference", counting)
+    monkeypatch.setattr(TeacherAnswers, "__init__", counting)
     return sizes

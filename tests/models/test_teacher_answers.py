@@ -72,3 +72,28 @@ def test_a_teacher_whose_fusions_have_no_kernel_teaches(tmp_path: Path) -> None:
         checkpoint=tmp_path / "epoch.npz", on_event=lambda event: None,
     )  # fmt: skip
     assert len(history) == QUICK.epochs
+
+
+@pytest.mark.parametrize("views", [None, 1])
+def test_models_are_compiled_once_for_all_batches(tmp_path: Path, views: int | None) -> None:
+    """One graph gives their answers for any number of images; a step computes in its own."""
+    calls: dict[str, int] = {"teacher": 0, "student": 0}
+
+    def counted(name: str, seed: int) -> Any:
+        def count(images: Any) -> Any:
+            calls[name] += 1
+            return images
+
+        whole = tiny(seed)
+        layers = [keras.layers.InputLayer(SHAPE), keras.layers.Lambda(count), *whole.layers]
+        return keras.Sequential(layers)
+
+    teacher = Teacher(counted("teacher", 3), Distillation(mix=0.3, views=views))
+    student = counted("student", 5)
+    before = dict(calls)
+    fit(
+        student, DATA, Classification(), QUICK, seed=7, teacher=teacher,
+        checkpoint=tmp_path / "epoch.npz", on_event=lambda event: None,
+    )  # fmt: skip
+    assert calls["teacher"] - before["teacher"] == (2 if views is None else 1)
+    assert calls["student"] - before["student"] == 2

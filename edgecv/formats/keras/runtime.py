@@ -80,7 +80,7 @@ class KerasSession:
         path: Path = Path("the Keras model"),
         input_spec: InputSpec = DEFAULT_INPUT,
     ) -> None:
-        from edgecv.models.tf import compile_inference, load_tensorflow
+        from edgecv.models.tf import Inference, load_tensorflow
 
         tensorflow, _ = load_tensorflow()
         self._path = path
@@ -92,10 +92,8 @@ class KerasSession:
         height, width, _ = axes_of(model, input_spec, path)[0].image
         self._size = height, width
         self._read(input_spec)
-        # The batch is open, so that a last, smaller batch does not compile the model again.
         one = self._encode(np.zeros((1, *self.facts.image), np.uint8))
-        signature = tensorflow.TensorSpec([None, *one.shape[1:]], tensorflow.float32)
-        self._call = compile_inference(model, input_signature=[signature])
+        self._call = Inference(model, one.shape[1:])
         if not self.facts.answers:
             self._shapes = [each.shape for each in self.answers(one)]
             self._read(input_spec)

@@ -12,7 +12,7 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Task
 from edgecv.models.float_batches import fitting_batch
 from edgecv.models.outputs import named_outputs
-from edgecv.models.tf import compile_function, compile_inference, keras, tensorflow
+from edgecv.models.tf import Inference, compile_function, keras, tensorflow
 from edgecv.models.training.losses import Teacher, image_losses
 from edgecv.models.training.replicas import Replicas
 from edgecv.models.training.teacher_answers import TeacherAnswers
@@ -36,15 +36,18 @@ class Evaluation:
         model: KerasModel,
         task: Task,
         teacher: Teacher | None = None,
+        ask: Inference | None = None,
         replicas: Replicas | None = None,
     ) -> None:
+        """``ask``: the raw outputs of the teacher, where there is one."""
         self.model = model
         self.task = task
         raw_model = task.raw_model(model)
-        self._answers: Any = compile_inference(_with_raw_outputs(model, raw_model))
+        shape = model.inputs[0].shape[1:]
+        self._answers = Inference(_with_raw_outputs(model, raw_model), shape)
         distillation = None if teacher is None else teacher.distillation
         self._losses: Any = compile_function(image_losses(task, distillation))
-        self._taught = TeacherAnswers(task, teacher)
+        self._taught = TeacherAnswers(ask)
         self._replicas = replicas
 
     def of(self, split: Split) -> SplitScore:

@@ -7,7 +7,7 @@ from typing import Any
 from edgecv.core.images import ImageSequence
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Task
-from edgecv.models.tf import tensorflow
+from edgecv.models.tf import Inference, tensorflow
 from edgecv.models.training.attention import Size, common_sizes, distance, with_activations
 from edgecv.models.training.distillation import Distillation
 
@@ -26,6 +26,11 @@ class Teacher:
     distillation: Distillation
     unlabelled: ImageSequence | None = None
     """Further images, whose targets nobody knows: only the teacher is imitated on them."""
+
+    def inference(self, task: Task) -> Inference:
+        """Return the compiled inference of its raw outputs: each compiles a graph of its own."""
+        raw = task.raw_model(self.model)
+        return Inference(raw, raw.inputs[0].shape[1:])
 
 
 def student_outputs(

@@ -4,9 +4,7 @@ from typing import Any
 
 from edgecv.core.data import Split
 from edgecv.core.keras_types import Tensor
-from edgecv.core.plugins import Task
-from edgecv.models.tf import compile_inference, tensorflow
-from edgecv.models.training.losses import Teacher
+from edgecv.models.tf import Inference, tensorflow
 
 MOST_BYTES_KEPT = 2**27
 """Answers that are kept for the next epochs; it is asked again for those beyond."""
@@ -15,11 +13,12 @@ MOST_BYTES_KEPT = 2**27
 class TeacherAnswers:
     """The raw outputs of a teacher by the place of a batch; empty ones without a teacher."""
 
-    def __init__(self, task: Task, teacher: Teacher | None, most_bytes: int | None = None) -> None:
-        """``most_bytes``: the most that is kept, 128 MB by default."""
+    def __init__(self, ask: Inference | None, most_bytes: int | None = None) -> None:
+        """``ask``: the teacher's raw outputs; ``most_bytes``: the most that is kept, 128 MB by
+        default.
+        """
         self._most_bytes = MOST_BYTES_KEPT if most_bytes is None else most_bytes
-        raw = None if teacher is None else task.raw_model(teacher.model)
-        self._ask: Any = None if raw is None else compile_inference(raw)
+        self._ask: Any = ask
         self._split: Split | None = None
         self._kept: dict[int, Any] = {}
         self._bytes = 0

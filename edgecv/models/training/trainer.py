@@ -5,18 +5,12 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecv.core.data import Split
 from edgecv.core.keras_types import KerasModel, Tensor
 from edgecv.core.plugins import Constraint, Task
-from edgecv.models.outputs import named_outputs
-from edgecv.models.tf import (
-    compile_function,
-    compile_inference,
-    lacks_fused_kernels,
-    tensorflow,
-    without_fusions,
-)
+from edgecv.models.tf import compile_function, tensorflow, without_fusions
 from edgecv.models.training.batch_variation import BatchVariation
 from edgecv.models.training.batches import Batches
 from edgecv.models.training.checkpoint import TrainingProgress, Weights
@@ -76,10 +70,11 @@ class Trainer:
             self.optimizer.build(trained.trainable_variables)
         labelled = self.batch if further is not None else None
         self._variation = BatchVariation(schedule, task, split.labels, labelled)
-        self._teacher: Any = None if teacher is None else compile_inference(teacher.model)
-        one = np.zeros((1, *split.images.shape[1:]), np.float32)
-        is_bare = teacher is not None and lacks_fused_kernels(teacher.model, one)
-        self._fusions: Callable[[], Any] = without_fusions if is_bare else nullcontext
+        self._teacher = None if teacher is None else teacher.inference(task)
+        self._fusions: Callable[[], Any] = nullcontext
+        if self._teacher is not None:
+            self._teacher(np.zeros((1, *split.images.shape[1:]), np.float32))
+            self._fusions = nullcontext if self._teacher.has_kernels else without_fusions
         is_half = schedule.mixed_precision == "float16"
         outputs_of = student_outputs(task, trained, teacher)
         loss_of = batch_loss(task, teacher, trained)
@@ -125,10 +120,10 @@ class Trainer:
 
         self._step = compile_function(step)
         self._views = None if teacher is None else teacher.distillation.epochs_varied(self.steps)
-        asked = teacher if self._views else None
-        self._answers = TeacherAnswers(task, asked, MOST_BYTES_OF_VIEWS)
+        asked = self._teacher if self._views else None
+        self._answers = TeacherAnswers(asked, MOST_BYTES_OF_VIEWS)
         self._images: Any = compile_function(lambda *batch: self._variation.blended(*batch)[0][0])
-        self._evaluation = Evaluation(model, task, teacher, replicas)
+        self._evaluation = Evaluation(model, task, teacher, self._teacher, replicas)
 
     def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
         """Train one pass; yield (steps done, mean loss, mean score) now and then."""
@@ -189,7 +184,7 @@ class Trainer:
         forward = seconds_of(lambda: self._evaluation.forward(batch))
         a_step = FORWARDS_A_STEP * forward
         if self._teacher is not None:
-            asked = seconds_of(lambda: named_outputs(self.model, self._teacher(batch)))
+            asked = seconds_of(lambda: self._asked(batch))
             epochs = len(self.rates) / self.steps
             a_step += asked * min(1.0, (self._views or epochs) / epochs)
         a_step *= 1 + self.unlabelled_batch / self.batch
@@ -207,9 +202,14 @@ class Trainer:
         if self._views is None:
             return max(1, int(seconds / a_pass))
         # The teacher was asked in the first of these steps alone.
-        asked = self.steps * seconds_of(lambda: named_outputs(self.model, self._teacher(images)))
+        asked = self.steps * seconds_of(lambda: self._asked(images))
         varied = min(self._views, int(seconds / (a_pass + asked)))
         return max(1, int((seconds - varied * asked) / a_pass))
+
+    def _asked(self, images: Any) -> list[NDArray[Any]]:
+        """Return what the teacher says of a batch, once it is there."""
+        assert self._teacher is not None
+        return [each.numpy() for each in tensorflow.nest.flatten(self._teacher(images))]
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

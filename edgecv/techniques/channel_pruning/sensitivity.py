@@ -11,7 +11,7 @@ from edgecv.models.channels.costs import totals
 from edgecv.models.channels.graph import ChannelGraph
 from edgecv.models.channels.rebuild import zeroed
 from edgecv.models.outputs import named_outputs
-from edgecv.models.tf import compile_inference
+from edgecv.models.tf import Inference
 from edgecv.techniques.channel_pruning.width_steps import WidthSteps
 from edgecv.techniques.layer_selection import clone
 
@@ -40,7 +40,7 @@ def damages(
     images = context.calibration_images(max(FEWEST_IMAGES, min(MOST_IMAGES, wanted)))
     pixels = images.astype(np.float32)
     trial = clone(model)
-    predict = compile_inference(trial)
+    predict = Inference(trial, pixels.shape[1:])
     whole = named_outputs(model, predict(pixels))
     found: dict[str, tuple[float, ...]] = {}
     done = 0
