@@ -1,7 +1,7 @@
 """A foreign ONNX file with its sizes, types and paths checked, shapes inferred, and constants."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.formats.contents import OPEN, damaged_file
 from edgecv.formats.dtypes import bytes_of, count
 from edgecv.formats.image_axes import image_axes
+from edgecv.formats.onnx.checked_tensors import Constant, TensorShape
 from edgecv.formats.onnx.external_data import external_tensors, is_inside
 from edgecv.formats.onnx.graph import constant, read_model
 from edgecv.formats.onnx.graph_types import Value
@@ -22,40 +23,6 @@ from edgecv.formats.onnx.shape_values import inferred_shapes
 SMALL = 1024
 """The most elements of a constant whose values may determine a shape; others are left out."""
 LONGEST_NAME = 300
-
-
-@dataclass(frozen=True)
-class TensorShape:
-    """Type and shape of a tensor, as the graph declares it or as shape inference found it."""
-
-    type: str
-    shape: tuple[int, ...] | None
-    """With -1 for open sides."""
-    open_sides: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A tensor whose values are known before the first image."""
-
-    name: str
-    type: str
-    shape: tuple[int, ...] | None
-    stored_bytes: int
-    scales: int = 0
-    """The number of scales of its DequantizeLinear."""
-    made_of: tuple["Constant", ...] | None = None
-    """The stored weights that it is computed from; None if it is stored itself."""
-
-    @property
-    def stored(self) -> tuple["Constant", ...]:
-        """The weights in the file that it stands for."""
-        return (self,) if self.made_of is None else self.made_of
-
-    @property
-    def elements(self) -> int:
-        """The number of its values, 0 where that is not known."""
-        return count(self.shape) or 0
 
 
 damaged = partial(damaged_file, "ONNX")

@@ -9,13 +9,8 @@ from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.text import counted, listed
 from edgecv.formats.contents import Contents, Operator, known_total, total
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS, bytes_of, count
-from edgecv.formats.onnx.checked_graph import (
-    LONGEST_NAME,
-    CheckedGraph,
-    Constant,
-    TensorShape,
-    damaged,
-)
+from edgecv.formats.onnx.checked_graph import LONGEST_NAME, CheckedGraph, damaged
+from edgecv.formats.onnx.checked_tensors import Constant, TensorShape
 from edgecv.formats.onnx.graph import KERNEL_INPUT, DamagedGraph, ForeignValues, input_of
 from edgecv.formats.onnx.graph_types import Node, Value
 from edgecv.formats.onnx.inspect_ends import SCALE_OF_FIRST, facts, input_end, output_end

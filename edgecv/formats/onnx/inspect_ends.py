@@ -4,7 +4,8 @@ import math
 
 from edgecv.formats.contents import End
 from edgecv.formats.dtypes import SMALL_INTEGERS
-from edgecv.formats.onnx.checked_graph import LONGEST_NAME, CheckedGraph, TensorShape, small_numbers
+from edgecv.formats.onnx.checked_graph import LONGEST_NAME, CheckedGraph, small_numbers
+from edgecv.formats.onnx.checked_tensors import TensorShape
 from edgecv.formats.onnx.graph import input_of
 from edgecv.formats.onnx.graph_types import Node
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from edgecv.formats.contents import Arithmetic
 from edgecv.formats.dtypes import FLOATS, SMALL_INTEGERS
-from edgecv.formats.onnx.checked_graph import Constant, TensorShape
+from edgecv.formats.onnx.checked_tensors import Constant, TensorShape
 from edgecv.formats.onnx.graph import CONVERSIONS as STATIC_CONVERSIONS
 from edgecv.formats.onnx.graph import FUSED, INTEGER_KERNELS, KERNEL_INPUT, input_of
 from edgecv.formats.onnx.graph_types import Node, Value
