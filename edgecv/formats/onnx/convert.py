@@ -1,7 +1,9 @@
 """Conversion of a Keras model to a float32 ONNX model: the same weights give the same bytes."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from edgecv.core.errors import StepError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import first_line, listed
 from edgecv.formats.export_checks import SHOWN
-from edgecv.formats.onnx.canonical import INPUT, canonical
+from edgecv.formats.onnx.canonical import INPUT, canonical, serialized
 from edgecv.formats.onnx.graph import add_constant, add_node, quiet_logs, read_model, replace_node
 from edgecv.formats.onnx.graph_types import Graph, ModelProto
 from edgecv.models.outputs import file_output_names
@@ -18,15 +20,33 @@ from edgecv.models.tf import tensorflow
 
 OPSET = 17
 """The operator set of the files: enough for float32 and 8 bits, and read by runtimes since 2022."""
+_last: WeakKeyDictionary[KerasModel, tuple[str, bytes]] = WeakKeyDictionary()
+"""The last converted model of this process: a digest of its weights, and its content."""
 
 
 def convert(model: KerasModel, shape: Shape, where: str) -> ModelProto:
     """Return the model as a float32 ModelProto: "image" (batch, H, W, C) -> its outputs.
 
     Only names and order differ from tf2onnx's result, which has batch normalization folded.
-    Folding the rescaling too would gain 3%, but move the twin away from the baseline. Raises
-    StepError if the model cannot be converted.
+    Folding the rescaling too would gain 3%, but move the twin away from the baseline. A model that
+    is asked for again with the same weights, as float32 and int8 files of it are, is converted
+    once. Raises StepError if the model cannot be converted.
     """
+    import onnx
+
+    weights = hashlib.sha256(repr(tuple(shape)).encode())
+    for each in model.get_weights():
+        weights.update(np.ascontiguousarray(each).data)
+    key = weights.hexdigest()
+    known, content = _last.get(model, ("", b""))
+    if known != key:
+        content = serialized(_converted(model, shape, where))
+        _last.clear()
+        _last[model] = key, content
+    return onnx.ModelProto.FromString(content)
+
+
+def _converted(model: KerasModel, shape: Shape, where: str) -> ModelProto:
     names = file_output_names(model)
     image = tensorflow.TensorSpec((None, *shape), tensorflow.float32, name=INPUT)
     with quiet_logs(), _grouped_convolutions_as_operators():

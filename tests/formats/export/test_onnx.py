@@ -381,3 +381,26 @@ def test_each_of_several_outputs_has_its_scale(tmp_path: Path) -> None:
     for each in facts.outputs:
         assert float(np.float32(metadata[f"edgecv.output_scale.{each.name}"])) == each.scale
         assert int(metadata[f"edgecv.output_zero_point.{each.name}"]) == each.zero_point
+
+
+def test_a_model_is_converted_once_for_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tf2onnx
+
+    calls: list[Any] = []
+    from_keras = tf2onnx.convert.from_keras
+
+    def counted(model: Any, **options: Any) -> Any:
+        calls.append(model)
+        return from_keras(model, **options)
+
+    monkeypatch.setattr(tf2onnx.convert, "from_keras", counted)
+    model = tiny_models.plain()
+    first = convert(model, tiny_models.SHAPE, "here")
+    content = serialized(first)
+    del first.graph.node[:]
+    assert serialized(convert(model, tiny_models.SHAPE, "here")) == content, "it is a copy"
+    assert len(calls) == 1
+    model.set_weights([2 * each for each in model.get_weights()])
+    other = serialized(convert(model, tiny_models.SHAPE, "here"))
+    assert len(calls) == 2
+    assert other != content
