@@ -83,7 +83,7 @@ def test_a_student_learns_all_from_the_teacher(taught: Report) -> None:
 def test_the_recipe_of_a_run_names_network_and_teacher(taught: Report, teacher: Path) -> None:
     assert taught.recipe["baseline"]["teacher"] == str(teacher)
     (table,) = taught.recipe["technique"]
-    assert table["network"] == {**NETWORK, "residual": False}
+    assert table["network"] == {**NETWORK, "separable": [], "residual": False}
     assert TECHNIQUES.table(TECHNIQUES.parse(table, "test")) == table
 
 
