@@ -1,4 +1,4 @@
-"""Which input of a file is which of its baseline's, and samples in a file's order of both."""
+"""Order of inputs: places of a file's inputs among its baseline's, and samples in that order."""
 
 from collections.abc import Sequence
 
