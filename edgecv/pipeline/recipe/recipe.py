@@ -120,8 +120,13 @@ def load_recipe(
     ``for_model``, ``is_only_trained``: as of ``parse_recipe``. Raises InputError with the key, the
     nearest name and what is accepted.
     """
-    table, only = read_toml(path), is_only_trained
-    return parse_recipe(table, str(path), data, for_model=for_model, is_only_trained=only)
+    return parse_recipe(
+        read_toml(path),
+        str(path),
+        data,
+        for_model=for_model,
+        is_only_trained=is_only_trained,
+    )
 
 
 def parse_recipe(

@@ -86,9 +86,10 @@ class SearchPlan:
     def _trained_first(self) -> str:
         """A sentence on the networks that are trained before the first trial; "" without any."""
         baseline = self.base.baseline
-        names = ["baseline"] * (baseline.model is None)
-        names += ["teacher"] * isinstance(baseline.teacher, TeacherNetwork)
-        return f" What is not stored is trained first: the {' and the '.join(names)}." * bool(names)
+        names = ["the baseline"] if baseline.model is None else []
+        if isinstance(baseline.teacher, TeacherNetwork):
+            names.append("the teacher")
+        return f" What is not stored is trained first: {' and '.join(names)}." if names else ""
 
 
 def _line(space: SearchSpace, name: str) -> str:
