@@ -11,7 +11,8 @@ from edgecv.core.registry import TASKS
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.tf import load_tensorflow
 from edgecv.models.training.augmentation import augment, blend, check_augmentation, hide
-from edgecv.models.training.schedule import SCHEDULES, Schedule
+from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.schedules import SCHEDULES
 
 IMAGES = np.random.default_rng(3).integers(0, 256, (64, 8, 8, 3), np.uint8)
 

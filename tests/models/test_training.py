@@ -24,7 +24,8 @@ from edgecv.models.training.devices import use_device
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.loop import fit
 from edgecv.models.training.losses import Teacher
-from edgecv.models.training.schedule import SCHEDULES, Schedule, parse_schedule
+from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.schedules import SCHEDULES, parse_schedule
 
 QUICK = Schedule(epochs=4, minimum_steps=0, batch=16, learning_rate=0.02)
 

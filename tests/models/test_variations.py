@@ -11,7 +11,8 @@ from edgecv.core.targets import NO_BOX
 from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.tf import tensorflow
 from edgecv.models.training.augmentation import check_augmentation
-from edgecv.models.training.schedule import Schedule, parse_schedule
+from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.schedules import parse_schedule
 from edgecv.models.training.variations import vary
 
 SIDE, COUNT = 32, 60
@@ -118,6 +119,7 @@ WRONG = [
     (["rotate=200"], "rotate from 0 to 180"),
     (["rotate=x"], 'a number after rotate=: "rotate=x"'),
     (["blur", "blur=2"], "each variation once: blur"),
+    (["cutout", "cutout=4"], "each variation once: cutout"),
     (["blur", "choose"], "choose below the number"),
     ({"tilt": 3}, 'known variations: "tilt"'),
 ]

@@ -16,11 +16,17 @@ from pydantic import (
 )
 
 from edgecv.core.data import Dataset
-from edgecv.core.errors import InputError, unknown_name
-from edgecv.core.options import Options, parse_options
+from edgecv.core.errors import InputError
+from edgecv.core.options import Options
 from edgecv.core.text import counted
+from edgecv.models.training.variation_names import check_variations, listed_variations
 
 DEVICE = r"^(cpu|gpu(:\d{1,3})?|gpus|workers)$"
+LATER = (
+    "maximum_steps", "minutes", "optimizer", "weight_decay", "momentum", "ema", "cutout", "mixup",
+    "sampling", "augment", "mixed_precision", "device",
+)  # fmt: skip
+"""Options that came later: left out of a table where they are not used."""
 COUNTS_EPOCHS = "counts epochs, and the training has minutes"
 
 
@@ -105,26 +111,13 @@ class Schedule(Options):
         """Read a list of variations: those with keys of their own become these keys."""
         if not isinstance(given, Mapping) or isinstance(given.get("augment", {}), Mapping):
             return given
-        table = {**given, "augment": {}}
-        for text in given["augment"]:
-            key, value = _variation(text)
-            own = table if key in KEYS.values() else table["augment"]
-            if key in own and own is table["augment"]:
-                raise ValueError(f"each variation once: {key} stands there twice")
-            own[key] = value
-        return table
+        own, others = listed_variations(given["augment"])
+        return {**given, **own, "augment": others}
 
     @field_validator("augment")
     @classmethod
     def _variations_are_known(cls, found: dict[str, float]) -> dict[str, float]:
-        for name, value in found.items():
-            if name not in VARIATIONS:
-                raise ValueError(f'known variations: "{name}" is none of {", ".join(VARIATIONS)}')
-            least, most, _ = VARIATIONS[name]
-            if not least <= value <= most:
-                raise ValueError(f"{name} from {least:g} to {most:g}")
-        if "choose" in found and not 1 <= found["choose"] < len(found):
-            raise ValueError("choose below the number of variations that it chooses from")
+        check_variations(found)
         return found
 
     @model_validator(mode="after")
@@ -143,7 +136,7 @@ class Schedule(Options):
     def _without_what_is_not_asked_for(
         self, written: SerializerFunctionWrapHandler
     ) -> dict[str, Any]:
-        """Leave out options that came later and are not used: stored trainings keep their keys."""
+        """Leave out what came later and is not used, so that stored trainings keep their keys."""
         table: dict[str, Any] = written(self)
         fields = Schedule.model_fields
         return {
@@ -194,74 +187,3 @@ class Schedule(Options):
             fall = 1 - rest if self.decay == "linear" else (1 + np.cos(np.pi * rest)) / 2
         rise = np.clip(progress / self.warmup, 0, 1) if self.warmup else np.ones(total_steps)
         return (self.learning_rate * rise * fall).astype(np.float32)
-
-
-VARIATIONS = {
-    "crop": (0.1, 1.0, 0.7),
-    "rotate": (0.0, 180.0, 10.0),
-    "colour": (0.0, 1.0, 0.2),
-    "blur": (0.1, 5.0, 1.0),
-    "choose": (1.0, 4.0, 2.0),
-}
-"""The least, the greatest and the usual strength of each variation."""
-KEYS = {"flip": "mirror", "shift": "shift", "cutout": "cutout", "mixup": "mixup"}
-"""Variations with a key of their own, by their name in a list."""
-USUAL = {"mirror": True, "shift": 2, "cutout": 8, "mixup": 0.2}
-
-
-def _variation(text: Any) -> tuple[str, Any]:
-    """Return the key and the value of ``NAME`` or ``NAME=NUMBER``. Raises ValueError."""
-    name, is_given, number = str(text).partition("=")
-    key = KEYS.get(name.strip(), name.strip())
-    if key not in VARIATIONS and key not in USUAL:
-        known = ", ".join([*VARIATIONS, *KEYS])
-        raise ValueError(f'known variations: "{text}" is none of {known}')
-    if not is_given:
-        return key, USUAL[key] if key in USUAL else VARIATIONS[key][2]
-    try:
-        value = float(number)
-    except ValueError:
-        raise ValueError(f'a number after {name}=: "{text}"') from None
-    return key, int(value) if key in ("shift", "cutout") and value.is_integer() else value
-
-
-LATER = (
-    "maximum_steps", "minutes", "optimizer", "weight_decay", "momentum", "ema", "cutout", "mixup",
-    "sampling", "augment", "mixed_precision", "device",
-)  # fmt: skip
-USUAL_SCHEDULE = "quick"
-"""The schedule of a baseline where none is named."""
-SCHEDULES = {
-    # Found on CIFAR-10 (JPEG copy): see docs/guides/training.md.
-    "quick": Schedule(),
-    # To convergence: many passes, fewer of a large data set, until validation gains no more.
-    "default": Schedule(
-        epochs=60,
-        minimum_steps=2_000,
-        maximum_steps=60_000,
-        patience=20,
-        decay="cosine",
-        warmup=0.05,
-    ),
-    # The tutorial's own: Adam at 0.001, batches of 32, ten epochs, images as they are.
-    "reference": Schedule(
-        minimum_steps=0,
-        batch=32,
-        learning_rate=0.001,
-        decay="constant",
-        warmup=0.0,
-        mirror=False,
-        shift=0,
-    ),
-}
-
-
-def parse_schedule(training: Any, where: str) -> Schedule:
-    """Read a table of training options, which may name a schedule to start from."""
-    if not isinstance(training, Mapping):
-        raise InputError(where, f"{training!r} is not a table")
-    options = dict(training)
-    name = options.pop("schedule", USUAL_SCHEDULE)
-    if not isinstance(name, str) or name not in SCHEDULES:
-        raise unknown_name(where, f"unknown schedule {name!r}", str(name), SCHEDULES)
-    return parse_options(Schedule, {**SCHEDULES[name].model_dump(), **options}, where)

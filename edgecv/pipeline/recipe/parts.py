@@ -10,7 +10,8 @@ from edgecv.core.options import Options, OwnTraining
 from edgecv.core.preprocessing import Preprocessing, named
 from edgecv.formats.trust import Trust, check_custom_objects
 from edgecv.models.network import Network
-from edgecv.models.training.schedule import SCHEDULES, Schedule
+from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.schedules import SCHEDULES
 
 
 class TeacherNetwork(OwnTraining):

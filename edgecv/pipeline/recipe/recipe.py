@@ -25,7 +25,8 @@ from edgecv.core.registry import (
     TECHNIQUES,
 )
 from edgecv.evaluation.limits import Limits
-from edgecv.models.training.schedule import Schedule, parse_schedule
+from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.schedules import parse_schedule
 from edgecv.pipeline.recipe.checks import (
     check_data,
     check_name,

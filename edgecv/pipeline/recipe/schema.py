@@ -12,7 +12,8 @@ from edgecv.core.registry import (
     TECHNIQUES,
 )
 from edgecv.evaluation.limits import Limits
-from edgecv.models.training.schedule import SCHEDULES, USUAL_SCHEDULE, Schedule
+from edgecv.models.training.schedule import Schedule
+from edgecv.models.training.schedules import SCHEDULES, USUAL_SCHEDULE
 from edgecv.pipeline.recipe.parts import BaselineOptions
 from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.pipeline.recipe.search_space import SearchSpace

@@ -8,13 +8,8 @@ from pydantic import field_validator
 from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.errors import InputError
 from edgecv.core.options import Name, Several, Text, parse_options
-from edgecv.models.training.schedule import (
-    COUNTS_EPOCHS,
-    USUAL_SCHEDULE,
-    Schedule,
-    frozen_too_long,
-    parse_schedule,
-)
+from edgecv.models.training.schedule import COUNTS_EPOCHS, Schedule, frozen_too_long
+from edgecv.models.training.schedules import USUAL_SCHEDULE, parse_schedule
 from edgecv.pipeline.recipe.flag_values import names_in
 from edgecv.pipeline.recipe.parts import BackboneOptions
 
