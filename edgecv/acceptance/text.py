@@ -18,7 +18,7 @@ from edgecv.acceptance.records import Change, Figures, Judgement
 from edgecv.core.plugins import Task
 from edgecv.core.report import Gate
 from edgecv.evaluation.task_of import task_of
-from edgecv.reports.gate_text import gate_sentence
+from edgecv.reports.gate_text import gain_text, gate_sentence
 from edgecv.reports.verdict import joined, percent
 
 MEASURES = {
@@ -62,6 +62,8 @@ def sentence(gate: Gate, task: Task) -> str:
     # Points are shown with two digits, bytes as whole numbers.
     if gate.name in (BYTES, GZIP_BYTES):
         return f"{gate.label}: {gate.observed:,.0f} {measure}, limit {gate.limit:,.0f}{reason}"
+    if gained := gain_text(measure, gate, lambda value: f"{value:.2f}"):
+        return f"{gate.label}: {gained}{reason}"
     return f"{gate.label}: {gate.observed + 0.0:.2f} {measure}, limit {gate.limit:.2f}{reason}"
 
 

@@ -1,9 +1,10 @@
 """The teacher of a run: a better model than the baseline, for techniques that distil."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from edgecv.core.errors import InputError
+from edgecv.core.events import Event
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import Technique
@@ -96,10 +97,17 @@ class RunTeacher:
             "custom_objects": recipe.baseline.custom_objects,
         }
         own = recipe.replace(baseline=parse_options(BaselineOptions, options, teacher))
-        opened = open_user_model(own, self.model.context)
+        context = replace(self.model.context, on_event=self._without_known_lines)
+        opened = open_user_model(own, context)
         _check_same(opened, self.model, teacher)
         opened.keras_model  # noqa: B018  raises InputError for a kind that TensorFlow cannot run
         return opened.source
+
+    def _without_known_lines(self, event: Event) -> None:
+        """Pass on an event while the file is opened, but no line on the data of the run again."""
+        on_the_data = event.stage == "data" or event.message in self.model.data.notes
+        if not on_the_data or event.step is not None:
+            self.model.context.on_event(event)
 
     @cached_property
     def note(self) -> str:

@@ -1,5 +1,7 @@
 """A gate as a sentence: what was observed, what the limit is, what it allows."""
 
+from collections.abc import Callable
+
 from edgecv.core.plugins import Task
 from edgecv.core.quantity import FRACTION
 from edgecv.core.report import Gate
@@ -8,6 +10,7 @@ from edgecv.evaluation.limits import all_limits, gate_texts
 from edgecv.evaluation.output_differences import OUTPUTS
 
 DIGITS, MOST_DIGITS = 3, 12
+LOST = "points lost"
 GATES = {
     **gate_texts(),
     "conversion_difference": "largest difference in {output} after conversion",
@@ -44,8 +47,18 @@ def gate_sentence(gate: Gate, task: Task) -> str:
         return f"{gate.label}: {observation} not known, {gate.reason}"
     reason = f" ({gate.reason})" if gate.reason else ""
     observation += f" against the {gate.against}" if gate.against else ""
+    if gained := gain_text(observation, gate, number_text):
+        return f"{gate.label}: {gained}{reason}"
     observed, limit = _with_distinct_digits(gate)
     return f"{gate.label}: {observation} {observed}, limit {limit}{reason}"
+
+
+def gain_text(observation: str, gate: Gate, write: Callable[[float], str]) -> str:
+    """Return "points gained ..." for points lost that are less than none, and "" for all else."""
+    if not observation.startswith(LOST) or gate.observed is None or gate.observed >= 0:
+        return ""
+    gained = f"points gained{observation.removeprefix(LOST)} {write(-gate.observed)}"
+    return f"{gained}, limit {write(gate.limit)} lost"
 
 
 def _with_distinct_digits(gate: Gate) -> tuple[str, str]:

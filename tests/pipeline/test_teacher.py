@@ -102,6 +102,7 @@ def test_another_teacher_is_another_training(
             on_event=lambda event: messages.append(event.message),
         )
     assert messages.count("student is stored already") == 1
+    assert messages.count("reading the data") == 2, "once a run: the teacher's is the same"
 
 
 def test_a_network_is_trained_as_the_teacher_and_stored_like_a_baseline(
@@ -184,6 +185,7 @@ def test_images_without_labels_are_learned_from_and_kept_by_their_content(
     assert "student is stored already" not in messages
     report_of("same", others)
     assert messages.count("student is stored already") == 1
+    assert messages.count("reading the data") == 2, "once a run: the teacher's is the same"
 
 
 @pytest.mark.quick

@@ -122,3 +122,10 @@ def test_a_missed_limit_is_told_from_what_was_observed(
 ) -> None:
     gate = Gate("max_drop_points", "int8.tflite", 2.0, observed, outcome)
     assert f"points lost {shown}" in gate_sentence(gate, task_of(REPORT))
+
+
+def test_a_loss_below_zero_is_called_a_gain() -> None:
+    gate = Gate("max_drop_points_bound", "int8.tflite", 2.0, -4.14, "passed")
+    assert gate_sentence(gate, task_of(REPORT)).endswith(
+        "points gained at the worse end of the 95% interval 4.14, limit 2 lost"
+    )
