@@ -51,6 +51,31 @@ def named(name: str, where: str) -> Preprocessing:
     return NAMED[name]
 
 
+def preprocessing_text(choice: Preprocessing) -> str:
+    """Return the name of a preprocessing, or its arithmetic where it has none.
+
+    >>> preprocessing_text(NAMED["-1..1"])
+    '-1..1'
+    >>> preprocessing_text(Preprocessing(scale=1 / 128, offset=-1.0))
+    'pixel x 0.0078125 - 1'
+    """
+    for name, each in NAMED.items():
+        if each == choice:
+            return name
+    scale, offset = np.atleast_1d(choice.scale), np.atleast_1d(choice.offset)
+    text = f"pixel x {_listed(scale)}"
+    if len(offset) > 1:
+        text += f" + {_listed(offset)}"
+    elif offset[0]:
+        text += f" {'-' if offset[0] < 0 else '+'} {abs(offset[0]):g}"
+    return text if choice.channels == "rgb" else f"{text}, channels bgr"
+
+
+def _listed(numbers: Any) -> str:
+    texts = [f"{each:g}" for each in numbers]
+    return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+
+
 def affine_of(asked: Preprocessing, channels: int, where: str) -> tuple[Any, Any, list[int]]:
     """Return scale and offset of each channel, float64 (C,), and its index in the RGB image.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edgecv.core.errors import InputError, UnsuitableFile
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
-from edgecv.core.preprocessing import NAMED, Preprocessing, affine_of
+from edgecv.core.preprocessing import Preprocessing, affine_of, preprocessing_text
 from edgecv.core.text import counted
 from edgecv.formats.contents import Contents, ImageEntry
 from edgecv.formats.image_axes import image_axes
@@ -43,7 +43,9 @@ def _entry(path: Path, contents: Contents, input_spec: InputSpec) -> ImageEntry:
         affine_of(choice, axes.image[2], "--preprocess")
     elif taken.scale is not None:
         choice = _by_range(path, contents, axes.image[2])
-    return ImageEntry(axes.image, axes.order, None if choice is None else _name(choice))
+    return ImageEntry(
+        axes.image, axes.order, None if choice is None else preprocessing_text(choice)
+    )
 
 
 def _by_range(path: Path, contents: Contents, channels: int) -> Preprocessing | None:
@@ -52,7 +54,3 @@ def _by_range(path: Path, contents: Contents, channels: int) -> Preprocessing | 
         return preprocessing_of(path, contents.inputs[0], DEFAULT_INPUT, channels)[0]
     except (UnsuitableFile, ValueError):
         return None
-
-
-def _name(choice: Preprocessing) -> str:
-    return next((name for name, each in NAMED.items() if each == choice), "other pixels")

@@ -46,7 +46,7 @@ def read(content: bytes, where: str, input_spec: InputSpec = DEFAULT_INPUT) -> C
     """Read the first subgraph of a TFLite file. Raises InputError if it is damaged."""
     with damage_refused(where):
         tables = TFLiteTables(content, where)
-        inputs = tuple(map(_end, tables.inputs))
+        inputs = _ends(tables, tables.inputs)
         if input_spec.input_size is not None and len(inputs) == 1:
             answers = tables.outputs[0].declared if tables.outputs else ()
             axes = image_axes(Path(where), inputs[0], input_spec, answers)
@@ -78,8 +78,8 @@ class TFLiteInspector:
         return Contents(
             format="tflite",
             facts=self._facts(),
-            inputs=tuple(map(_end, tables.inputs)),
-            outputs=tuple(map(_end, tables.outputs)),
+            inputs=_ends(tables, tables.inputs),
+            outputs=_ends(tables, tables.outputs),
             operators=operators,
             parameters=total(each.parameters for each in operators),
             macs=total(each.macs for each in operators),
@@ -223,10 +223,17 @@ def _arithmetic(
     return "quantized" if stands_for_reals else "other"
 
 
-def _end(tensor: TFLiteTensor) -> End:
+def _ends(tables: TFLiteTables, tensors: Sequence[TFLiteTensor]) -> tuple[End, ...]:
+    """Return inputs or outputs, by the names that users give them: those of the signature."""
+    names = tables.names_of_ends()
+    is_named = all(names.get(each.number) for each in tensors)
+    return tuple(_end(each, names[each.number] if is_named else each.name) for each in tensors)
+
+
+def _end(tensor: TFLiteTensor, name: str) -> End:
     is_quantized = len(tensor.scales) == 1 and tensor.has_finite_scales
     return End(
-        name=tensor.name,
+        name=name,
         shape=tensor.declared,
         type=tensor.type,
         scale=tensor.scales[0] if is_quantized else None,

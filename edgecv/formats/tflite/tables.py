@@ -155,6 +155,19 @@ class TFLiteTables:
             raise damaged(self._where, f"it names tensor {largest} of {len(self.tensors)}")
         return [self.tensors[number] if number >= 0 else None for number in numbers]
 
+    def names_of_ends(self) -> dict[int, str]:
+        """Return the names of inputs and outputs by the number of their tensor, as the signature
+        gives them; {} where there is none, or more than one.
+        """
+        if self.model.SignatureDefsLength() != 1:
+            return {}
+        signature = self.model.SignatureDefs(0)
+        ends = [
+            *map(signature.Inputs, range(signature.InputsLength())),
+            *map(signature.Outputs, range(signature.OutputsLength())),
+        ]
+        return {each.TensorIndex(): _text(each.Name()) for each in ends}
+
     def description(self) -> str:
         """Return the description that the converter wrote."""
         return _text(self.model.Description())
