@@ -85,9 +85,10 @@ def seconds_left_of(
 ) -> float:
     """Return the time that a trial still takes: its screening, and its training in full.
 
-    That of its screening tells how long the other takes, whatever it trains; before it, that of
-    ``others`` with the same techniques. What finished ones have trained is stored. The control is
-    left out: it is trained for what holds its limits, which is worth the time.
+    That of its screening tells how long the other takes, whatever it trains; before it, trainings
+    and screenings of ``others`` with the same techniques. What finished ones have trained is
+    stored. The control is left out: it is trained for what holds its limits, which is worth the
+    time.
     """
     recipe = trial.parsed
     finished = (each.parsed for each in others if each.state == "finished")
@@ -108,15 +109,14 @@ def _pace(
 ) -> float:
     """Return the time of a training over that of as many steps of the model, at the longest.
 
-    It is found by screenings of the same techniques; 1 where there are none.
+    It is found by trainings and screenings of the same techniques; 1 where there are none.
     """
     names = [each.name for each in recipe.techniques]
     found = [
-        each.screened_s
-        / options.screening
-        / _training_seconds(each.parsed, facts.seconds_a_step, facts.images["train"])
+        took / _training_seconds(each.parsed, facts.seconds_a_step, facts.images["train"])
         for each in others
-        if each.screened_s and [one.name for one in each.parsed.techniques] == names
+        if (took := each.seconds_in_full(options.screening))
+        and [one.name for one in each.parsed.techniques] == names
     ]
     return max(found, default=1.0)
 

@@ -78,6 +78,8 @@ class SearchTrial:
     figures: TrialFigures | None = None
     outcome: Outcome | None = None
     """The verdict on the validation images."""
+    training_s: float | None = None
+    """Seconds that its techniques trained for in full."""
     missed: tuple[str, ...] = ()
     """The limits that do not hold there, each with the value that was found."""
     reason: str = ""
@@ -91,6 +93,12 @@ class SearchTrial:
         trains = any(each.trainings for each in recipe.techniques)
         return cls(number, generation, proposal, steps_of(recipe), key, table, trains)
 
+    def seconds_in_full(self, screening: float) -> float | None:
+        """Return the seconds of its trainings in full, as measured, or as its screening tells."""
+        if self.training_s is not None or self.screened_s is None:
+            return self.training_s
+        return self.screened_s / screening
+
     @property
     def parsed(self) -> Recipe:
         """The recipe, read from its table."""
@@ -101,9 +109,13 @@ class SearchTrial:
         figures = figures_of(report, recipe)
         if recipe.settings.train_fraction < 1:
             return replace(self, screened=figures, screened_s=trained_s(report))
-        missed = missed_limits(report, recipe)
         return replace(
-            self, state="finished", figures=figures, outcome=report.outcome, missed=missed
+            self,
+            state="finished",
+            figures=figures,
+            outcome=report.outcome,
+            training_s=trained_s(report),
+            missed=missed_limits(report, recipe),
         )
 
     def with_failure(self, reason: str) -> Self:

@@ -56,6 +56,15 @@ def test_the_time_of_a_training_follows_from_its_screening() -> None:
     assert before == pytest.approx(1.25 * steps * 0.01 * 3.5 + 30)
     assert after == 4 * 50 + 15
     assert seconds_left_of(trial, asked, LOOKED, [replace(trial, state="finished")]) == 15
+    # Where nothing is screened, a training in full tells how long others take.
+    whole = judged_on_validation(base, qat, "s-000-validation", has_control=False)
+    done = new.with_report(replace(report_of(whole), trainings=tuple(curves)), whole)
+    in_full = asked.model_copy(update={"screening": 1.0})
+    training = {"epochs": 2 * qat.techniques[0].trainings[0].total_epochs(4000)}
+    longer = next(each for each in first_recipes(space_of(base), base, training) if each.trains)
+    twice = SearchTrial.proposed(longer.recipe, 1, generation=0, proposal=1)
+    assert done.training_s == 50
+    assert seconds_left_of(twice, in_full, LOOKED, [done]) == pytest.approx(2 * 50 + 15)
     narrow = next(
         each for each in first_recipes(space_of(base), base, {}) if each.places.get("shrink")
     )
