@@ -10,13 +10,8 @@ from numpy.typing import NDArray
 from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.core.preprocessing import PIXEL_STEPS
-from edgecv.models.preprocessing import (
-    folded,
-    is_augmentation,
-    is_plain_convolution,
-    pixel_normalization,
-    takers_of,
-)
+from edgecv.models.pixel_front import PixelFront, Reals, front_of, is_kernel
+from edgecv.models.preprocessing import folded
 from edgecv.models.tf import keras
 from edgecv.models.unquantized import has_quantizers, quantizers_known
 
@@ -25,7 +20,6 @@ NEARLY_WHOLE = 1e-4
 """Largest difference of a pixel from a whole one: offsets are stored as float32."""
 CLOSE = 1e-6
 """Largest relative difference of two equal scales."""
-Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -48,47 +42,6 @@ class PixelInput:
         return -self.zero * self.scale, (LARGEST_PIXEL - self.zero) * self.scale
 
 
-@dataclass(frozen=True)
-class _Front:
-    """The first layers of a model: pixel * ``scale`` + ``offset``, one number a channel."""
-
-    layers: tuple[KerasLayer, ...]
-    scale: Reals
-    offset: Reals
-    takers: tuple[Any, ...]
-    """The layers that take the result."""
-    has_padding_layer: bool
-    """True if a layer of its own puts zeros around the result before that."""
-    is_nested: bool
-    """True if the takers stand in a model within the model."""
-
-    @property
-    def is_padded(self) -> bool:
-        """True if zeros are put around the result."""
-        return self.has_padding_layer or any(_padding(each) != "valid" for each in self.takers)
-
-    @property
-    def is_by_channel(self) -> bool:
-        """True if channels have other numbers than each other."""
-        return bool(np.ptp(self.scale) or np.ptp(self.offset))
-
-    @property
-    def is_foldable(self) -> bool:
-        """True if any rescaling can go into the kernel and the bias of what takes it, exactly."""
-        return not (self.is_padded or self.is_nested) and is_plain_convolution(self.takers)
-
-    @property
-    def is_computed(self) -> bool:
-        """True if the converter of TensorFlow leaves operators: it folds one number forwards."""
-        if self.is_by_channel:
-            return True
-        is_moved = self.scale[0] != 1 or self.offset[0]
-        is_one = len(self.takers) == 1 and _is_kernel(self.takers[0])
-        if not is_one or self.has_padding_layer:
-            return bool(is_moved)
-        return bool(self.offset[0]) and self.is_padded
-
-
 def declared_pixels(model: KerasModel) -> PixelInput:
     """Return the same function with its rescaling in the scale and zero point of an 8-bit input.
 
@@ -96,7 +49,7 @@ def declared_pixels(model: KerasModel) -> PixelInput:
     offset that is none, or differs by channel, is folded into a first convolution that does not
     pad. Where none of this is exact, and where nothing would be computed, the model is returned.
     """
-    front = _front_of(model)
+    front = front_of(model)
     if front is None or not front.is_computed:
         return PixelInput(model)
     zeros = -front.offset / front.scale
@@ -117,8 +70,10 @@ def with_pixel_kernel(model: KerasModel) -> KerasModel:
     Runtimes take several times as long for the product and the sum of each channel, and int8 files
     round after both. What can be declared, or folded into the first convolution, stays as it is.
     """
-    front = None if has_quantizers(model) else _front_of(model)
-    if front is None or front.is_nested or front.is_foldable or not front.is_by_channel:
+    front = None if has_quantizers(model) else front_of(model)
+    if front is None or front.is_foldable or not front.is_by_channel:
+        return model
+    if front.is_nested or not set(front.layers) <= set(model.layers):
         return model
     zeros = -front.offset / front.scale
     if np.abs(zeros - np.round(zeros[0])).max() <= NEARLY_WHOLE:
@@ -140,7 +95,7 @@ def with_pixel_kernel(model: KerasModel) -> KerasModel:
     return copy
 
 
-def _with_zero(model: KerasModel, front: _Front, zero: int) -> PixelInput:
+def _with_zero(model: KerasModel, front: PixelFront, zero: int) -> PixelInput:
     """Return a model whose input is zero at a pixel; other scales go into its first kernels.
 
     Scales that were trained with quantizers stay: ``qat`` leaves a rescaling by 1.
@@ -168,7 +123,7 @@ def _with_zero(model: KerasModel, front: _Front, zero: int) -> PixelInput:
 
 def _stop_rescaling(model: KerasModel) -> tuple[Any, ...]:
     """Make a model take rescaled pixels, in place; return the layers that take them."""
-    front = _front_of(model)
+    front = front_of(model)
     assert front is not None
     for layer in front.layers:
         if isinstance(layer, keras.layers.Normalization):
@@ -178,73 +133,21 @@ def _stop_rescaling(model: KerasModel) -> tuple[Any, ...]:
     return front.takers
 
 
-def _front_of(model: KerasModel) -> _Front | None:
-    """Return the rescalings that pixels go through first; None where there are none."""
-    (tensor,) = model.inputs
-    channels = int(tensor.shape[-1])
-    scale, offset = np.ones(channels), np.zeros(channels)
-    layers: list[KerasLayer] = []
-    inner, has_padding_layer = model, False
-    while True:
-        takers = takers_of(inner, tensor)
-        if len(takers) != 1 or len(takers[0].inbound_nodes) != 1:
-            break
-        (only,) = takers
-        if isinstance(only, keras.Model) and len(only.inputs) == 1:
-            inner, tensor = only, only.inputs[0]
-            continue
-        affine = None if has_padding_layer else _affine_of(only)
-        if affine is not None:
-            factor, term = affine
-            scale, offset = scale * factor, offset * factor + term
-            layers.append(only)
-        elif type(only) is keras.layers.ZeroPadding2D:
-            has_padding_layer = True
-        elif not is_augmentation(only):
-            break
-        tensor = only.output
-    if not layers or not scale.all():
-        return None
-    return _Front(
-        tuple(layers), scale, offset, tuple(takers), has_padding_layer, inner is not model
-    )
-
-
-def _affine_of(layer: KerasLayer) -> tuple[Reals, Reals] | None:
-    """Return the factor and the offset of a rescaling, of all channels or of each."""
-    if type(layer) is keras.layers.Normalization:
-        return pixel_normalization(layer)
-    if type(layer) is not keras.layers.Rescaling:
-        return None
-    scale, offset = (np.asarray(each, np.float64).ravel() for each in (layer.scale, layer.offset))
-    return scale, offset
-
-
 def _is_close(scales: Reals, scale: float) -> bool:
     return bool(np.allclose(scales, scale, rtol=CLOSE, atol=0))
 
 
-def _is_kernel(layer: KerasLayer) -> bool:
-    """Return True for a convolution that is called once; it may stand in quantizers."""
-    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
-    return type(getattr(layer, "layer", layer)) in kinds and len(layer.inbound_nodes) == 1
-
-
-def _padding(layer: KerasLayer) -> str:
-    return str(getattr(getattr(layer, "layer", layer), "padding", "valid"))
-
-
 def _takes_factors(layer: KerasLayer, factors: Reals) -> bool:
     """Return True if factors of the channels can go into the kernel of a layer."""
-    if not _is_kernel(layer) or hasattr(layer, "quantize_config"):
+    if not is_kernel(layer) or hasattr(layer, "quantize_config"):
         return False
     return bool(np.ptp(factors) == 0) or layer.groups == 1
 
 
-def _note(front: _Front, zeros: Reals) -> str:
+def _note(front: PixelFront, zeros: Reals) -> str:
     """Return the reason why a rescaling stays in the file."""
     names = " and ".join(each.name for each in front.layers)
-    if not all(_is_kernel(each) for each in front.takers):
+    if not all(is_kernel(each) for each in front.takers):
         why = "what takes it is no convolution"
     elif np.ptp(zeros) > NEARLY_WHOLE:
         why = "the pixel that becomes 0, which the first convolution pads with, differs by channel"

@@ -125,6 +125,43 @@ def test_layers_that_pad_pass_and_inner_models_are_entered() -> None:
     np.testing.assert_allclose(answers, expected, atol=1e-5)
 
 
+def in_front(scale: float, offset: float, *, is_functional: bool = False) -> Any:
+    """Return a model behind another one that holds its rescaling alone, as Keras ships them."""
+    first, image = keras.layers.Rescaling(scale, offset), keras.Input(tiny_models.SHAPE)
+    given = keras.Input(tiny_models.SHAPE)
+    if is_functional:
+        before = keras.Model(given, first(given))
+    else:
+        before = keras.Sequential([keras.layers.InputLayer(tiny_models.SHAPE), first])
+    return keras.Model(image, rescaled(1.0, 0.0)(before(image)))
+
+
+@pytest.mark.parametrize("is_functional", [False, True])
+@pytest.mark.parametrize(
+    ("scale", "offset", "found"),
+    [(1 / 255, 0.0, (1.0, 0)), (1 / 100, -0.5, (PIXEL_STEP, 50)), (1 / 127.5, -1.0, (1.0, 0))],
+)
+def test_a_model_that_holds_the_rescaling_alone_is_left_again(
+    scale: float, offset: float, found: tuple[float, int], is_functional: bool
+) -> None:
+    """An int8 file computed on pixels that were 255 times too large."""
+    model, pixels = in_front(scale, offset, is_functional=is_functional), tiny_models.images(9)
+    declared = declared_pixels(model)
+    assert (declared.scale, declared.zero) == found
+    answers = declared.model(declared.values(pixels), training=False)
+    expected = model(pixels.astype(np.float32), training=False)
+    np.testing.assert_allclose(answers, expected, atol=1e-5)
+
+
+def test_pixels_that_are_an_output_too_stay_rescaled() -> None:
+    layers, image = keras.layers, keras.Input(tiny_models.SHAPE)
+    scaled = layers.Rescaling(1 / 100, -0.5)(image)
+    model = keras.Model(image, [scaled, layers.Conv2D(4, 3, padding="same")(scaled)])
+    assert declared_pixels(model).model is model
+    only = keras.Model(image, scaled)
+    assert declared_pixels(only).model is only
+
+
 def test_a_file_begins_with_its_first_convolution_and_answers_alike_through_both_ends(
     runtimes: Runtimes, tmp_path: Path
 ) -> None:
