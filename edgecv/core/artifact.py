@@ -12,12 +12,16 @@ from edgecv.core.data import Shape
 TWIN_STEM = "float32"
 """A file of this name is the float32 export of the baseline: the twin of its format."""
 
+UNNAMED = "kernel "
+"""Start of the name of stored weights that are no layer's: their number in the file follows."""
+
 
 @dataclass(frozen=True)
 class Layer:
     """The weights of one layer as they stand in an exported file."""
 
     name: str
+    """That of the model's layer; ``kernel 2`` where it is none of the model's, see ``is_known``."""
     shape: tuple[int, ...]
     """Shape of the kernel in Keras: (height, width, inputs, outputs) or (inputs, outputs)."""
     type: str
@@ -33,6 +37,14 @@ class Layer:
     """Zero point of the layer's output as uint8: an int8 file's zero point plus 128."""
     is_depthwise: bool = False
     """True if the weights are a depthwise kernel, which techniques do not change."""
+
+    @property
+    def is_known(self) -> bool:
+        """True if it is a layer of the model that techniques see.
+
+        Others are a second use of a layer, and layers of kinds that are left as they are.
+        """
+        return not self.name.startswith(UNNAMED)
 
 
 @dataclass(frozen=True)

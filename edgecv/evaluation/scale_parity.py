@@ -7,9 +7,6 @@ from edgecv.core.artifact import Artifact, Layer
 from edgecv.core.errors import StepError
 from edgecv.core.quantization import are_same_scales
 
-UNNAMED = "kernel "
-"""Start of the name of a stored kernel that is no other layer's."""
-
 
 def check_same_scales(artifacts: Sequence[Artifact]) -> tuple[str, ...]:
     """Return a sentence for each pair of int8 files of one model.
@@ -22,7 +19,7 @@ def check_same_scales(artifacts: Sequence[Artifact]) -> tuple[str, ...]:
         layers = {layer.name: layer for layer in other.layers}
         for layer in one.layers:
             found = layers.get(layer.name)
-            if found is None and layer.name.startswith(UNNAMED):
+            if found is None and not layer.is_known:
                 continue  # A second use of a layer: its place in the file is no name.
             difference = "it is in one of them" if found is None else _difference(layer, found)
             if difference:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.artifact import UNNAMED
 from edgecv.core.keras_types import KerasModel
 from edgecv.models.kernels import kernels_of
 
@@ -75,7 +76,7 @@ def stored_order(
 def kernel_names(kernels: Sequence[StoredKernel], layers: Sequence[LayerKernel]) -> list[str]:
     """Return the layer of each stored kernel, or its place in the file where it has none."""
     named = enumerate(names_of(kernels, layers), start=1)
-    return [name or f"kernel {number}" for number, name in named]
+    return [name or f"{UNNAMED}{number}" for number, name in named]
 
 
 def names_of(kernels: Sequence[StoredKernel], layers: Sequence[LayerKernel]) -> list[str | None]:
@@ -112,7 +113,10 @@ def _likeness(stored: StoredKernel, layer: LayerKernel) -> float:
     """
     own, true = rows_of(stored.weights, layer)
     if own.shape[1] >= SMALLEST_ROW:
-        return similarity(stored.weights, layer)
+        telling = _alike(stored.weights, own, true)
+        # Of 4 bits, or rounded to them by a training: no output has more steps.
+        alike = telling if telling.size else _cosines(own, true)
+        return float(np.median(alike)) if alike.size else 0.0
     scales = np.array(stored.scales) if len(stored.scales) == len(own) else np.ones(1)
     own = own * scales[:, np.newaxis]
     norm = float(np.linalg.norm(own) * np.linalg.norm(true))
@@ -137,13 +141,29 @@ def rows_of(
 def similarity(stored: NDArray[Any], layer: LayerKernel) -> float:
     """Return the cosine similarity of the weights of the median output: 1 for equal weights."""
     own, true = rows_of(stored, layer)
-    norms = np.linalg.norm(own, axis=1) * np.linalg.norm(true, axis=1)
-    if stored.dtype.kind in "iu":
-        # With one scale for all outputs, small weights are rounded too coarsely to compare.
-        norms = norms * (np.abs(own).max(axis=1) >= FEWEST_STEPS)
-    alike = np.abs((own * true).sum(axis=1))[norms > 0] / norms[norms > 0]
+    alike = _alike(stored, own, true)
     is_telling = own.shape[1] >= SMALLEST_ROW and alike.size
     return float(np.median(alike)) if is_telling else 1.0
+
+
+def _alike(
+    stored: NDArray[Any], own: NDArray[np.float64], true: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the similarity of each output whose weights are fine enough to compare.
+
+    With one scale for all outputs, small weights are rounded too coarsely.
+    """
+    if stored.dtype.kind not in "iu":
+        return _cosines(own, true)
+    is_fine = np.abs(own).max(axis=1) >= FEWEST_STEPS
+    return _cosines(own[is_fine], true[is_fine])
+
+
+def _cosines(own: NDArray[np.float64], true: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the absolute cosine of each row with the other's, where neither is zero."""
+    norms = np.linalg.norm(own, axis=1) * np.linalg.norm(true, axis=1)
+    cosines: NDArray[np.float64] = np.abs((own * true).sum(axis=1))[norms > 0] / norms[norms > 0]
+    return cosines
 
 
 def _layers(model: KerasModel) -> Iterator[Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from edgecv.core.data import Shape
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.preprocessing import put_after_input, takers_of
+from edgecv.models.preprocessing import free_name, put_after_input, takers_of
 from edgecv.models.tf import keras
 
 FRONT = "image"
@@ -54,13 +54,13 @@ def _takers(model: KerasModel) -> list[Any]:
 def _front_layer(model: KerasModel, order: str, image: Shape) -> KerasLayer | None:
     """Return the layer between images (N, H, W, C) and the model's own input; None without one."""
     if order == "NCHW":
-        return keras.layers.Permute((3, 1, 2), name=FRONT)
+        return keras.layers.Permute((3, 1, 2), name=free_name(model, FRONT))
     # Both give the same numbers in the same order, whether or not there is an axis of length 1.
     takes_any = all(
         isinstance(each, keras.layers.Flatten | keras.layers.Reshape) for each in _takers(model)
     )
     if order == "NHW" and not takes_any:
-        return keras.layers.Reshape(image[:2], name=FRONT)
+        return keras.layers.Reshape(image[:2], name=free_name(model, FRONT))
     return None
 
 

@@ -1,5 +1,6 @@
 """Preprocessing of pixels in the graph of a Keras model."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,9 +8,11 @@ import numpy as np
 
 from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.core.preprocessing import Preprocessing, affine_of
+from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import keras
 
 LAYER = "preprocess"
+"""The name of a layer that is put in front of a model; with a number where it has one of it."""
 NOISES = ("GaussianNoise", "GaussianDropout", "AlphaDropout")
 
 
@@ -73,10 +76,9 @@ def _first_layers(model: KerasModel) -> Sequence[Any]:
     for layer in model.layers:
         if isinstance(layer, keras.layers.InputLayer):
             continue
-        if isinstance(layer, keras.Model):
-            return [*found, *_first_layers(layer)]
-        found.append(layer)
-        if layer.trainable_weights:
+        is_model = isinstance(layer, keras.Model)
+        found += _first_layers(layer) if is_model else [layer]
+        if layer.trainable_weights or (is_model and kernels_of(layer, depthwise=True)):
             break
     return found
 
@@ -127,7 +129,8 @@ def _inserted(model: KerasModel, scale: Any, offset: Any, order: Sequence[int]) 
     A convolution turns channels, or has other numbers for each of them: a product and a sum of each
     channel take runtimes several times as long, and int8 files round after both.
     """
-    channels, layer = len(order), _pixel_layer(scale, offset, order)
+    channels, name = len(order), free_name(model, LAYER)
+    layer = _pixel_layer(name, scale, offset, order)
     config = model.get_config()
     put_after_input(config, layer)
     copy = type(model).from_config(config)
@@ -135,21 +138,21 @@ def _inserted(model: KerasModel, scale: Any, offset: Any, order: Sequence[int]) 
         if old.weights:
             copy.get_layer(old.name).set_weights(old.get_weights())
     if isinstance(layer, keras.layers.DepthwiseConv2D):
-        copy.get_layer(LAYER).set_weights([np.reshape(scale, (1, 1, channels, 1)), offset])
+        copy.get_layer(name).set_weights([np.reshape(scale, (1, 1, channels, 1)), offset])
     elif isinstance(layer, keras.layers.Conv2D):
         kernel = np.zeros((1, 1, channels, channels))
         for mine, camera in enumerate(order):
             kernel[0, 0, camera, mine] = scale[mine]
-        copy.get_layer(LAYER).set_weights([kernel, offset])
+        copy.get_layer(name).set_weights([kernel, offset])
     return copy
 
 
-def _pixel_layer(scale: Any, offset: Any, order: Sequence[int]) -> KerasLayer:
+def _pixel_layer(name: str, scale: Any, offset: Any, order: Sequence[int]) -> KerasLayer:
     if list(order) != sorted(order):
-        return keras.layers.Conv2D(len(order), 1, trainable=False, name=LAYER)
+        return keras.layers.Conv2D(len(order), 1, trainable=False, name=name)
     if len(set(scale)) == len(set(offset)) == 1:
-        return keras.layers.Rescaling(scale[0], offset[0], name=LAYER)
-    return keras.layers.DepthwiseConv2D(1, trainable=False, name=LAYER)
+        return keras.layers.Rescaling(scale[0], offset[0], name=name)
+    return keras.layers.DepthwiseConv2D(1, trainable=False, name=name)
 
 
 def pixel_kernel(model: KerasModel) -> KerasLayer | None:
@@ -157,9 +160,26 @@ def pixel_kernel(model: KerasModel) -> KerasLayer | None:
 
     Depthwise or not, it is no layer of the user's model: no technique may change it.
     """
-    layers = [layer for layer in model.layers if layer.name == LAYER and not layer.trainable]
+    layers = [each for each in model.layers if is_pixel_name(each.name) and not each.trainable]
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
-    return next((each for each in layers if isinstance(each, kinds)), None)
+    found = (each for each in layers if isinstance(each, kinds) and each.kernel_size == (1, 1))
+    return next(found, None)
+
+
+def is_pixel_name(name: str) -> bool:
+    """Return True for the name of a layer that prepares pixels in front of a model.
+
+    >>> is_pixel_name("preprocess"), is_pixel_name("preprocess_2"), is_pixel_name("preprocessing")
+    (True, True, False)
+    """
+    return re.fullmatch(rf"{LAYER}(_\d+)?", name) is not None
+
+
+def free_name(model: KerasModel, wanted: str) -> str:
+    """Return a name that no layer of a model has: ``wanted``, or it with a number behind it."""
+    taken = {layer.name for layer in model.layers}
+    names = (wanted, *(f"{wanted}_{number}" for number in range(1, len(taken) + 1)))
+    return next(name for name in names if name not in taken)
 
 
 def put_after_input(config: dict[str, Any], layer: KerasLayer) -> None:

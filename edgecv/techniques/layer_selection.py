@@ -11,7 +11,7 @@ from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.models.kernels import kernels_of
-from edgecv.models.preprocessing import LAYER, pixel_kernel
+from edgecv.models.preprocessing import is_pixel_name, pixel_kernel
 from edgecv.models.tf import keras
 
 T = TypeVar("T")
@@ -25,8 +25,8 @@ def chosen(
     Raises InputError if a pattern matches no layer, or where nothing is left.
     """
     kernels = kernels_of(model)
-    if pixel_kernel(model) is not None:
-        kernels.pop(LAYER, None)  # One weight a channel: without it the channel is gone.
+    if (pixels := pixel_kernel(model)) is not None:
+        kernels.pop(pixels.name, None)  # One weight a channel: without it the channel is gone.
     if not kernels:
         raise InputError(where, "the model has no layer with a kernel to work on")
     for pattern in (*exclude, *targets):
@@ -41,10 +41,13 @@ def chosen(
 def is_left_whole(layer: Layer, exclude: Sequence[str]) -> bool:
     """Return True for a layer of a file that no technique on kernels changes.
 
-    Those are depthwise ones, excluded ones, and the 1x1 convolution that prepares pixels.
+    Those are depthwise ones, excluded ones, the 1x1 convolution that prepares pixels, and weights
+    that are no layer's of the model that it works on.
     """
+    if not layer.is_known:
+        return True
     *sides, inputs, outputs = layer.shape
-    is_of_pixels = layer.name == LAYER and set(sides) == {1} and inputs == outputs
+    is_of_pixels = is_pixel_name(layer.name) and set(sides) == {1} and inputs == outputs
     return layer.is_depthwise or is_of_pixels or is_excluded(layer.name, exclude)
 
 

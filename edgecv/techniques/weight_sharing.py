@@ -10,9 +10,6 @@ from edgecv.core.plugins import Constraint
 from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import tensorflow
 
-PRUNED = 0.1
-"""Fraction of zeros from which on a kernel counts as pruned: training makes none by chance."""
-
 
 class SharedValues(Constraint):
     """Keeps equal weights equal, and zeros zero.
@@ -53,13 +50,14 @@ def kept(
 ) -> SharedValues | None:
     """Return the constraint that keeps zeros and shared weights; None if there are none.
 
-    ``shared_kernels``: the layers whose equal weights stay equal.
+    ``shared_kernels``: the layers whose equal weights stay equal. Training makes no zeros by
+    chance: however few a kernel has, somebody has set them.
     """
     shared, zeros = [], []
     for name, kernel in kernels_of(model).items():
         if name in shared_kernels:
             shared.append(kernel)
-        elif np.mean(kernel.numpy() == 0) >= PRUNED:
+        elif np.any(kernel.numpy() == 0):
             zeros.append(kernel)
     if not shared and not zeros:
         return None

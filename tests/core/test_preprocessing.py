@@ -7,7 +7,7 @@ import pytest
 
 from edgecv.core.errors import InputError
 from edgecv.core.preprocessing import NAMED, Preprocessing, named
-from edgecv.models.preprocessing import LAYER, found_in, with_preprocessing
+from edgecv.models.preprocessing import LAYER, found_in, pixel_kernel, with_preprocessing
 from edgecv.models.tf import load_tensorflow, set_seed
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 3)).astype(np.float32)
@@ -80,12 +80,30 @@ def test_it_is_folded_where_that_is_exact_and_stands_in_front_where_not() -> Non
     assert LAYER in layers_with("two branches", "0..1")
 
 
+@pytest.mark.parametrize("name", ["0..1", "caffe"])
+def test_layers_of_the_same_name_stay(name: str) -> None:
+    """A layer of the user's called "preprocess" was lost."""
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    image = layers.Input((12, 12, 3))
+    small = layers.Resizing(6, 6, name=LAYER)(image)
+    model = keras.Model(image, layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(small)))
+    made, _ = with_preprocessing(model, NAMED[name], "test")
+    assert [layer.name for layer in made.layers][1:3] == [f"{LAYER}_1", LAYER]
+    assert (pixel_kernel(made) is not None) == (name == "caffe")
+    wanted = model(EXPECTED[name](PIXELS).astype(np.float32)).numpy()
+    np.testing.assert_allclose(made(PIXELS).numpy(), wanted, rtol=1e-4, atol=1e-3)
+
+
 def test_what_the_graph_does_itself_is_found() -> None:
     _, keras = load_tensorflow()
     layers = keras.layers
     inner = keras.Sequential([layers.InputLayer((8, 8, 3)), layers.Rescaling(1 / 255, name="own")])
     outer = keras.Sequential([layers.InputLayer((8, 8, 3)), inner, layers.Conv2D(2, 3)])
     assert "own (Rescaling)" in str(found_in(outer))
+    turned = keras.Sequential([layers.InputLayer((8, 8, 3)), layers.RandomFlip()])
+    behind = keras.Sequential([layers.InputLayer((8, 8, 3)), turned, *inner.layers])
+    assert "own (Rescaling)" in str(found_in(behind))
     assert found_in(sequential("valid")) is None
 
 

@@ -95,7 +95,7 @@ def grey_networks() -> dict[str, Any]:
 
 def branches(own: Any) -> Any:
     _, keras = load_tensorflow()
-    entering = own.Input((8, 9))
+    entering = own.Input((8, 9), name="image")  # That of the layer in front, else.
     both = [own.Flatten()(entering), own.GlobalAveragePooling1D()(entering)]
     return keras.Model(entering, own.Dense(4)(own.Concatenate()(both)))
 
