@@ -154,13 +154,14 @@ def quantization_of(node: Node) -> Quantization | None:
 
 
 def quantization_in(content: bytes, kind: str, name: str) -> tuple[float, int] | tuple[None, None]:
-    """Return scale and zero point of the "input", or of an "output" by name; None without one.
+    """Return scale and zero point of an "input" or an "output" by name; None without one.
 
     They are those of the DequantizeLinear nodes at the input, or the QuantizeLinear at the output.
     """
     graph = read_model(content).graph
     if kind == "input":
-        nodes = [use.node for use in image_input(graph).uses()]
+        taken = (each for each in graph.inputs if each.name == name)
+        nodes = [use.node for each in taken for use in each.uses()]
         operator = "DequantizeLinear"
     else:
         nodes = [each.producer() for each in graph.outputs if each.name == name]

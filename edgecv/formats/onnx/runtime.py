@@ -1,29 +1,27 @@
 """The runtime of ONNX files: ONNX Runtime on the CPU."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.artifact import Activation, ExecutedOperator, TensorFacts
 from edgecv.core.data import Images
-from edgecv.core.errors import RuntimeFailure
 from edgecv.core.files import read_regular
 from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Session, Watcher
-from edgecv.core.text import counted, first_line
+from edgecv.core.text import counted
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN
 from edgecv.formats.onnx.canonical import PRODUCER
+from edgecv.formats.onnx.ends import ends_of
 from edgecv.formats.onnx.execution import activations, executed, watcher
 from edgecv.formats.onnx.external_data import in_one_file
-from edgecv.formats.onnx.graph import quantization_in
 from edgecv.formats.onnx.input_probe import OnnxProbe
-from edgecv.formats.onnx.session import Optimization, bound_call, new_session, tensor_of
+from edgecv.formats.onnx.session import Optimization, bound_call, new_session
 from edgecv.formats.onnx.stored_weights import OnnxWeights
 from edgecv.formats.onnx.tensor_session import OnnxTensors
 from edgecv.formats.tensors import check_images, facts_of, other_ends, with_answers
@@ -61,7 +59,7 @@ class OnnxRuntime(FileRuntime):
         """Open a file of any inputs and outputs. Raises RuntimeFailure if it is not usable."""
         content = in_one_file(path, read_regular(path))
         session = new_session(path, content, threads, self.optimization)
-        return OnnxTensors(path, session, input_spec, batch)
+        return OnnxTensors(path, session, content, input_spec, batch)
 
     def executed(
         self, path: Path, image: Images, input_spec: InputSpec = DEFAULT_INPUT
@@ -115,10 +113,6 @@ class OnnxRuntime(FileRuntime):
 
 class OnnxRuntimeSession(FileSession):
     """One ONNX file, opened.
-
-    Scale and zero point of an integer tensor are read from the file's metadata:
-    ``edgecv.input_scale``, ``edgecv.input_zero_point``, and the same for ``output``. Without
-    these, they are those of the operator that dequantizes the input or quantizes the output.
 
     Predictions run one image at a time (or the file's own fixed batch), several at once, each on
     one thread: that takes a fifth longer than a batch of 32, but predictions cannot depend on the
@@ -196,35 +190,10 @@ class OnnxRuntimeSession(FileSession):
             self._path, content or self.content, threads, self._optimization, profile
         )
 
-    def _ends(self, kind: str) -> list[TensorFacts]:
+    def _ends(self, kind: Literal["input", "output"]) -> list[TensorFacts]:
         tensors = self._session.get_inputs() if kind == "input" else self._session.get_outputs()
         if not tensors or (kind == "input" and len(tensors) > 1):
             names = ", ".join(tensor.name for tensor in tensors)
             found = f"it has {counted(len(tensors), kind)}" + (f": {names}" if names else "")
             raise other_ends(self._path, found)
-        return [self._with_scale(tensor_of(each), kind, len(tensors)) for each in tensors]
-
-    def _with_scale(self, tensor: TensorFacts, kind: str, count: int) -> TensorFacts:
-        if tensor.type not in ("uint8", "int8"):
-            return tensor
-        scale, zero_point = None, None
-        if count == 1:
-            metadata = dict(self._session.get_modelmeta().custom_metadata_map)
-            scale, zero_point = _declared(self._path, kind, metadata)
-        if scale is None:
-            scale, zero_point = quantization_in(self.content, kind, tensor.name)
-        return replace(tensor, scale=scale, zero_point=zero_point)
-
-
-def _declared(
-    path: Path, kind: str, metadata: dict[str, str]
-) -> tuple[float, int] | tuple[None, None]:
-    scale_key, zero_point_key = f"edgecv.{kind}_scale", f"edgecv.{kind}_zero_point"
-    if scale_key not in metadata:
-        return None, None
-    try:
-        return float(metadata[scale_key]), int(metadata.get(zero_point_key, "0"))
-    except ValueError as error:
-        raise RuntimeFailure(
-            str(path), f"its metadata {scale_key} or {zero_point_key} is wrong: {first_line(error)}"
-        ) from None
+        return ends_of(self._session, self.content, self._path, kind)

@@ -12,17 +12,20 @@ from edgecv.core.input_spec import InputSpec
 from edgecv.core.text import first_line
 from edgecv.formats.declared_inputs import FileTensors, with_known_shape
 from edgecv.formats.image_axes import OPEN
-from edgecv.formats.onnx.session import bound_call, tensor_of
+from edgecv.formats.onnx.ends import ends_of
+from edgecv.formats.onnx.session import bound_call
 
 
 class OnnxTensors(FileTensors):
     """One ONNX file in a session of ONNX Runtime, for a batch of arrays."""
 
-    def __init__(self, path: Path, session: Any, input_spec: InputSpec, batch: int) -> None:
+    def __init__(
+        self, path: Path, session: Any, content: bytes, input_spec: InputSpec, batch: int
+    ) -> None:
         super().__init__(path, input_spec, batch)
         self._session = session
         inputs = []
-        for tensor in map(tensor_of, session.get_inputs()):
+        for tensor in ends_of(session, content, path, "input"):
             if batch > 1 and tensor.shape[:1] not in ((OPEN,), (batch,)):
                 raise UnsuitableFile(
                     str(path),
@@ -31,7 +34,7 @@ class OnnxTensors(FileTensors):
                     accepted=f"a batch of {tensor.shape[0] if tensor.shape else 1}",
                 )
             inputs.append(with_known_shape(path, tensor, input_spec, batch))
-        self.ends = FileEnds(tuple(inputs), tuple(map(tensor_of, session.get_outputs())))
+        self.ends = FileEnds(tuple(inputs), tuple(ends_of(session, content, path, "output")))
 
     def call(self, values: Sequence[NDArray[Any]]) -> Callable[[], object]:
         """Return a function that runs it on one array an input, set beforehand."""

@@ -15,7 +15,7 @@ from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.plugins import Watcher
 from edgecv.formats.file_runtime import FileRuntime, FileSession
 from edgecv.formats.image_axes import OPEN, image_axes
-from edgecv.formats.tensors import check_images, facts_of, other_ends
+from edgecv.formats.tensors import check_images, facts_of, other_ends, with_answers
 from edgecv.formats.tflite.execution import activations, executed, extremes
 from edgecv.formats.tflite.input_probe import TFLiteProbe
 from edgecv.formats.tflite.interpreter import (
@@ -136,6 +136,8 @@ class LiteRTSession(FileSession):
         self.facts, self.encode = facts_of(
             path, named_inputs(self._interpreters[0], [taken])[0], outputs, input_spec, TYPES, TYPES
         )
+        if not self.facts.answers:  # Nothing is declared for one image: it is refused by its shape.
+            self.facts = with_answers(path, self.facts, [each.shape for each in outputs])
         self._batch = self.facts.batch
         for tensor, shape in zip(outputs, self.facts.answers, strict=True):
             if math.prod(tensor.shape) != self._batch * math.prod(shape):

@@ -148,6 +148,18 @@ def test_files_that_take_no_image_are_refused(tmp_path: Path) -> None:
             LiteRT().open(path, threads=1)
 
 
+def test_one_number_for_all_images_is_refused(tmp_path: Path) -> None:
+    """The message was one of zip(), and the exit code that of a crash."""
+    tensorflow, keras = load_tensorflow()
+    image = keras.Input((4, 4, 3))
+    total = keras.layers.Lambda(tensorflow.reduce_sum)(image)
+    path = write_model(tmp_path / "scalar.tflite", image, total)
+    with pytest.raises(
+        UnsuitableFile, match=r"its output .* has shape \[\]; accepted: outputs of a"
+    ):
+        LiteRT().open(path, threads=1)
+
+
 def test_every_output_is_given_by_the_name_of_the_signature(tmp_path: Path) -> None:
     _, keras = load_tensorflow()
     image = keras.Input((4, 4, 3))

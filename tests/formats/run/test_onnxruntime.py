@@ -103,6 +103,22 @@ def test_integers_are_scaled_by_the_metadata(
     np.testing.assert_allclose(session.predict(images).only, expected, atol=1 / 256)
 
 
+@pytest.mark.parametrize("has_metadata", [True, False])
+@pytest.mark.parametrize("taken", ["uint8", "int8"])
+def test_arrays_of_integers_are_reals_by_their_scales(
+    has_metadata: bool, taken: str, tmp_path: Path, images: Images, expected: np.ndarray
+) -> None:
+    """`validate int8.onnx --baseline float32.onnx` compared codes of 0..255 with probabilities."""
+    metadata = quantization(taken, "int8") if has_metadata else None
+    path = write(tmp_path / "a.onnx", 1, taken, "int8", metadata)
+    opened = OnnxRuntime().open_tensors(path, threads=1)
+    (image,), (answer,) = opened.ends.inputs, opened.ends.outputs
+    assert (image.scale, image.zero_point) == (1.0, 0 if taken == "uint8" else -128)
+    assert (answer.scale, answer.zero_point) == (1 / 256, -128)
+    (found,) = opened.answer([images[:1].astype(np.float32)])
+    np.testing.assert_allclose(found, expected[:1], atol=1 / 256)
+
+
 def test_threads_and_neighbours_change_nothing(tmp_path: Path, images: Images) -> None:
     path = write(tmp_path / "a.onnx")
     alone = OnnxRuntime().open(path, threads=1)
