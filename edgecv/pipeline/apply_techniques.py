@@ -150,7 +150,7 @@ class TechniqueRunner:
             before.sha256,
             sorted(shared),
             [exporter.one_scale for exporter in recipe.exports],
-            *sorted(bits_of(recipe.exports).items()),
+            *bits_of(recipe.exports).items(),  # In their order: the first that matches.
             *([f"ranges of {images} images"] if has_own else []),
             self.model.source.sha256,
             data.calibration.sha256,

@@ -1,5 +1,6 @@
 """A stored run judged by other limits: nothing is trained, exported or measured again."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -96,6 +97,9 @@ def has_other_limits(report: Report, recipe: Recipe) -> bool:
         }
     if asked != {**stored, "baseline": original}:
         return False
+    for key in ("technique", "export"):  # Of options by name pattern the first that matches counts.
+        if json.dumps(asked[key]) != json.dumps(stored[key]):
+            return False
     heads = task_of(report).heads()
     has_proof = heads[0].task.compares_numbers or any(g.name == PROOF for g in report.gates)
     return has_proof and bool(limits) and limits != before

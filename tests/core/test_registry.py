@@ -10,6 +10,8 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Technique
 from edgecv.core.plugins.installed import entries_of_all_groups, installed_plugins
 from edgecv.core.plugins.registry import Registry
+from edgecv.core.registry import TECHNIQUES
+from edgecv.system.storage import content_key
 
 pytestmark = pytest.mark.quick
 
@@ -101,6 +103,18 @@ def test_a_stored_result_depends_on_the_code_of_another_package(site: Path) -> N
     assert registry.identity(technique) != before
     prune = registry.parse({"technique": "prune"}, "recipe.toml")
     assert registry.identity(prune) == registry.table(prune)
+
+
+def test_a_stored_result_depends_on_the_order_of_patterns() -> None:
+    """Of two the first that matches counts; the result of the other order was taken."""
+    texts = [
+        content_key(TECHNIQUES.identity(TECHNIQUES.parse({"technique": "prune", **each}, "here")))
+        for each in (
+            {"layers": {"dense_*": 0.5, "dense_1": 0.9}},
+            {"layers": {"dense_1": 0.9, "dense_*": 0.5}},
+        )
+    ]
+    assert texts[0] != texts[1]
 
 
 def test_a_class_of_another_kind_is_a_fault(site: Path) -> None:

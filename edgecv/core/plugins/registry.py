@@ -155,9 +155,14 @@ class Registry(Generic[P]):
     def identity(self, plugin: P) -> dict[str, Any]:
         """Return what the stored results of a plug-in depend on: its table.
 
-        For a plug-in of another package also its origin, and a hash of its source file.
+        Of options by name pattern the first that matches counts: with their order, unless that is
+        the one of a key. For a plug-in of another package also its origin, and a hash of its
+        source file.
         """
         table = self.table(plugin)
+        for key, own in list(table.items()):
+            if isinstance(getattr(plugin, key, None), Mapping) and list(own) != sorted(own):
+                table[key] = [list(each) for each in own.items()]
         if plugin.name in self.own:
             return table
         defined = sys.modules[type(plugin).__module__].__file__

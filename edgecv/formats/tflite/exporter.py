@@ -70,8 +70,10 @@ class TFLite(FileExporter):
     @property
     def weight_bits(self) -> Mapping[str, int]:
         """Bits of weights that are other than those of the precision, by the pattern of layers."""
-        mixed = {name: 4 for name, each in (self.layers or {}).items() if each == "int4"}
-        return {**self.bits, **mixed}
+        if self.layers is None or "int4" not in self.layers.values():
+            return self.bits
+        # The others too: the first pattern that matches a layer says what it has.
+        return {name: 4 if each == "int4" else 8 for name, each in self.layers.items()}
 
     def export(self, model: KerasModel, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.
@@ -92,7 +94,6 @@ class TFLite(FileExporter):
             model = pixels.model
         names = self.one_scale_names(model, where)
         is_whole = bool(names) and set(names) == set(kernels_of(model, depthwise=True))
-        bits = self.bits
         if self.precision == MIXED:
             content = calibrated(
                 (model.to_json(), *model.get_weights(), calibration),
@@ -102,14 +103,13 @@ class TFLite(FileExporter):
             layers = self.layer_precisions(found, where)
             content, proven = with_precisions(content, found, layers, where, one_scale=is_whole)
             names = tuple(name for name in names if layers.get(name) != "float32")
-            bits = {name: 4 for name, each in (self.layers or {}).items() if each == "int4"}
         else:
             content = self._convert(pixels, shape, calibration, where, one_scale=is_whole)
             proven = prove(content, self.precision, where, self.io, partly=holds_graph(model))
         if names and not is_whole:
             content = with_one_scale(content, model, names, where)
         notes = (*proven, *self._pixel_notes(pixels), *one_scale_note(names, self.precision))
-        if bits:
+        if bits := self.weight_bits:
             is_mixed = self.precision == MIXED
             content, rounded = with_four_bits(content, model, bits, where, is_mixed=is_mixed)
             notes += rounded

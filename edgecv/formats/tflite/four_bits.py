@@ -13,7 +13,12 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.core.text import listed
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.kernel_layout import layer_kernels, names_of
-from edgecv.formats.tflite.check import constant_kernels, kernels_in
+from edgecv.formats.tflite.check import (
+    KERNEL_INPUT,
+    KERNEL_OPERATORS,
+    constant_kernels,
+    kernels_in,
+)
 from edgecv.formats.tflite.layout import written
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
 from edgecv.formats.tflite.tables import TFLiteTables
@@ -50,10 +55,14 @@ def with_four_bits(
         for name, place in zip(names, constant_kernels(tables), strict=True)
         if name is not None
     }
-    for pattern in bits:
+    option = "layers" if is_mixed else "bits"
+    # Of layers of a mixed file, those that are no kernels of the model can have 8 bits too.
+    for pattern in (each for each in bits if bits[each] == 4 or not is_mixed):
         if not any(fnmatchcase(name, pattern) for name in found):
             raise StepError(
-                where, f'bits: "{pattern}" matches no layer', accepted=listed(list(found), SHOWN)
+                where,
+                f'{option}: "{pattern}" matches no layer',
+                accepted=listed(list(found), SHOWN),
             )
     chosen = []
     for name, place in found.items():
@@ -67,7 +76,7 @@ def with_four_bits(
             chosen.append(name)
     editor = Editor(content, tables)
     for name in chosen:
-        editor.round(*found[name], layers[name].outputs)
+        editor.round(found[name][1], layers[name].outputs)
     notes = [f"weights of 4 bits: {', '.join(chosen)}"] if chosen else []
     if slow := [name for name in chosen if found[name][0].kind != FAST]:
         notes.append(
@@ -107,8 +116,8 @@ class Editor:
         """Return the bytes of the file."""
         return written(self._model)
 
-    def round(self, operator: TFLiteOperator, tensor: TFLiteTensor, axis: int) -> None:
-        """Round a kernel to 4 bits, and its bias to the new steps. ``axis``: of its outputs."""
+    def round(self, tensor: TFLiteTensor, axis: int) -> None:
+        """Round a kernel to 4 bits, and biases to the new steps. ``axis``: of its outputs."""
         codes, steps = self._tables.values(tensor), np.array(tensor.scales)
         assert codes is not None
         is_one = len(set(tensor.scales)) == 1
@@ -120,14 +129,22 @@ class Editor:
         scales = (steps * factor.ravel()).astype(np.float32)
         self._write(tensor, packed_nibbles(rounded), scales)
         self._tensors[tensor.number].values["Type"] = INT4
+        for operator in self._tables.operators:
+            # A layer that is used twice has one kernel, and a bias for each use.
+            if _kernel_number(operator) == tensor.number:
+                self._round_bias(operator, scales)
+
+    def _round_bias(self, operator: TFLiteOperator, scales: NDArray[np.float32]) -> None:
+        """Round the bias of an operator to the steps that follow from those of its kernel."""
         bias = operator.inputs[2] if len(operator.inputs) > 2 else None
         values = self._tables.values(bias)
-        if bias is not None and values is not None and bias.scales:
-            given = operator.inputs[0]
-            assert given is not None
-            after = scales.astype(np.float64) * given.scales[0]
-            again = np.round(values * np.array(bias.scales) / after).astype(values.dtype)
-            self._write(bias, again.tobytes(), after.astype(np.float32))
+        if bias is None or values is None or not bias.scales:
+            return
+        given = operator.inputs[0]
+        assert given is not None
+        after = scales.astype(np.float64) * given.scales[0]
+        again = np.round(values * np.array(bias.scales) / after).astype(values.dtype)
+        self._write(bias, again.tobytes(), after.astype(np.float32))
 
     def _write(self, tensor: TFLiteTensor, content: bytes, scales: NDArray[Any]) -> None:
         """Give a tensor other values and scales: a buffer that others have too stays."""
@@ -141,6 +158,12 @@ class Editor:
         else:
             node.values["Buffer"] = len(buffers)
             buffers.append(buffer)
+
+
+def _kernel_number(operator: TFLiteOperator) -> int | None:
+    """Return the tensor of the weights that an operator multiplies by; None for another kind."""
+    kernel = operator.inputs[KERNEL_INPUT] if operator.kind in KERNEL_OPERATORS else None
+    return None if kernel is None else kernel.number
 
 
 def packed_nibbles(codes: NDArray[Any]) -> bytes:

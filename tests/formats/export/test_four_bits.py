@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from edgecv.core.errors import StepError
 from edgecv.formats.tflite.exporter import TFLite
-from edgecv.formats.tflite.four_bits import INT4
+from edgecv.formats.tflite.four_bits import FAST, INT4
 from edgecv.formats.tflite.layout import written
 from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.formats.tflite.tree import TreeReader, vector
@@ -103,6 +103,26 @@ def test_convolutions_are_refused_unless_they_are_named(model: Any, tmp_path: Pa
     assert "LiteRT unpacks the weights of conv, depthwise for each image" in artifact.notes[-2]
     kernels = "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
     np.testing.assert_array_equal(answers(content, kernels), answers(with_bytes(content), kernels))
+
+
+def test_a_layer_that_is_used_twice_has_two_biases_in_steps_of_one_kernel(tmp_path: Path) -> None:
+    set_seed(0)
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    twice = layers.Dense(12, activation="relu", bias_initializer="he_normal", name="twice")
+    image = keras.Input((12, 12, 3))
+    row = layers.GlobalAveragePooling2D()(layers.Conv2D(12, 3, name="conv")(image))
+    model = keras.Model(image, twice(twice(row)))
+    content, _ = exported(model, tmp_path, twice=4)
+    uses = [each for each in TFLiteTables(content, "a").operators if each.kind == FAST]
+    assert len(uses) == 2
+    for given, kernel, bias in (each.inputs for each in uses):
+        assert given is not None
+        assert kernel is not None
+        assert bias is not None
+        np.testing.assert_allclose(
+            bias.scales, given.scales[0] * np.array(kernel.scales), rtol=1e-6
+        )
 
 
 def test_what_training_rounded_to_4_bits_is_in_the_file(model: Any, tmp_path: Path) -> None:

@@ -58,6 +58,10 @@ def test_what_joins_float_layers_alone_stays_float_and_dense_ones_have_4_bits(
     assert kinds[:5] == ["DEQUANTIZE", "CONV_2D", "MAX_POOL_2D", "CONV_2D", "QUANTIZE"]
     assert {each.type for each in operators[2].outputs} == {"float32"}
 
+    asked = {"conv_*": "float32", "dense_1": "int8", "*": "int4"}  # The first that matches.
+    _, types, _ = exported(model, tmp_path, "tflite", layers=asked)
+    assert types == dict(zip(LAYERS, ["float32", "float32", "int8", "int4"], strict=True))
+
     content, _, _ = exported(model, tmp_path, "onnx", layers={"conv_*": "float32"})
     nodes = {node.op_type: node for node in read_model(content).graph}
     assert nodes["MaxPool"].inputs[0].producer().op_type == "Relu"
