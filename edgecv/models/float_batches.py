@@ -25,8 +25,12 @@ def fitting_batch(shape: tuple[int, ...], most: int) -> int:
 def float_batches(images: Images, size: int = USUAL) -> Iterator[NDArray[np.float32]]:
     """Yield images, uint8 (N, H, W, C), in batches of reals: float32 (up to ``size``, H, W, C).
 
-    >>> [batch.shape for batch in float_batches(np.zeros((5, 1, 1, 3), np.uint8), 4)]
-    [(4, 1, 1, 3), (1, 1, 1, 3)]
+    No batch has more than one image more than another: each weighs the same in a mean over batches.
+
+    >>> [batch.shape for batch in float_batches(np.zeros((9, 1, 1, 3), np.uint8), 4)]
+    [(3, 1, 1, 3), (3, 1, 1, 3), (3, 1, 1, 3)]
     """
-    for start in range(0, len(images), size):
-        yield images[start : start + size].astype(np.float32)
+    count = math.ceil(len(images) / size)
+    for number in range(count):
+        start, stop = (len(images) * each // count for each in (number, number + 1))
+        yield images[start:stop].astype(np.float32)

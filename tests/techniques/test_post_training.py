@@ -17,7 +17,9 @@ from edgecv.core.registry import EXPORTERS
 from edgecv.formats.kernel_layout import layer_kernels, rows_of
 from edgecv.formats.onnx.check import kernels_in as onnx_kernels
 from edgecv.formats.tflite.check import kernels_in as tflite_kernels
+from edgecv.models.float_batches import float_batches
 from edgecv.models.tf import load_tensorflow, set_seed
+from edgecv.models.training.batch_norm import estimate
 from edgecv.models.training.schedule import Schedule
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.techniques.adaround import AdaRound
@@ -28,7 +30,7 @@ from edgecv.techniques.prune import Prune
 from edgecv.techniques.qat import Qat
 from edgecv.techniques.quantizers.linear_layers import linear_layers
 from edgecv.techniques.quantizers.rounding import RoundedNetwork
-from edgecv.techniques.reestimate import Reestimate
+from edgecv.techniques.reestimate import BATCH, Reestimate
 from edgecv.techniques.rewrites.plain_network import plain
 
 SIDE = 12
@@ -182,6 +184,20 @@ def test_batch_normalization_is_measured_again(model: Any, context: TechniqueCon
     assert not mended.get_layer("conv_norm").trainable
     with pytest.raises(InputError, match="no batch normalization"):
         Reestimate().check_model(plain(model)[0])
+
+
+def test_each_image_weighs_the_same_in_a_mean() -> None:
+    """The last of 101 images weighed as much as the other 100, and had no variance as a row."""
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    norm = layers.BatchNormalization()
+    row = keras.Sequential([layers.InputLayer((1, 1, 3)), layers.Flatten(), norm])
+    images = np.random.default_rng(0).integers(0, 100, (BATCH + 1, 1, 1, 3)).astype(np.uint8)
+    images[-1] = 255
+    estimate(row, float_batches(images, BATCH), 0, frozen_too=True)
+    values = images.reshape(len(images), 3).astype(np.float64)
+    np.testing.assert_allclose(norm.moving_mean, values.mean(axis=0), rtol=0.02)
+    np.testing.assert_allclose(norm.moving_variance, values.var(axis=0), rtol=0.05)
 
 
 def test_corrected_biases_take_back_the_mean_shift(model: Any, context: TechniqueContext) -> None:
