@@ -71,9 +71,22 @@ def with_new_head(
             f"{own.name} gives {shape} for an image, and the head takes a {features} of features",
             remedy="name another layer by layer = under [baseline.backbone]",
         )
-    network = keras.Model(model.inputs, headed(tensor, head()), name=model.name)
+    ends = head()
+    if both := [each.name for each in body.layers if each.name in _names(ends)]:
+        raise InputError(
+            where,
+            f"its backbone has a layer called {both[0]}, and the new head has one of this name",
+            remedy="end the backbone before it, by layer = under [baseline.backbone]",
+        )
+    network = keras.Model(model.inputs, headed(tensor, ends), name=model.name)
     layers = [each for each in body._flatten_layers(include_self=False) if not _is_model(each)]
     return Backbone(network, tuple(each for each in layers if each.weights), sentence)
+
+
+def _names(ends: Sequence[KerasLayer] | Mapping[str, Sequence[KerasLayer]]) -> set[str]:
+    """Return the names of the layers of a head."""
+    chains = ends.values() if isinstance(ends, Mapping) else [ends]
+    return {layer.name for chain in chains for layer in chain}
 
 
 def thaw(model: KerasModel) -> None:
@@ -95,9 +108,7 @@ def with_weights(
 
     Raises InputError where layers and weights do not fit each other.
     """
-    ends = head()
-    chains = ends.values() if isinstance(ends, Mapping) else [ends]
-    own = {layer.name for chain in chains for layer in chain}
+    own = _names(head())
     body = [layer for layer in model.layers if layer.weights and layer.name not in own]
     names = {layer.name: layer.name for layer in model.layers}
     by_class = _names_by_class(model)

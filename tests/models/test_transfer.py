@@ -78,6 +78,9 @@ def test_a_layer_can_be_named_and_what_does_not_fit_is_refused() -> None:
     model = trained()
     assert "ends at norm (6x6x4)" in with_head(model, "norm").sentence
     assert with_head(model, "norm", "map").model.output_shape == (None, 6, 6, 2)
+    again = trained(keras.layers.Flatten(), keras.layers.Dense(3, name="logits"))
+    with pytest.raises(InputError, match="has a layer called logits, and the new head has one"):
+        with_head(again, "logits")
     with pytest.raises(InputError, match=r'old.keras: has no layer "nrom".*did you mean "norm"'):
         with_head(model, "nrom")
     with pytest.raises(InputError, match="gives 144 for an image, and the head takes a map"):

@@ -5,10 +5,13 @@ with batch normalization, strides in place of pooling, and the mean over positio
 large dense layers. The first convolution halves the image: time and memory are at the input.
 """
 
+import math
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from edgecv.core.data import Shape
+from edgecv.core.errors import InputError
 from edgecv.core.keras_types import Tensor
 from edgecv.core.plugins import Head
 from edgecv.models.architectures import blocks
@@ -54,6 +57,25 @@ class PlainCnn(blocks.BlockNetwork):
         if any(self.kernels[number - 1] == 1 for number in self.separable):
             raise ValueError("no number of a 1x1 convolution in separable: it has one weight each")
         return self
+
+    def check_shape(self, shape: Shape) -> None:
+        """Raise InputError if images are too small, or convolutions without borders leave none."""
+        super().check_shape(shape)
+        side = min(shape[:2])
+        for number, (kernel, stride) in enumerate(
+            zip(self.kernels, self.strides, strict=True), start=1
+        ):
+            if number not in self.unpadded:
+                side = math.ceil(side / stride)
+                continue
+            if side < kernel:
+                raise InputError(
+                    self.name,
+                    f"of images of {shape[0]}x{shape[1]} a side of {side} is left for"
+                    f" conv_{number}, which loses a border to its {kernel}x{kernel} kernel",
+                    accepted="larger images, smaller strides, or unpadded without this number",
+                )
+            side = (side - kernel) // stride + 1
 
     def outputs(self, x: Tensor, head: Head) -> HeadOutputs:
         """Apply the layers between centred pixels and the end of the head."""

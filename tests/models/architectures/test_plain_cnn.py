@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from edgecv.core.errors import InputError
 from edgecv.models.architectures.plain_cnn import PlainCnn
 from edgecv.models.tf import keras
 
@@ -24,6 +25,19 @@ def test_borders_strides_and_kernels_are_those_of_each_convolution() -> None:
 
 def test_the_smallest_images_pass_the_usual_stack() -> None:
     assert shapes(PlainCnn(), 8)[-1] == (1, 1, 64)
+
+
+@pytest.mark.quick
+def test_stacks_that_leave_no_place_are_refused_and_others_are_not() -> None:
+    """Keras' own error came out of the middle of the network: a traceback."""
+    stack: dict[str, Any] = {"filters": (4, 6, 8), "strides": (2, 2, 1), "kernels": (3, 3, 3)}
+    found = "of images of 8x9 a side of 1 is left for conv_3, which loses a border to its 3x3"
+    with pytest.raises(InputError, match=found):
+        PlainCnn(**stack, unpadded=(2, 3)).build((8, 9, 3), head)
+    PlainCnn(**stack, unpadded=(2,)).check_shape((8, 8, 3))
+    PlainCnn(**stack, unpadded=(1, 2, 3)).check_shape((18, 15, 3))
+    with pytest.raises(InputError, match="conv_3"):
+        PlainCnn(**stack, unpadded=(1, 2, 3)).check_shape((18, 14, 3))
 
 
 def test_a_residual_is_added_where_shapes_allow_it() -> None:
