@@ -62,7 +62,8 @@ class Prune(Technique):
     """Fraction of each kernel's weights that become zero."""
     pattern: Literal["2:4"] | None = None
     """Two of each four weights along the input channels, for kernels that can skip such zeros;
-    in place of ``sparsity``. A layer whose inputs do not come in fours is left whole."""
+    in place of ``sparsity``. Of a transposed convolution they are along its outputs. A layer that
+    has no fours of them is left whole."""
     layers: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default={})
     """Other fractions for layers by name pattern: {"dense_*" = 0.9}; the first that matches."""
     exclude: tuple[str, ...] = Field(default=(), strict=False)
