@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.data import Images
@@ -11,9 +12,14 @@ from edgecv.formats.image_input import pixel_encoder
 
 
 def encoded(file: DeployedFile, images: Images) -> NDArray[Any]:
-    """Return images as the file takes them: uint8 (N, H, W, C) -> (N, ...)."""
+    """Return images as the file takes them, a row each: uint8 (N, H, W, C) -> (N, numbers).
+
+    They are encoded one by one: a file whose batch is not its first axis takes no several.
+    """
     facts = file.facts
-    return pixel_encoder(facts.input, facts.axes, file.preprocess, facts.image[2])(images)
+    encode = pixel_encoder(facts.input, facts.axes, file.preprocess, facts.image[2])
+    rows = [encode(images[n : n + 1]).reshape(-1) for n in range(len(images))]
+    return np.stack(rows) if rows else np.empty((0, 0), facts.input.type)
 
 
 def check_one_image(file: DeployedFile, target: str) -> None:
