@@ -153,6 +153,19 @@ def served(tmp_path: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}/"
 
 
+@pytest.mark.quick
+def test_a_browser_that_ends_by_itself_is_no_bug(tmp_path: Path) -> None:
+    """A stub that asks for a snap ends at once, and its status was hidden by another error."""
+    stub = tmp_path / "chromium-browser"
+    stub.write_text("#!/bin/sh\nexit 3\n")
+    stub.chmod(0o755)
+    with (
+        pytest.raises(StepError, match="has ended with status 3"),
+        browser.running_browser(str(stub), "http://127.0.0.1:1/", None) as process,
+    ):
+        device.Browser(deployed_file("onnx"), "ONNX", device.PageChannel(), process, stub.name)
+
+
 @contextmanager
 def in_thread(server: ThreadingHTTPServer) -> Iterator[None]:
     thread = threading.Thread(target=server.serve_forever)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgecv.core.errors import StepError
@@ -60,5 +60,6 @@ def running_browser(path: str, url: str, log: Path | None) -> Iterator["subproce
             try:
                 yield process
             finally:
-                os.killpg(process.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # It may have ended by itself.
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
