@@ -1,5 +1,6 @@
 """A bundle is proven, complete, and runs without edgecv."""
 
+import ast
 import json
 import os
 import shutil
@@ -30,7 +31,7 @@ from edgecv.core.preprocessing import NAMED
 from edgecv.core.registry import TARGETS, TASKS
 from edgecv.core.report import Report
 from edgecv.targets.bundle.metadata import model_metadata
-from edgecv.targets.bundle.page import LITERT
+from edgecv.targets.bundle.page import LITERT, ONNX
 from edgecv.targets.bundle.process import BundleProcess
 from edgecv.targets.bundle.target import Bundle
 
@@ -138,6 +139,15 @@ def test_the_page_runs_a_file_that_leaves_its_size_open(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert "[[7. 7. 7.]]" in done.stdout, done.stderr
+
+
+@pytest.mark.quick
+def test_the_name_of_an_input_is_no_code_of_the_page() -> None:
+    name = 'x": 0}); print("\n```'
+    code = ONNX.format(file="model.onnx", type="float32", shape=[1, 8, 8, 3], name=name)
+    (named,) = (each for each in ast.walk(ast.parse(code)) if isinstance(each, ast.Dict))
+    assert ast.literal_eval(named.keys[0]) == name  # type: ignore[arg-type]
+    assert len(code.splitlines()) == 7
 
 
 def test_an_independent_reader_finds_labels_and_normalization(bundle: tuple[Report, Path]) -> None:

@@ -37,7 +37,7 @@ import onnxruntime
 
 model = onnxruntime.InferenceSession("{file}", providers=["CPUExecutionProvider"])
 stored = np.fromfile("golden/00.input.bin", "{type}").reshape({shape})
-for gives, found in zip(model.get_outputs(), model.run(None, {{"{name}": stored}})):
+for gives, found in zip(model.get_outputs(), model.run(None, {{{name!r}: stored}})):
     print(gives.name, found)"""
 
 
