@@ -5,8 +5,11 @@ import time
 from collections.abc import Callable
 
 import pytest
+from deployed import deployed_file
 
 from edgecv.core.errors import StepError
+from edgecv.core.plugins import DeployContext, DeviceFacts
+from edgecv.targets.firmware.board_device import BoardDevice
 from edgecv.targets.firmware.client import BoardClient
 
 pytestmark = pytest.mark.quick
@@ -67,6 +70,17 @@ def test_a_board_with_the_firmware_gives_bytes_and_time() -> None:
     assert board.infer(10) == 250
     assert board.outputs(4) == bytes(range(4))
     assert board.results(2) == [0.0, -1.25]
+
+
+def test_a_time_of_a_board_is_the_mean_of_runs_and_says_so() -> None:
+    """Five means of ten runs were reported as fifty runs, with a 95th percentile of their own."""
+    file, context = deployed_file("tflite"), DeployContext(lambda stage, message: None)
+    device = BoardDevice(file, client(), DeviceFacts("board", notes=("it is mine",)), context)
+    found = device.time(file.golden[:1])
+    assert found is not None
+    assert found[0].tolist() == [[25_000]] * 5
+    assert device.facts.notes[0] == "it is mine"
+    assert "a time is the mean of 10 runs" in device.facts.notes[1]
 
 
 class SlowBoard(Board):

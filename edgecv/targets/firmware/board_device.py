@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,9 @@ from edgecv.targets.answers import output_bytes, outputs_of_bytes
 from edgecv.targets.c.answers import encoded
 from edgecv.targets.firmware.client import BoardClient
 
-TIMED_BLOCKS, RUNS_A_BLOCK = 5, 10
+TIMES, RUNS = 5, 10
+"""Times that are taken, and the runs that each is the mean of."""
+MEANS = f"a time is the mean of {RUNS} runs, between two readings of the board's clock"
 PROGRESS = 10
 """Images between two messages on the progress."""
 
@@ -38,13 +41,14 @@ class BoardDevice:
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         """Return timed runs of one image, uint8 (1, H, W, C); None for a board without a clock."""
         self._client.load(encoded(self._file, image).tobytes())
-        blocks = []
-        for _ in range(TIMED_BLOCKS):
-            microseconds = self._client.infer(RUNS_A_BLOCK)
+        means = []
+        for _ in range(TIMES):
+            microseconds = self._client.infer(RUNS)
             if microseconds is None:
                 return None
-            blocks.append([microseconds * 1000 // RUNS_A_BLOCK] * RUNS_A_BLOCK)
-        return (np.array(blocks, np.int64),)
+            means.append(microseconds * 1000 // RUNS)
+        self.facts = replace(self.facts, notes=(*self.facts.notes, MEANS))
+        return (np.array(means, np.int64).reshape(TIMES, 1),)
 
     def _answers(self, images: Images) -> Iterator[Outputs]:
         for number in range(len(images)):
