@@ -144,6 +144,7 @@ class Deployment:
     """The row of the device in the comparisons."""
     runtime: str
     images: int
+    """Images whose answers there were compared; 0 where nothing ran it."""
     same_answers: int
     """Images with the answer of this machine."""
     equal_outputs: int

@@ -7,7 +7,9 @@ from edgecv.core.text import counted
 def deployment_lines(report: Report) -> list[str]:
     """Return what a device gives beside this machine, and notes on it; nothing without one."""
     found = report.deployment
-    return [] if found is None else [_line(found), *found.notes]
+    if found is None:
+        return []
+    return [_line(found), *found.notes] if found.images else list(found.notes)
 
 
 def _line(found: Deployment) -> str:

@@ -50,8 +50,14 @@ def run_program(
 def _reason(messages: str) -> str:
     """Return the line that names an error, else the last one.
 
+    A linker says what is wrong in the line before that of the compiler that called it.
+
     >>> _reason("in main:\\nmain.c:3: error: expected ';'\\nmake: stopped\\n")
     "main.c:3: error: expected ';'"
+    >>> _reason("ld: region FLASH overflowed by 9 bytes\\ncollect2: error: ld returned 1\\n")
+    'ld: region FLASH overflowed by 9 bytes'
     """
     lines = [line for line in messages.splitlines() if line.strip()] or ["nothing is printed"]
-    return printable(next((line for line in lines if "error:" in line), lines[-1]))
+    place = next((n for n, line in enumerate(lines) if "error:" in line), len(lines) - 1)
+    is_linker = "ld returned" in lines[place] and place > 0
+    return printable(lines[place - is_linker])

@@ -82,7 +82,7 @@ class DeviceProof:
         )
         gates = judge(comparisons, failures, comparisons, limits, task, self.report.data)
         gates = self._steady(gates, usable, limits)
-        deployment = None
+        deployment = _built(target, row, device.facts.runtime)
         if usable:
             here = self.arrays.outputs[path]
             deployment = _beside(here, usable[0], device, target, self)
@@ -119,7 +119,12 @@ class DeviceProof:
         row = f"{self.file.artifact.path} on {target.device_name}"
         reason = f"{target.missing}: it was built, and nothing was run"
         gates = (*self.report.gates, Gate(SAME, row, 1.0, None, "inconclusive", reason))
-        return replace(self.report, gates=gates, outcome=verdict(list(gates)))
+        return replace(
+            self.report,
+            gates=gates,
+            outcome=verdict(list(gates)),
+            deployment=_built(target, row),
+        )
 
 
 def _both(report: Report, limits: Limits) -> dict[str, Any]:
@@ -150,6 +155,12 @@ def other_kernels(report: Report, run: Report | None, path: str) -> tuple[str, .
                 f" {headline.text(before.value)} with {kernels_of(run) or USUAL_KERNELS} kernels"
             )
     return tuple(notes)
+
+
+def _built(target: Target, row: str, runtime: str = "") -> Deployment:
+    """Return a file that was built, without an answer of its device."""
+    kernels = target.arithmetic or ""
+    return Deployment(target.name, row, runtime, 0, 0, 0, 0.0, kernels)
 
 
 def _beside(

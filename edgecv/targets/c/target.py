@@ -34,17 +34,22 @@ class CProject(Target):
         """The kernels of LiteRT whose integers it computes."""
         return self.kernels
 
+    @property
+    def own_profile(self) -> Profile | None:
+        """The board that the target itself runs on; None where it is any."""
+        return None
+
     def check(self, file: DeployedFile, profile: Profile | None) -> None:
         """Raise InputError for an operator, type or shape that is not supported, or no room."""
         self.check_format(file)
         check_one_image(file, self.name)
         found = self._layout(file)
-        if profile is not None:
-            path, is_int8 = str(file.path), file.artifact.precision == "int8"
-            check_flash(path, found.constant_bytes, profile, is_int8=is_int8)
-            peak = file.peak or PeakMemory(0, "")
-            needed = replace(peak, bytes=found.arena, operator=found.peak)
-            check_ram(path, needed, profile)
+        path, is_int8 = str(file.path), file.artifact.precision == "int8"
+        peak = file.peak or PeakMemory(0, "")
+        needed = replace(peak, bytes=found.arena, operator=found.peak)
+        for each in filter(None, (profile, self.own_profile)):
+            check_flash(path, found.constant_bytes, each, is_int8=is_int8)
+            check_ram(path, needed, each)
 
     def build(self, file: DeployedFile, folder: Path) -> None:
         """Write the project."""

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+MEGABYTE, VECTORS_BYTES = 2**20, 2**10
+"""In front of the flash lie the vectors."""
+
 
 @dataclass(frozen=True)
 class Board:
@@ -12,9 +15,9 @@ class Board:
     """Options of the compiler for its processor."""
     vectors: str = "0x00000000"
     flash: str = "0x00000400"
-    flash_bytes: str = "0x3ffc00"
+    flash_bytes: int = 4 * MEGABYTE - VECTORS_BYTES
     ram: str = "0x20000000"
-    ram_bytes: str = "4M"
+    ram_bytes: int = 4 * MEGABYTE
     uart: str = "0x40004000u"
 
 
@@ -36,9 +39,9 @@ BOARDS = {
         "-mcpu=cortex-m55 -mfloat-abi=hard",
         # Its fast memories hold 512 KB each: code and data lie in DRAM.
         flash="0x60000000",
-        flash_bytes="64M",
+        flash_bytes=64 * MEGABYTE,
         ram="0x64000000",
-        ram_bytes="64M",
+        ram_bytes=64 * MEGABYTE,
         uart="0x59303000u",
     ),
 }

@@ -30,6 +30,7 @@ PROGRAMS = {
     "qemu-system-arm": "qemu-system-arm",
 }
 """Programs that it needs, and Debian's packages of them."""
+MACHINES = "https://www.qemu.org/docs/master/system/arm/mps2.html"
 COMPILE_S, SECONDS = 300, 30
 AT_ONCE = 65_536
 """Most bytes that are read from the emulated port at once."""
@@ -44,8 +45,20 @@ class Qemu(CProject):
     board: Literal["cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"] = "cortex-m4"
     """Its processor."""
 
+    @property
+    def own_profile(self) -> Profile:
+        """The emulated board."""
+        board = BOARDS[self.board]
+        return Profile(
+            title=f"the emulated {self.board}",
+            core=self.board,
+            flash_bytes=board.flash_bytes,
+            ram_bytes=board.ram_bytes,
+            source=MACHINES,
+        )
+
     def check(self, file: DeployedFile, profile: Profile | None) -> None:
-        """Refuse what the C target refuses, and a machine without compiler or emulator."""
+        """Refuse what the C target refuses or the board has no room for, and missing programs."""
         super().check(file, profile)
         self._check_installed()
 

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ from edgecv.core.plugins import DeployedFile
 from edgecv.core.profile import Profile
 from edgecv.core.report import Report
 from edgecv.formats.tflite.tables import TFLiteTables
+from edgecv.reports.deployment import deployment_lines
 from edgecv.targets.c import compiled
 from edgecv.targets.c.generate import generate
 from edgecv.targets.c.project import Golden, write
 from edgecv.targets.c.target import CProject
+from edgecv.targets.qemu.boards import BOARDS
+from edgecv.targets.qemu.target import Qemu
 
 SHAPE = (8, 8, 1)
 
@@ -205,16 +209,24 @@ def test_without_a_compiler_nothing_is_claimed(
     options = DeployOptions(paths=(output / "main",), to="c", out=tmp_path / "c", images=40)
     report = deploy(options)
     assert report.outcome == "inconclusive"
-    assert report.deployment is None
     assert "no C compiler" in str(report.gates[-1].reason)
+    assert report.deployment is not None
+    assert (report.deployment.images, report.deployment.folder) == (0, str(tmp_path / "c"))
+    assert deployment_lines(report) == list(report.deployment.notes)
     assert (tmp_path / "c" / "edgecv_model.c").is_file()
 
 
 @pytest.mark.parametrize("memory", ["flash_bytes", "ram_bytes"])
-def test_a_board_that_is_too_small_is_refused(file: DeployedFile, memory: str) -> None:
+def test_a_board_that_is_too_small_is_refused(
+    file: DeployedFile, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sizes = {"flash_bytes": 10**6, "ram_bytes": 10**6, memory: 100}
     board = Profile(title="Board", core="M4", source="https://example.org", **sizes)
     assert "more than Board has" in refusal_of(lambda: CProject().check(file, board))
+    emulated = replace(BOARDS["cortex-m4"], **sizes)
+    monkeypatch.setitem(BOARDS, "cortex-m4", emulated)
+    found = refusal_of(lambda: Qemu().check(file, None))
+    assert "more than the emulated cortex-m4 has" in found
 
 
 @pytest.mark.parametrize("precision", ["dynamic", "float16"])
