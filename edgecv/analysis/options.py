@@ -204,7 +204,7 @@ def doctor(
     """Diagnose a file; where ``fix`` is given, run the remedy of its first finding too."""
     from edgecv.analysis.doctor.diagnose import diagnose
     from edgecv.analysis.doctor.fix import with_fix
-    from edgecv.analysis.doctor.model_explorer import to_node_data
+    from edgecv.analysis.doctor.model_explorer import with_node_data
     from edgecv.analysis.doctor.sarif import to_sarif
     from edgecv.pipeline.context import open_analysis
     from edgecv.pipeline.recipe.run_settings import RunSettings
@@ -212,8 +212,8 @@ def doctor(
 
     with open_analysis(RunSettings(name="doctor"), on_event, log) as context:
         options, found = diagnose(options, context)
+        if options.model_explorer is not None:
+            found = with_node_data(found, options.model_explorer)
         if options.sarif is not None:
             write_json(options.sarif, to_sarif(found))
-        if options.model_explorer is not None:
-            write_json(options.model_explorer, to_node_data(found))
         return found if options.fix is None else with_fix(options, found, options.fix, context)

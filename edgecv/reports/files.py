@@ -9,7 +9,7 @@ from edgecv.core.report import Report
 from edgecv.reports.json_file import write_report
 from edgecv.reports.markdown import to_markdown
 from edgecv.reports.page.build import to_page
-from edgecv.system.storage import write_bytes
+from edgecv.system.storage import check_outside_runs, write_bytes
 
 MARK = b'<meta name="generator" content="edgecv">'
 MARK_WITHIN = 2_000
@@ -24,7 +24,8 @@ def write_reports(report: Report, folder: Path) -> None:
 
 
 def write_page(page: str, path: Path) -> None:
-    """Write a page of its own. Raises InputError where the path holds something but a page."""
+    """Write a page of its own. Raises InputError in a run, and where something else is there."""
+    check_outside_runs(path, "page")
     if path.is_symlink() or path.exists():
         if not path.is_file() or MARK not in read_regular(path)[:MARK_WITHIN]:
             raise InputError(

@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 from paths import HOSTILE, SHARED
 
-from edgecv.analysis.options import PackOptions
+from edgecv.analysis.deploy.place import Place
+from edgecv.analysis.doctor.checks import check_paths
+from edgecv.analysis.options import DoctorOptions, PackOptions
 from edgecv.analysis.packing.pack_file import pack_file, to_text
 from edgecv.core.errors import InputError
+from edgecv.reports.files import write_page
+from edgecv.system.storage import check_outside_runs, check_seal, seal
 
 CASES = SHARED / "cases"
 needs_cases = pytest.mark.skipif(
@@ -56,6 +60,35 @@ def test_the_folder_of_a_run_gets_no_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert pack_file(PackOptions(file=run / "m.tflite")).output == "m-packed.tflite"
     assert [each.name for each in here.iterdir()] == ["m-packed.tflite"]
     assert len(list(run.iterdir())) == 2
+
+
+@pytest.mark.quick
+def test_nothing_is_written_into_a_sealed_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inside of the folder of a run "beside it" was that folder, and the run was none any more."""
+    run, other = tmp_path / "run", tmp_path / "extension"
+    for folder in (run, other):
+        (folder / "deeper").mkdir(parents=True)
+        for name in ("m.tflite", "deeper/m.tflite"):
+            (folder / name).write_bytes(b"\0\0\0\0TFL3")
+    seal(run)
+    (other / "manifest.json").write_text('{"manifest_version": 3}')
+    monkeypatch.chdir(run)
+    page, packed = run / "report.html", other / "packed.tflite"
+    named = PackOptions(file=other / "m.tflite", output=packed, names=page)
+    for flag, attempt in (
+        ("--output", lambda: pack_file(PackOptions(file=Path("m.tflite")))),
+        ("--out", Place(Path("deployed") / "m-c").check),
+        ("--names", lambda: pack_file(named)),
+        ("--sarif", lambda: check_paths(DoctorOptions(path=other / "m.tflite", sarif=page))),
+        ("page", lambda: write_page("", page)),
+        ("--markdown", lambda: check_outside_runs(run / "deeper" / "a.md", "--markdown")),
+    ):
+        with pytest.raises(InputError, match=f"^{flag}: .* is in run, a run, which is sealed"):
+            attempt()
+    check_seal(run)
+    check_outside_runs(other / "a.md", "--markdown")
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.pipeline.context import AnalysisContext, open_analysis
 from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.system.cpu import usable
-from edgecv.system.storage import write_bytes
+from edgecv.system.storage import check_outside_runs, write_bytes
 
 MOST_COMBINATIONS = 64
 """Children that may be open at once: a file, threads and images a call each."""
@@ -124,7 +124,4 @@ def _check_target(target: Path, places: Sequence[str]) -> None:
     check_regular(target, "--markdown")
     if os.path.realpath(target) in places:
         raise InputError("--markdown", f"{target} is a file that is timed")
-    if (target.parent / "report.json").is_file():
-        raise InputError(
-            "--markdown", f"{target} is in a run, which is sealed", remedy="choose another folder"
-        )
+    check_outside_runs(target, "--markdown")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecv.core.errors import InputError
-from edgecv.system.storage import MANIFEST, on_disk, refusal, seal
+from edgecv.system.storage import MANIFEST, check_outside_runs, on_disk, refusal, seal
 from edgecv.system.storage.atomic_files import existing
 
 ZIP = ".zip"
@@ -31,7 +31,8 @@ class Place:
         return self.path.stem if is_zip else self.path.absolute().name
 
     def check(self) -> None:
-        """Raise InputError where something is there that may not be replaced."""
+        """Raise InputError in a run, and where something is there that may not be replaced."""
+        check_outside_runs(self.path, "--out")
         if not self.path.exists() and not self.path.is_symlink():
             parent = existing(self.path.absolute().parent)
             if not parent.is_dir() or not os.access(parent, os.W_OK):

@@ -1,12 +1,15 @@
 """Checks of what a diagnosis is asked for, before anything runs."""
 
+from pathlib import Path
+
 from edgecv.analysis.doctor.run_files import RETRAINED
 from edgecv.analysis.options import DoctorOptions
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
 from edgecv.core.options import parse_options
 from edgecv.core.registry import EXPORTERS
-from edgecv.formats.lookup import device_suffixes, runtime_of_file
+from edgecv.formats.lookup import device_suffixes, importer_of, runtime_of_file
+from edgecv.system.storage import check_outside_runs
 
 MORE_BITS = {
     "int16x8": 'keep more bits: precision = "int16x8" under [[export]]',
@@ -28,6 +31,7 @@ def check_paths(options: DoctorOptions) -> None:
             raise InputError(flag, f"there is no folder {path.parent}", remedy="make the folder")
         if path is not None:
             check_regular(path, flag)
+            check_outside_runs(path, flag)
     if options.path.is_dir():
         return
     runtime, accepted = runtime_of_file(options.path), device_suffixes()
@@ -40,12 +44,13 @@ def check_paths(options: DoctorOptions) -> None:
 def check_options(options: DoctorOptions, *, has_images: bool) -> None:
     """Raise InputError for options that cannot be met, before anything is opened."""
     runtime, accepted = runtime_of_file(options.path), device_suffixes()
-    if options.fix is not None and (options.baseline is None or not has_images):
-        raise InputError(
-            "--fix",
-            "needs the model that the file was made of, and images",
-            remedy="give --baseline and --data, or a file in its run folder",
-        )
+    for flag, written in (("--fix", options.fix), ("--model-explorer", options.model_explorer)):
+        if written is not None and (options.baseline is None or not has_images):
+            raise InputError(
+                flag,
+                "needs the model that the file was made of, and images",
+                remedy="give --baseline and --data, or a file in its run folder",
+            )
     for flag, other in (("--baseline", options.baseline), ("--beside", options.beside)):
         if other is None:
             continue
@@ -56,10 +61,28 @@ def check_options(options: DoctorOptions, *, has_images: bool) -> None:
             raise InputError(flag, f"there is no file {other}")
         if not (flag == "--baseline" or runtime_of_file(other).runs_on_devices):
             raise InputError(flag, f"{other} is not for a device", accepted=accepted)
+    if options.baseline is not None:
+        _check_baseline(options.baseline, runtime.format, is_converted=options.fix is not None)
     if "kernels" in runtime.model_fields:
         parse_options(runtime, {"kernels": options.kernels}, "--kernels")
     elif options.kernels != "xnnpack":
         raise InputError("--kernels", "is of .tflite files", remedy="leave it out")
+
+
+def _check_baseline(path: Path, file_format: str, *, is_converted: bool) -> None:
+    """Raise InputError for a model whose layers no file of a format has, or that no recipe takes.
+
+    ``is_converted``: a recipe starts from it.
+    """
+    runtime = runtime_of_file(path)
+    if runtime.runs_on_devices and runtime.format != file_format:
+        raise InputError(
+            str(path),
+            f"cannot be compared with a .{file_format} file layer by layer",
+            accepted=f"a .keras or .h5 file, or the float32 .{file_format} file of it",
+        )
+    if is_converted:
+        importer_of(path)
 
 
 def more_precise(options: DoctorOptions, file_format: str) -> str:

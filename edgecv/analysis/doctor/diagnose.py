@@ -237,10 +237,4 @@ def _twin(options: DoctorOptions, baseline: Twin, folder: Path) -> Twin:
     file_format = runtime_of_file(options.path).format
     if runtime_of_file(baseline.path).format == file_format:
         return baseline
-    if runtime_of_file(baseline.path).runs_on_devices:
-        raise InputError(
-            str(baseline.path),
-            f"cannot be compared with a .{file_format} file layer by layer",
-            accepted=f"a .keras or .h5 file, or the float32 .{file_format} file of it",
-        )
     return export_twin(baseline.path, file_format, folder, input_spec=baseline.input_spec)

@@ -9,7 +9,7 @@ from edgecv.analysis.bench import time_files
 from edgecv.analysis.doctor.records import Diagnosis, Finding, Fix
 from edgecv.analysis.options import BenchOptions, DoctorOptions, ValidateOptions
 from edgecv.analysis.validate import validate
-from edgecv.core.errors import InputError, StepError
+from edgecv.core.errors import StepError
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext, RunContext
@@ -40,7 +40,7 @@ def with_fix(
     """Run the remedy of the first finding that has one; return the diagnosis with its result.
 
     The recipe is written to ``target``. Where no finding has a recipe as its remedy, a note says
-    so. Raises InputError if the model is missing.
+    so.
     """
     finding = _fixable(diagnosis, options)
     if finding is None:
@@ -52,11 +52,8 @@ def with_fix(
     with tempfile.TemporaryDirectory(prefix="edgecv-fix-") as folder:
         store = Store.at(f"{folder}/exported")
         compress(recipe, RunContext(**vars(context), store=store))
-        (fixed,) = (
-            path
-            for path in store.run_folder(NAME).glob(f"*{options.path.suffix.lower()}")
-            if path.stem != "float32" or recipe.exports[0].precision == "float32"
-        )
+        name = f"{recipe.exports[0].precision}{options.path.suffix.lower()}"
+        fixed = store.run_folder(NAME) / name
         both = ValidateOptions(
             paths=(options.path, fixed),
             data=options.data,
@@ -107,10 +104,6 @@ def _input_options(options: DoctorOptions) -> dict[str, Any]:
 
 
 def _recipe(options: DoctorOptions, finding: Finding) -> Recipe:
-    if options.baseline is None or runtime_of_file(options.baseline).runs_on_devices:
-        raise InputError(
-            "--fix", "needs the model that the file was made of", remedy="give it as --baseline"
-        )
     quantize = _quantize(finding, options)
     return CompressOptions(
         model=str(options.baseline),

@@ -61,8 +61,7 @@ def examined_file(options: DoctorOptions) -> ExaminedFile:
         return ExaminedFile(options, source)
     sha256 = describe(path, format=runtime_of_file(path).format, precision="").sha256
     is_other = all(each.artifact.sha256 != sha256 for each in beside.comparisons)
-    # Without images, structure alone is read.
-    if is_other or (source is None and options.baseline is None):
+    if is_other:
         return ExaminedFile(options, source, report=beside)
     failed = tuple(_failed(beside, path.name))
     return _of_run(options, beside, source or _source_of(path.parent, beside), failed)

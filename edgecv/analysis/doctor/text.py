@@ -8,7 +8,7 @@ from pathlib import Path
 from edgecv.analysis.doctor.records import Diagnosis, Fix, KernelParity, OperatorTime
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
-from edgecv.core.text import counted
+from edgecv.core.text import counted, printable
 from edgecv.reports.page.build import DiagnosedFile
 from edgecv.reports.verdict import percent
 
@@ -74,8 +74,8 @@ def to_text(diagnosis: Diagnosis) -> str:
     if diagnosis.parity is not None:
         lines += _matrix(diagnosis.parity)
     if diagnosis.fix is not None:
-        lines.append(fix_text(diagnosis.fix))
-    return "\n".join(lines)
+        lines += fix_text(diagnosis.fix).split("\n")
+    return "\n".join(map(printable, lines))  # A name of a hostile file is no line of its own.
 
 
 def _summary(diagnosis: Diagnosis) -> str:

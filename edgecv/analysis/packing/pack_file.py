@@ -16,7 +16,7 @@ from edgecv.system.isolation.codec import decode_printable
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProgram
 from edgecv.system.isolation.request import Request
-from edgecv.system.storage import MANIFEST, write_bytes, write_json
+from edgecv.system.storage import MANIFEST, check_outside_runs, write_bytes, write_json
 
 PROGRAM = ChildProgram(
     "edgecv.analysis.packing.child",
@@ -46,7 +46,10 @@ def pack_file(options: PackOptions) -> PackedFile:
     output = options.output or _beside(path)
     if options.names is not None and options.names.resolve() in (output.resolve(), path.resolve()):
         raise InputError("--names", f"{options.names} is a model", remedy="give another path")
-    for each in filter(None, (output, options.names)):
+    for flag, each in (("--output", output), ("--names", options.names)):
+        if each is None:
+            continue
+        check_outside_runs(each, flag)
         if each.exists() and not options.force:
             raise InputError(str(each), "is there already", remedy="--force replaces it")
     with tempfile.TemporaryDirectory(prefix="edgecv-packing-") as folder:
@@ -70,7 +73,8 @@ def pack_file(options: PackOptions) -> PackedFile:
 def _beside(path: Path) -> Path:
     """Return the path beside a file; a file of a sealed folder is packed to where one is."""
     name = f"{path.stem}-packed{path.suffix}"
-    return Path(name) if (path.parent / MANIFEST).is_file() else path.with_name(name)
+    is_in_run = (path.absolute().parent / MANIFEST).is_file()
+    return Path(name) if is_in_run else path.with_name(name)
 
 
 def _packed(path: Path, kind: str, packed: Path, *, keep_names: bool) -> PackedFile:

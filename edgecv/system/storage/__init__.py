@@ -10,7 +10,7 @@ from edgecv.system.storage.atomic_files import (
     write_json,
 )
 from edgecv.system.storage.hashing import bytes_of, content_key, describe, tree_sha256
-from edgecv.system.storage.manifest import MANIFEST, check_seal, is_sealed, seal
+from edgecv.system.storage.manifest import MANIFEST, check_outside_runs, check_seal, is_sealed, seal
 from edgecv.system.storage.packing import pack
 from edgecv.system.storage.run_store import RESERVED_NAMES, SPACE_BYTES, Store
 
@@ -20,6 +20,7 @@ __all__ = [
     "SPACE_BYTES",
     "Store",
     "bytes_of",
+    "check_outside_runs",
     "check_seal",
     "check_space",
     "content_key",

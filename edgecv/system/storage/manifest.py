@@ -1,5 +1,6 @@
 """The manifest of a finished folder: the hashes and sizes of its files."""
 
+import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,6 +79,25 @@ def is_sealed(path: Path) -> bool:
         return False
     listed = _listed(path.parent).get(path.name)
     return listed is not None and listed.sha256 == file_sha256(path)
+
+
+def check_outside_runs(path: Path, where: str) -> None:
+    """Raise InputError for a path to write in a sealed folder, whose files are those it has.
+
+    ``where``: the flag that names the path. A manifest.json of another program seals nothing.
+    """
+    for folder in Path(os.path.realpath(path)).parents:
+        if os.path.isfile(folder / MANIFEST) and _is_own(folder):
+            found = f"{path} is in {folder.name}, a run, which is sealed"
+            raise InputError(where, found, remedy="choose another folder")
+
+
+def _is_own(folder: Path) -> bool:
+    try:
+        _listed(folder)
+    except InputError:
+        return False
+    return True
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -206,22 +206,33 @@ def test_json_holds_every_finding(files: Path) -> None:
         ),
         ({"path": "int8.onnx", "beside": "int8.tflite"}, "--beside: needs images; give --data"),
         ({"path": "int8.onnx", "fix": "fix.toml"}, "--fix: needs the model"),
+        ({"path": "int8.onnx", "model_explorer": "m.json"}, "--model-explorer: needs the model"),
+        (
+            {"path": "int8.tflite", "baseline": "float32.onnx", "data": "data.npz"},
+            "cannot be compared with a .tflite file layer by layer",
+        ),
+        (
+            {
+                "path": "int8.tflite",
+                "baseline": "float32.tflite",
+                "data": "data.npz",
+                "fix": "fix.toml",
+            },
+            "float32.tflite: is a finished TFLite file, which is not converted again",
+        ),
         ({"path": "int8.onnx", "kernels": "builtin"}, "--kernels: is of .tflite files"),
         ({"path": "int8.tflite", "kernels": "xnnpak"}, "--kernels"),
         ({"path": "no.tflite"}, "there is no such file"),
     ],
 )
 def test_wrong_input_is_refused(given: dict[str, str], message: str, files: Path) -> None:
+    options: dict[str, Any] = {
+        name: each if name == "kernels" else files / each for name, each in given.items()
+    }
+    if "data" in given:
+        options["data"] = str(options["data"])
     with pytest.raises(InputError, match=message):
-        doctor(
-            DoctorOptions(
-                path=files / given["path"],
-                baseline=files / given["baseline"] if "baseline" in given else None,
-                beside=files / given["beside"] if "beside" in given else None,
-                kernels=given.get("kernels", "xnnpack"),
-                fix=files / given["fix"] if "fix" in given else None,
-            )
-        )
+        doctor(DoctorOptions(**options))
 
 
 def test_the_command_says_it_and_fails(files: Path, tmp_path: Path) -> None:

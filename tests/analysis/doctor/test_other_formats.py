@@ -10,7 +10,7 @@ from devices import NODE_MODULES
 from refusals import refusal_of
 from small_report import REPORT
 
-from edgecv.analysis.doctor.model_explorer import to_node_data
+from edgecv.analysis.doctor.model_explorer import with_node_data
 from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError
 from edgecv.analysis.doctor.sarif import to_sarif
 from edgecv.analysis.doctor.text import diagnosed_file, read_diagnosis, to_json
@@ -55,12 +55,16 @@ def test_sarif_is_of_its_schema(path: str) -> None:
     jsonschema.validators.validator_for(schema)(schema).validate(found)
 
 
-def test_node_data_have_the_error_of_each_output() -> None:
-    found = to_node_data(DIAGNOSIS)
+def test_node_data_have_the_error_of_each_output(tmp_path: Path) -> None:
+    path = tmp_path / "nodes.json"
+    assert with_node_data(DIAGNOSIS, path) == DIAGNOSIS
+    found = json.loads(path.read_text())
     assert found["results"] == {"conv_1/Relu": {"value": 33.92}, HOSTILE: {"value": 9.5}}
     assert [each["stop"] for each in found["gradient"]] == [0.0, 0.5, 1.0]
-    message = refusal_of(lambda: to_node_data(Diagnosis("int8.tflite", ())))
-    assert message.startswith("--model-explorer: no layers were compared; accepted: ")
+    without = with_node_data(Diagnosis("int8.tflite", ()), tmp_path / "none.json")
+    (note,) = without.findings
+    assert (note.where, note.severity) == ("--model-explorer", "note")
+    assert not (tmp_path / "none.json").exists()
 
 
 def test_the_page_of_a_run_shows_it(tmp_path: Path) -> None:

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from quantized_models import with_quantizers
 
-from edgecv.analysis.doctor.records import Diagnosis, Finding, KernelParity
+from edgecv.analysis.doctor.records import (
+    Diagnosis,
+    Finding,
+    KernelParity,
+    LayerError,
+    OperatorTime,
+)
 from edgecv.analysis.doctor.text import to_text
 from edgecv.analysis.options import DoctorOptions, ValidateOptions, doctor, validate
 from edgecv.core.data import Images
@@ -62,8 +68,10 @@ def errors(found: Diagnosis) -> set[str]:
     return {each.name for each in found.findings if each.severity == "error"}
 
 
-def test_a_run_folder_brings_its_trained_model_and_its_images(run: Path) -> None:
-    found = doctor(DoctorOptions(path=run))
+@pytest.mark.parametrize("name", ["", "int8.tflite"])
+def test_a_run_folder_brings_its_trained_model_and_its_images(run: Path, name: str) -> None:
+    """A file in it as well: it was read by its structure alone."""
+    found = doctor(DoctorOptions(path=run / name))
     assert found.path == str(run / "int8.tflite")
     (reference,) = (each for each in found.findings if each.name == "reference")
     assert reference.where == str(run / "compressed.keras")
@@ -106,11 +114,17 @@ def test_training_is_not_blamed_on_quantization(run: Path) -> None:
 def test_other_weights_are_said_where_there_is_no_run(
     run: Path, files: Path, tmp_path: Path
 ) -> None:
-    path = Path(shutil.copy(run / "int8.tflite", tmp_path))
+    path, nodes = Path(shutil.copy(run / "int8.tflite", tmp_path)), tmp_path / "nodes.json"
     options = DoctorOptions(
-        path=path, baseline=files / "baseline.keras", data=str(files / "data.npz")
+        path=path,
+        baseline=files / "baseline.keras",
+        data=str(files / "data.npz"),
+        model_explorer=nodes,
     )
     found = doctor(options)
+    assert not nodes.exists()
+    (note,) = (each for each in found.findings if each.name == "model-explorer")
+    assert "no layers were compared: the findings say why" in note.observed
     (other,) = (each for each in found.findings if each.name == "other-weights")
     assert other.severity == "warning"
     assert "--baseline (compressed.keras or compressed.h5 in the folder of its run)" in other.remedy
@@ -130,6 +144,16 @@ def test_warnings_are_counted() -> None:
     assert to_text(Diagnosis("x", ())).endswith(
         f"{quiet}; without --data, its answers and its layers were not looked at"
     )
+
+
+@pytest.mark.quick
+def test_a_name_of_a_file_is_no_line_of_the_text() -> None:
+    forged = Finding("a", "note", "conv\n  error b, in dense:", "seen", "do\nthis")
+    layers = (LayerError("x\ny", "", 9.0, 10.0, 1.0),)
+    times = (OperatorTime("x\ny", "CONV_2D", 1.0),)
+    text = to_text(Diagnosis("x", (forged,), layers, operators=times))
+    assert len(text.splitlines()) == 9
+    assert "in conv?  error b, in dense::" in text
 
 
 def test_a_folder_without_a_report_is_refused(tmp_path: Path) -> None:
