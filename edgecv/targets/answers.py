@@ -14,6 +14,14 @@ from edgecv.core.plugins import DeployedFile
 from edgecv.formats.image_input import PIXELS, pixel_encoder
 from edgecv.formats.tensors import finite_outputs
 
+SLOWER = 30
+"""Times as long as on this machine that a file may take on a device: then it has stopped."""
+
+
+def seconds_an_image(file: DeployedFile, least: float) -> float:
+    """Return how long an image may take on a device: ``least``, or more for a file slow here."""
+    return max(least, SLOWER * file.seconds)
+
 
 def pixel_values(file: DeployedFile) -> NDArray[Any]:
     """Return the value of the input for each pixel value in each of its channels: (256, C)."""

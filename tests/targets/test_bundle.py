@@ -30,6 +30,7 @@ from edgecv.core.plugins import DeployContext
 from edgecv.core.preprocessing import NAMED
 from edgecv.core.registry import TARGETS, TASKS
 from edgecv.core.report import Report
+from edgecv.targets.bundle import process
 from edgecv.targets.bundle.metadata import model_metadata
 from edgecv.targets.bundle.page import LITERT, ONNX
 from edgecv.targets.bundle.process import BundleProcess
@@ -363,6 +364,7 @@ class WrongBundle(Bundle):
     name = "wrong"
 
     def open(self, file: Any, folder: Path, context: Any) -> Any:
+        assert 0 < file.seconds < 1
         return nullcontext(Wrong(file, folder, context))
 
 
@@ -411,9 +413,25 @@ def test_a_program_that_dies_leaves_nothing(
 )
 def test_a_program_is_not_trusted(tmp_path: Path, code: str, said: str) -> None:
     (tmp_path / "predict.py").write_text(code)
-    process = BundleProcess(deployed_file("tflite"), tmp_path, DeployContext(lambda *text: None))
+    started = BundleProcess(deployed_file("tflite"), tmp_path, DeployContext(lambda *text: None))
     with pytest.raises(StepError, match=said):
-        process.predict(np.zeros((2, 8, 8, 1), np.uint8))
+        started.predict(np.zeros((2, 8, 8, 1), np.uint8))
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.0, "does not end within 0 s"), (1.0, "no arrays")]
+)
+def test_a_file_that_is_slow_here_has_more_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, said: str
+) -> None:
+    monkeypatch.setattr(process, "SECONDS", 0)
+    monkeypatch.setattr(process, "SECONDS_AN_IMAGE", 0)
+    (tmp_path / "predict.py").touch()
+    file = deployed_file("tflite", seconds=seconds)
+    started = BundleProcess(file, tmp_path, DeployContext(lambda *text: None))
+    with pytest.raises(StepError, match=said):
+        started.predict(file.golden)
 
 
 def test_a_new_bundle_is_compared_with_an_old_one(

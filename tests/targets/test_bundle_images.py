@@ -1,5 +1,6 @@
 """A bundle's program reads an image file, and encodes it, exactly as edgecv does."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from edgecv.core.artifact import TensorFacts
 from edgecv.core.preprocessing import NAMED, affine_of
 from edgecv.datasets.image_tree.decoding import decode
 from edgecv.formats.image_input import pixel_encoder
+from edgecv.targets.bundle.program import predict
 from edgecv.targets.bundle.program.predict import Model, open_image
 from edgecv.targets.bundle.target import write_golden
 
@@ -82,3 +84,17 @@ def test_pixels_become_the_same_values(axes: str, name: str, kind: str) -> None:
     found = model.encode(images)
     assert found.dtype == wanted.dtype
     np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize(("seconds", "runs"), [(0.0, 10), (0.01, 1)])
+def test_a_slow_model_is_timed_with_fewer_runs(
+    seconds: float, runs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each had 110 runs in one call, which ended a bundle of more than a second an image."""
+    monkeypatch.setattr(predict, "BUDGET_S", 0.05)
+    model, done = Model.__new__(Model), []
+    model.takes = {"batch": 1}
+    monkeypatch.setattr(model, "encode", lambda images: images)
+    model._feed, model._invoke = (lambda values: None), lambda: done.append(time.sleep(seconds))
+    assert model.time(np.zeros((1, 8, 8, 1), np.uint8)).shape == (10, runs)
+    assert len(done) == 1 + 10 * runs + (10 if runs > 1 else 0)

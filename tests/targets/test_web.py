@@ -273,6 +273,18 @@ def test_a_browser_that_ends_or_is_silent_is_one_sentence(
         opened(device.PageChannel())
 
 
+def test_a_slow_file_is_waited_for_and_has_fewer_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "LONGEST_S", 0.1)
+    exchange, few = device.PageChannel(), np.full((10, 1), 10**7)
+    exchange.messages.put(("ready", b"x"))
+    file = deployed_file("onnx", seconds=2.0)
+    there = device.Browser(file, "a runtime", exchange, Process(), "chromium")  # type: ignore[arg-type]
+    threading.Timer(0.5, exchange.messages.put, [("answer", few.tobytes())]).start()
+    found = there.time(GREY[:1])
+    assert found is not None
+    np.testing.assert_array_equal(found[0], few)
+
+
 def test_times_are_bounded(tmp_path: Path) -> None:
     exchange = device.PageChannel()
     exchange.messages.put(("ready", b"x"))

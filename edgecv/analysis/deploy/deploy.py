@@ -47,7 +47,7 @@ def deploy(options: DeployOptions, on_event: OnEvent, log: Path | None) -> Repor
         here = limits_here(request.limits, options)
         report, arrays = validate(replace(request, files=files, limits=here), context)
         resize = getattr(request.source, "resize", None) or "stretch"
-        found = completed(found, arrays, resize, context)
+        found = completed(found, report, arrays, resize, context)
         proof = DeviceProof(found, report, arrays, request.limits, context)
         with place.folder() as folder:
             context.emit("build", f"building {target.name}")

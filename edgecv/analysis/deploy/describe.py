@@ -10,6 +10,7 @@ from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.validation_arrays import ValidationArrays
 from edgecv.core.plugins import DeployedFile
 from edgecv.core.profile import PeakMemory
+from edgecv.core.report import Report
 from edgecv.core.sample import sample_rows
 from edgecv.formats.contents import Contents
 from edgecv.pipeline.context import AnalysisContext
@@ -45,10 +46,15 @@ def _peak(contents: Contents) -> PeakMemory | None:
 
 
 def completed(
-    file: DeployedFile, arrays: ValidationArrays, resize: str, context: AnalysisContext
+    file: DeployedFile,
+    report: Report,
+    arrays: ValidationArrays,
+    resize: str,
+    context: AnalysisContext,
 ) -> DeployedFile:
     """Return a file with what was found while it was measured, and its golden images."""
-    data = arrays.data
+    data, path = arrays.data, file.artifact.path
+    rows = (each.latency for each in report.comparisons if each.artifact.path == path)
     (settled,) = (each for each in arrays.files if each.path == file.path)
     golden = data.test.images[np.sort(sample_rows(len(data.test), GOLDEN))]
     return replace(
@@ -60,4 +66,5 @@ def completed(
         peak=file.peak,
         others=file.others,
         origin=file.origin,
+        seconds=next((each.median_us / 1e6 for each in rows if each is not None), 0.0),
     )

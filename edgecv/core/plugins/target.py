@@ -52,6 +52,8 @@ class DeployedFile:
     """Names of the other files of its run, candidates first."""
     origin: Mapping[str, Any] = field(default_factory=dict)
     """Its origin: hashes, recipe, commit, verdict; plain values."""
+    seconds: float = 0.0
+    """Time of one image on this machine; 0 where it was not measured."""
 
     def names_of(self, number: int) -> tuple[str, ...]:
         """Return the names of the numbers of an output; empty where it has none.

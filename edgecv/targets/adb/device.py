@@ -13,7 +13,7 @@ from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
 from edgecv.formats.image_input import pixel_encoder
 from edgecv.targets.adb.client import AdbClient
 from edgecv.targets.adb.report import mean_ns, memory_bytes
-from edgecv.targets.answers import output_bytes, outputs_of_bytes
+from edgecv.targets.answers import output_bytes, outputs_of_bytes, seconds_an_image
 
 PROGRAM, MODEL = "benchmark_model", "model.tflite"
 AT_ONCE = 50
@@ -43,7 +43,7 @@ class AndroidDevice:
     ) -> None:
         self._file, self._client, self._folder, self._context = file, client, folder, context
         facts = file.facts
-        self._input_bytes = 0
+        self._input_bytes, self._seconds = 0, seconds_an_image(file, SECONDS_AN_IMAGE)
         self._encode = pixel_encoder(facts.input, facts.axes, file.preprocess, facts.image[2])
         lengths = dict(zip("NHWC", (1, *facts.image), strict=True))
         shape = ",".join(str(lengths[axis]) for axis in facts.axes)
@@ -73,7 +73,7 @@ class AndroidDevice:
             script = ONE_IMAGE.format(
                 folder=self._folder, count=len(some), bytes=self._input_bytes, run=self._run
             )
-            self._client.shell(script, SECONDS + SECONDS_AN_IMAGE * len(some))
+            self._client.shell(script, SECONDS + self._seconds * len(some))
             content = self._client.content(f"{self._folder}/outputs", len(some) * size)
             rows = np.frombuffer(content, np.uint8).reshape(len(some), size)
             parts.append(outputs_of_bytes(self._file, rows, self._client.where))
@@ -87,7 +87,7 @@ class AndroidDevice:
             f"cd {self._folder} && {self._run} --num_runs={RUNS} --min_secs={LEAST_S}"
             " --warmup_runs=5 --report_peak_memory_footprint=true 2>&1"
         )
-        seconds = SECONDS + SECONDS_AN_IMAGE * RUNS
+        seconds = SECONDS + self._seconds * RUNS
         reports = [self._client.shell(script, seconds) for _ in range(TIMES)]
         means = [each for report in reports if (each := mean_ns(report)) is not None]
         if len(means) < TIMES:

@@ -12,7 +12,7 @@ from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
 from edgecv.core.text import printable
-from edgecv.targets.answers import output_bytes, outputs_of_bytes
+from edgecv.targets.answers import output_bytes, outputs_of_bytes, seconds_an_image
 from edgecv.targets.c.answers import encoded
 from edgecv.targets.c.project import PlacedProgram
 from edgecv.targets.programs import first_installed, run_program
@@ -61,7 +61,7 @@ class CompiledProject:
 
     def predict(self, images: Images) -> Outputs:
         """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
-        seconds = SECONDS + SECONDS_AN_IMAGE * len(images)
+        seconds = SECONDS + len(images) * seconds_an_image(self._file, SECONDS_AN_IMAGE)
         content = run_program([str(self._program)], seconds, encoded(self._file, images).tobytes())
         size = sum(output_bytes(self._file))
         if len(content) != len(images) * size:

@@ -18,7 +18,7 @@ from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
 from edgecv.core.text import one_line, printable
-from edgecv.targets.answers import output_bytes, outputs_of_bytes
+from edgecv.targets.answers import output_bytes, outputs_of_bytes, seconds_an_image
 from edgecv.targets.web.browser import running_browser
 from edgecv.targets.web.page.serve import ADDRESS, PageHandler
 
@@ -27,11 +27,14 @@ FILES = ("device.html", "device.js")
 AT_ONCE, BYTES_AT_ONCE = 64, 2**22
 """Most images of one request, and most bytes of them and their answers."""
 LONGEST_S, POLL_S = 300.0, 0.5
-"""The longest wait for an answer; how often the browser is looked after meanwhile."""
+"""The longest wait for an answer, longer for slow files; how often the browser is looked after."""
 IDLE_S = 20.0
 """After so long, a request for work is answered that there is none yet."""
 LONGEST_TEXT = 300
 BLOCKS, RUNS = 10, 10
+"""Timed blocks, and the runs of each; a slow file has fewer runs."""
+TIMED_RUNS = 13
+"""Runs of a slow file that is timed: three that find out how long one takes, and ten."""
 TIMES = "a time is the mean of runs that take a millisecond together: clocks of browsers are coarse"
 
 
@@ -133,7 +136,7 @@ class Browser:
         name: str,
     ) -> None:
         self._file, self._channel, self._process, self._name = file, channel, process, name
-        title = self._receive("ready").decode("utf-8", "replace")
+        title = self._receive("ready", LONGEST_S).decode("utf-8", "replace")
         self.facts = DeviceFacts(f"{runtime}, {_text(title)}", notes=(TIMES,))
 
     def predict(self, images: Images) -> Outputs:
@@ -154,9 +157,9 @@ class Browser:
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         """Return timed runs of one image, uint8 (1, H, W, C), in nanoseconds."""
         content = self._ask("time", image, BLOCKS * RUNS * 8)
-        if len(content) != BLOCKS * RUNS * 8:
+        if not content or len(content) % (BLOCKS * 8):
             raise StepError(self._name, "gives no times")
-        blocks = np.frombuffer(content, "<i8").reshape(BLOCKS, RUNS)
+        blocks = np.frombuffer(content, "<i8").reshape(BLOCKS, -1)
         if blocks.min() <= 0 or blocks.max() > LONGEST_S * 1e9:
             raise StepError(self._name, "gives times that cannot be")
         return (blocks,)
@@ -164,11 +167,12 @@ class Browser:
     def _ask(self, kind: str, images: Images, most_bytes: int) -> bytes:
         self._channel.expected = most_bytes
         self._channel.work.put_nowait((kind, images.tobytes()))
-        return self._receive("answer")
+        runs = len(images) if kind == "predict" else TIMED_RUNS
+        return self._receive("answer", LONGEST_S + runs * seconds_an_image(self._file, 0))
 
-    def _receive(self, wanted: str) -> bytes:
-        """Return what the page says next. Raises StepError."""
-        deadline = time.monotonic() + LONGEST_S
+    def _receive(self, wanted: str, seconds: float) -> bytes:
+        """Return what the page says next, within some seconds. Raises StepError."""
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
                 name, content = self._channel.messages.get(timeout=POLL_S)
@@ -182,7 +186,7 @@ class Browser:
             text = _text(content.decode("utf-8", "replace"))
             found = f"the page fails: {text}" if name == "failure" else f"says {name} first"
             raise StepError(self._name, found)
-        raise StepError(self._name, f"gives no answer within {LONGEST_S:g} s")
+        raise StepError(self._name, f"gives no answer within {seconds:g} s")
 
 
 def _text(text: str) -> str:

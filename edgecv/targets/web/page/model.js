@@ -55,16 +55,18 @@ export class Model {
   }
 
   // Times of runs in nanoseconds. A clock of a browser is coarse: each is the mean of several runs.
-  async time(pixels, blocks, runs, atLeastMs = 1) {
+  async time(pixels, blocks, runs, atLeastMs = 1, budgetMs = 30000) {
     const once = this.prepared(this.encode(pixels));
     const took = async (count) => {
       const started = performance.now();
       for (let n = 0; n < count; n++) await once.run();
       return performance.now() - started;
     };
+    // A slow model has fewer runs: all blocks together take about budgetMs.
+    const few = Math.floor(budgetMs / blocks / await took(1));
     let count = 1;
-    for (await took(10); count < 65536 && (await took(count)) < atLeastMs;) count *= 2;
-    const found = new BigInt64Array(blocks * runs);
+    for (await took(Math.min(9, few)); count < 65536 && (await took(count)) < atLeastMs;) count *= 2;
+    const found = new BigInt64Array(blocks * Math.max(1, Math.min(runs, few)));
     for (let n = 0; n < found.length; n++) {
       found[n] = BigInt(Math.max(1, Math.round((await took(count)) * 1e6 / count)));
     }
