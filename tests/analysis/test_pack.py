@@ -12,7 +12,7 @@ from edgecv.analysis.options import DoctorOptions, PackOptions
 from edgecv.analysis.packing.pack_file import pack_file, to_text
 from edgecv.core.errors import InputError
 from edgecv.reports.files import write_page
-from edgecv.system.storage import check_outside_runs, check_seal, seal
+from edgecv.system.storage import Store, check_outside_runs, check_seal, seal
 
 CASES = SHARED / "cases"
 needs_cases = pytest.mark.skipif(
@@ -81,6 +81,8 @@ def test_nothing_is_written_into_a_sealed_folder(
         ("--output", lambda: pack_file(PackOptions(file=Path("m.tflite")))),
         ("--out", Place(Path("deployed") / "m-c").check),
         ("--names", lambda: pack_file(named)),
+        ("--output", lambda: Store.at("exported")),
+        ("--output", lambda: Store.at(str(run))),
         ("--sarif", lambda: check_paths(DoctorOptions(path=other / "m.tflite", sarif=page))),
         ("page", lambda: write_page("", page)),
         ("--markdown", lambda: check_outside_runs(run / "deeper" / "a.md", "--markdown")),

@@ -14,7 +14,7 @@ from typing import Protocol, Self
 from edgecv.core.errors import InputError, StepError
 from edgecv.system.storage.atomic_files import FULL, check_space, existing, flush, on_disk, refusal
 from edgecv.system.storage.locks import hold
-from edgecv.system.storage.manifest import check_seal, seal
+from edgecv.system.storage.manifest import check_outside_runs, check_seal, seal
 from edgecv.system.storage.packing import unpack
 
 RESERVED_NAMES = ("baselines", "logs")
@@ -49,9 +49,10 @@ class Store:
 
     @classmethod
     def at(cls, output: str) -> Self:
-        """Return the store of ``--output``. Raises InputError where it is empty."""
+        """Return the store of ``--output``. Raises InputError where it is empty, or in a run."""
         if not output:
             raise InputError("--output", "is empty", accepted="a folder")
+        check_outside_runs(Path(output) / ".store", "--output")
         return cls(Path(output))
 
     def place(self, kind: str, name: str) -> Path:
