@@ -2,6 +2,8 @@
 
 import json
 import queue
+import shutil
+import subprocess
 import threading
 import urllib.error
 import urllib.request
@@ -17,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from deployed import deployed_file
+from devices import needs
 
 from edgecv.analysis.options import DeployOptions, deploy
 from edgecv.core.artifact import TensorFacts
@@ -28,7 +31,7 @@ from edgecv.targets.web import browser, device
 from edgecv.targets.web.fixed_ends import described_with_fixed_ends, with_fixed_ends
 from edgecv.targets.web.page.serve import PageHandler
 from edgecv.targets.web.runtime_files import RUNTIMES
-from edgecv.targets.web.target import Web
+from edgecv.targets.web.target import PAGE, Web
 
 GREY = np.random.default_rng(1).integers(0, 256, (3, 8, 8, 1)).astype(np.uint8)
 
@@ -283,6 +286,27 @@ def test_a_slow_file_is_waited_for_and_has_fewer_times(monkeypatch: pytest.Monke
     found = there.time(GREY[:1])
     assert found is not None
     np.testing.assert_array_equal(found[0], few)
+
+
+TIMES = """
+import { Model } from "./model.mjs";
+const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
+for (const [run, budget] of [[async () => {}, 1000], [pause, 200]]) {
+  const page = { encode: (pixels) => pixels, prepared: () => ({ run, end() {} }) };
+  console.log((await Model.prototype.time.call(page, [], 10, 10, 0.01, budget)).length);
+}
+"""
+
+
+@pytest.mark.quick
+@needs("node")
+def test_the_page_times_a_slow_file_with_fewer_runs(tmp_path: Path) -> None:
+    shutil.copy(PAGE / "model.js", tmp_path / "model.mjs")
+    (tmp_path / "times.mjs").write_text(TIMES)
+    done = subprocess.run(
+        ["node", "times.mjs"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["100", "10"], done.stderr
 
 
 def test_times_are_bounded(tmp_path: Path) -> None:
