@@ -10,6 +10,7 @@ PACKAGES = {
     "qemu-aarch64": "qemu-user",
     "qemu-system-arm": "qemu-system-arm",
     "chromium": "chromium",
+    "node": "nodejs",
     "ssh": "openssh-client",
     "sshd": "openssh-server",
 }
