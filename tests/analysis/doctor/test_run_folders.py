@@ -16,6 +16,7 @@ from edgecv.analysis.doctor.records import (
     LayerError,
     OperatorTime,
 )
+from edgecv.analysis.doctor.run_files import examined_file
 from edgecv.analysis.doctor.text import to_text
 from edgecv.analysis.options import DoctorOptions, ValidateOptions, doctor, validate
 from edgecv.core.data import Images
@@ -68,10 +69,15 @@ def errors(found: Diagnosis) -> set[str]:
     return {each.name for each in found.findings if each.severity == "error"}
 
 
-@pytest.mark.parametrize("name", ["", "int8.tflite"])
-def test_a_run_folder_brings_its_trained_model_and_its_images(run: Path, name: str) -> None:
-    """A file in it as well: it was read by its structure alone."""
-    found = doctor(DoctorOptions(path=run / name))
+def test_a_file_of_a_run_brings_them_too(run: Path) -> None:
+    """It was read by its structure alone, and the remedies of findings said otherwise."""
+    folder, file = (examined_file(DoctorOptions(path=path)) for path in (run, run / "int8.tflite"))
+    assert file == folder
+    assert file.source is not None
+
+
+def test_a_run_folder_brings_its_trained_model_and_its_images(run: Path) -> None:
+    found = doctor(DoctorOptions(path=run))
     assert found.path == str(run / "int8.tflite")
     (reference,) = (each for each in found.findings if each.name == "reference")
     assert reference.where == str(run / "compressed.keras")
