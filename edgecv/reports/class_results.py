@@ -92,9 +92,17 @@ def write_confusion(results: ClassResults, names: Sequence[str], path: Path) -> 
     few = (
         "" if len(shown) == len(results.classes) else f", the {len(shown)} with most wrong answers"
     )
-    axes.set(title=f"Confusion{few}", xlabel="answer", ylabel="class")
+    left_out = left_out_text(results)
+    below = f"answer\n{left_out}" if left_out else "answer"
+    axes.set(title=f"Confusion{few}", xlabel=below, ylabel="class")
     figure.colorbar(image, label="fraction of the class")
     write_picture(figure, path)
+
+
+def left_out_text(results: ClassResults) -> str:
+    """Return which wrong answers a report does not hold; empty where it holds all of them."""
+    left_out = (results.wrong_cells or 0) - len(results.confusion)
+    return f"without the rarest {counted(left_out, 'kind')} of wrong answers" * (left_out > 0)
 
 
 def confusion_matrix(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
 
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
@@ -23,8 +23,18 @@ MOST_BYTES = 2_000_000
 LONGEST_SIDE = 168
 PALETTE = 96
 """Colours of a picture that was made smaller; one that fits keeps its pixels."""
+
+
+def _is_base64(text: str) -> str:
+    if len(text) % 4:
+        raise ValueError("is no Base64")
+    return text
+
+
 Picture = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=MOST_BYTES)
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=MOST_BYTES),
+    AfterValidator(_is_base64),
 ]
 
 

@@ -4,6 +4,7 @@ Behind it there are types: what reads a report indexes its classes and splits, d
 ratios and takes the tables of its recipe for tables.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Annotated, Any
@@ -19,6 +20,8 @@ from edgecv.evaluation.task_of import task_of
 MOST_COMPARISONS = 1000
 LONGEST_TEXT = 10_000
 SHA256 = 64
+TYPE = re.compile(r"[a-z][a-z0-9_]{0,30}")
+"""The name of the type of an input: it stands in programs that a page shows."""
 
 
 class StoredTable(BaseModel):
@@ -60,6 +63,7 @@ def checked(report: Report) -> Report:
     for key, value in report.environment.items():
         if not isinstance(value, str | int | float | None):
             raise ValueError(f"environment.{key} is no plain value")
+    _check(isinstance(report.environment.get("machine"), str), "environment.machine")
     if not set(report.data.splits) <= set(SPLITS) or "test" not in report.data.splits:
         raise ValueError("data.splits holds other splits than those of a run")
     for name, split in report.data.splits.items():
@@ -109,6 +113,7 @@ def _check_comparison(comparison: Comparison, report: Report, place: str) -> Non
     classes = len(names.get(comparison.head, report.data.classes))
     _check_sha256(artifact.sha256, f"{place}.artifact.sha256")
     _check(min(artifact.bytes, artifact.gzip_bytes) >= 0, f"{place}.artifact.bytes")
+    _check(TYPE.fullmatch(comparison.input.type) is not None, f"{place}.input.type")
     for name in ("size_ratio", "speedup"):
         ratio = getattr(comparison, name)
         _check(ratio is None or ratio > 0, f"{place}.{name}")

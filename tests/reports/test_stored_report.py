@@ -18,9 +18,12 @@ from edgecv.cli.show import narrow_tables, report_tables
 from edgecv.core.errors import InputError
 from edgecv.core.report import Report
 from edgecv.pipeline.recipe_table import to_markdown as to_row
+from edgecv.reports.gallery import read_gallery
 from edgecv.reports.html import report_html
 from edgecv.reports.json_file import read_report, to_table
 from edgecv.reports.markdown import to_markdown
+from edgecv.reports.page.recipe import recipe_text
+from edgecv.reports.page.snippet import snippets
 
 
 def shown(path: Path) -> Report:
@@ -65,6 +68,11 @@ EDITS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("its classes", lambda each: each["data"].update(classes=["a"])),
     ("bytes", lambda each: each["comparisons"][0]["artifact"].update(bytes="7")),
     ("environment", lambda each: each["environment"].update(machine=[])),
+    ("environment.machine", lambda each: each["environment"].pop("machine")),
+    (
+        "comparisons.0.input.type",
+        lambda each: each["comparisons"][0]["input"].update(type="uint8); print('x') #"),
+    ),
     ("too large", lambda each: each["baseline"].update(parameters=10**400)),
     ("half a character", lambda each: each.update(name="\ud800")),
     ("letters", lambda each: each.update(name="x" * 20_000)),
@@ -104,6 +112,36 @@ def test_what_is_no_report_is_refused(content: bytes, words: str, tmp_path: Path
     path.write_bytes(content)
     with pytest.raises(InputError, match=words):
         read_report(path)
+
+
+@pytest.mark.quick
+def test_a_recipe_of_another_tool_is_shown(tmp_path: Path) -> None:
+    """Nothing in a list, and an unknown way to place images, were internal errors."""
+
+    def edit(table: dict[str, Any]) -> None:
+        table["recipe"]["technique"][0]["x"] = None
+        table["recipe"]["data"]["resize"] = ["zoom"]
+        table["recipe"]["export"] = [{"format": "tflite", "precision": "int8"}, None]
+        table["comparisons"] = table["comparisons"][1:]
+
+    path = edited(tmp_path / "report.json", edit)
+    with pytest.raises(InputError, match=r"recipe\.export"):
+        read_report(path)
+    table = json.loads(path.read_text())
+    table["recipe"]["export"].pop()
+    path.write_text(json.dumps(table))
+    report = shown(path)
+    assert snippets(report) == []
+    assert '{ technique = "qat" }' in recipe_text(report)
+
+
+@pytest.mark.quick
+def test_a_picture_of_a_gallery_is_base64(tmp_path: Path) -> None:
+    images = [{"image": 0, "kind": "loss", "group": "", "lines": [], "picture": 0}]
+    table = {"files": [{"artifact": "a", "head": "", "images": images}], "pictures": ["A"]}
+    (tmp_path / "gallery.json").write_text(json.dumps(table))
+    with pytest.raises(InputError, match="is no Base64"):
+        read_gallery(tmp_path)
 
 
 @pytest.mark.quick

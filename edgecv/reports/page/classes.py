@@ -3,7 +3,7 @@
 from edgecv.core.class_results import ModelResults
 from edgecv.core.report import DataFacts, Report
 from edgecv.core.text import name_at
-from edgecv.reports.class_results import class_table, confusion_matrix
+from edgecv.reports.class_results import class_table, confusion_matrix, left_out_text
 from edgecv.reports.page.records import ClassPart
 
 MOST_CELLS_A_SIDE = 12
@@ -25,6 +25,7 @@ def _part(model: ModelResults, data: DataFacts) -> ClassPart:
         table=class_table(model, data),
         names=tuple(name_at(names, label) for label in labels),
         unit=model.results.unit,
+        left_out=left_out_text(model.results),
         is_part=len(labels) < len(model.results.classes),
         counts=tuple(map(tuple, counts.tolist())),
         images=tuple(model.results.classes[label].images for label in labels),

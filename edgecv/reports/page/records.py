@@ -118,6 +118,8 @@ class ClassPart:
     """Noun of the things counted: images or pixels."""
     is_part: bool
     """True if the matrix has not all classes."""
+    left_out: str
+    """The wrong answers that the report does not hold; empty where it holds all."""
     counts: tuple[tuple[int, ...], ...]
     """Counts of each answer (column) of each class (row)."""
     images: tuple[int, ...]

@@ -54,6 +54,8 @@ def snippets(report: Report) -> list[tuple[str, str, str]]:
     packages = {"tflite": "ai-edge-litert", "onnx": "onnxruntime"}
     known = [each for each in candidates or report.files if each.artifact.format in packages]
     resize = report.recipe.get("data", {}).get("resize", "stretch")
+    if not isinstance(resize, str) or resize not in RESIZED:
+        return []  # The data is of a plug-in that places images in a way of its own.
     best = BEST if task_of(report).name == "classification" else ""
     found = [(each, _program(each, resize, best)) for each in known]
     return [

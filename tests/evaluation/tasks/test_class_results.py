@@ -15,6 +15,7 @@ from edgecv.evaluation.tasks.classification.class_results import class_results
 from edgecv.reports.class_results import (
     MOST_ROWS,
     class_table,
+    left_out_text,
     write_confusion,
     write_reliability,
 )
@@ -85,6 +86,8 @@ def test_a_thousand_classes_fit_into_a_report(tmp_path: Path) -> None:
     predictions, labels = answers(6000, 1000)
     found = class_results(predictions, labels)
     assert len(found.confusion) == MOST_CELLS < found.wrong_cells
+    lost = found.wrong_cells - MOST_CELLS
+    assert left_out_text(found) == f"without the rarest {lost:,} kinds of wrong answers"
     names = tuple(f"class {number}" for number in range(1000))
     model = ModelResults("x.tflite", "", found)
     rows = class_table(model, DataFacts("x", names, {})).rows
