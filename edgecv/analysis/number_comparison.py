@@ -39,6 +39,12 @@ def compare_numbers(request: ValidationRequest, context: AnalysisContext) -> Rep
             "is missing: nothing says what the files' numbers mean, so others are needed",
             remedy="give the file that they were made of, or its float32 twin, as --baseline",
         )
+    if request.meaning:
+        raise InputError(
+            " and ".join(request.meaning),
+            "nothing is taken for an answer here: the files are compared number by number",
+            remedy="leave it out; files that take one image give answers to images as --data",
+        )
     pool, baseline, where = context.measurements, request.baseline, str(request.baseline)
     runtime = runtime_of_file(baseline).name
     try:

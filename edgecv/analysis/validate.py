@@ -55,10 +55,9 @@ def validate(
     """Measure, compare and judge the files of a request.
 
     A file that cannot be measured becomes a failed gate called "runs"; RuntimeFailure is raised
-    only when no file can be opened.
+    only when no file can be opened. Raises InputError where the data are no images.
     """
-    source = request.source
-    assert source is not None
+    source = request.images_source()
     check_limits(source, request.limits, "--data")
     context.measurements.reach_device([file.artifact.format for file in request.files])
     groups, failures = group_by_size(request, context)
@@ -98,8 +97,9 @@ def validate(
     checked = diagnose(request, comparisons, data, failures, context)
     for note in checked.notes:
         context.emit("note", note)
-    # If all files are twins, the limits apply to them.
-    candidates = [each for each in comparisons if not each.is_twin] or comparisons
+    asked = request.asked_twins
+    judged_files = [e for e in comparisons if not e.is_twin or e.artifact.path in asked]
+    candidates = judged_files or comparisons  # If all files are twins, the limits apply to them.
     facts = data_facts(data, task)
     limits = limits_of_device(request.limits, measurements)
     judged = judge(comparisons, failures | unusable, candidates, limits, task, facts)
@@ -132,7 +132,7 @@ def validate(
         memory=peak_memory(),
     )
     read = None if request.baseline is None else (request.baseline, request.baseline_input)
-    arrays = ValidationArrays(data, task, reference, outputs, request.files, control, read)
+    arrays = ValidationArrays(data, task, reference, outputs, request.files, control, read, asked)
     return report, arrays
 
 
@@ -185,8 +185,10 @@ def _control(
     The decision between baseline and control stays: it was made on the validation split.
     """
     stored, labels = request.control, data.test_labels
-    if stored is None or request.control_file is None or reference is None or labels is None:
+    if stored is None or request.control_file is None or reference is None:
         return None, stored
+    if labels is None:  # Its figures are of other images.
+        return None, replace(stored, path=str(request.control_file), scores=())
     raw = _raw_outputs(request.control_file, "control", DEFAULT_INPUT, data, context)
     outputs = task.normalized(*raw)[0]
     scores = []

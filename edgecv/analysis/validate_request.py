@@ -22,6 +22,7 @@ from edgecv.analysis.validate_checks import (
     check_random,
     check_unique,
 )
+from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource, Task
@@ -29,13 +30,14 @@ from edgecv.core.registry import DATASETS
 from edgecv.core.report import Control, Report
 from edgecv.datasets.class_order import read_labels
 from edgecv.datasets.npz_arrays import holds_inputs
-from edgecv.datasets.resolve import resolve
+from edgecv.datasets.resolve import accepted_data, resolve
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import importer_of, runtime_of_file
 from edgecv.formats.trust import NO_TRUST, Trust, check_custom_objects
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.run_settings import RunSettings
+from edgecv.pipeline.run_report import asked_twins
 from edgecv.reports.json_file import read_report
 
 ReportOf = Callable[[Path], Report | None]
@@ -75,8 +77,24 @@ class ValidationRequest:
     timed: bool = True
     images: int | None = None
     """Number of test images to measure on, drawn over all of them; None for all."""
+    asked_twins: frozenset[str] = frozenset()
+    """The float32 twins that the run's recipe asks for: limits are for them too."""
+    meaning: tuple[str, ...] = ()
+    """The options, as given, that say what the outputs mean."""
     unproven: tuple[MeasuredFile, ...] = ()
     """The files to check against a float32 twin: those that no run has exported and checked."""
+
+    def images_source(self) -> DatasetSource:
+        """Return the data. Raises InputError for arrays of the inputs, which are no images."""
+        if self.source is None:
+            holds = "holds an array for each input of a model, and no images with their splits"
+            raise InputError(
+                "--data",
+                "is needed" if self.inputs is None else f"{self.inputs} {holds}",
+                accepted=accepted_data(),
+                remedy="edgecv validate FILE --baseline FILE compares two files on such arrays",
+            )
+        return self.source
 
 
 def request_of(options: ValidateOptions) -> ValidationRequest:
@@ -143,6 +161,8 @@ def request_of(options: ValidateOptions) -> ValidationRequest:
             _limits_of(report, run, source), on_device=options.on is not None
         ).with_defaults(),
         trust=trust,
+        asked_twins=frozenset() if report is None else asked_twins(report),
+        meaning=_meaning(options),
         unproven=tuple(_unproven(files, options.paths, report)),
     )
 
@@ -155,6 +175,14 @@ def _data_of(options: ValidateOptions) -> tuple[DatasetSource | None, Path | Non
     if data is None:
         return None, None
     return resolve(data, skip_bad_images=options.skip_bad_images, resize=options.resize), None
+
+
+def _meaning(options: ValidateOptions) -> tuple[str, ...]:
+    """Return the given options that say what outputs mean: a task of numbers says nothing."""
+    task = options.parsed_task()
+    is_numbers = task is None or all(head.task.compares_numbers for head in task.heads())
+    given = {"--task": not is_numbers, "--labels": options.labels is not None}
+    return tuple(flag for flag, is_given in given.items() if is_given)
 
 
 def _report_beside(baseline: Path, trust: Trust, report_of: ReportOf) -> Report | None:

@@ -37,7 +37,9 @@ class ValidationArrays:
         outputs = {path: head.of(each) for path, each in self.outputs.items()}
         control = None if self.control is None else self.control.of_head(head)
         data = head.data(self.data)
-        return ValidationArrays(data, head.task, baseline, outputs, control=control)
+        return ValidationArrays(
+            data, head.task, baseline, outputs, control=control, asked_twins=self.asked_twins
+        )
 
     files: tuple[MeasuredFile, ...] = ()
     """The files, with the preprocessing that was found."""
@@ -45,6 +47,8 @@ class ValidationArrays:
     """None where the run has no control."""
     reference: tuple[Path, InputSpec] | None = None
     """The baseline's file, and how it is read; None where there is none."""
+    asked_twins: frozenset[str] = frozenset()
+    """The float32 twins that limits are for too: see ``ValidationRequest``."""
 
 
 def tell_answers(raw: RawOutputs | None, measurements: Sequence[Measurement], task: Task) -> bool:

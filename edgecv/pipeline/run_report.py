@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from edgecv.core.comparison import Comparison, Measurement
 from edgecv.core.costs import Costs
@@ -150,9 +151,20 @@ def _sha256_of(recipe: Recipe) -> str:
 
 def is_candidate(comparison: Comparison, recipe: Recipe) -> bool:
     """Return True if the recipe asks for the file; it may ask for the twin itself."""
-    asked = {(exporter.format, exporter.precision) for exporter in recipe.exports}
+    return _is_asked_for(comparison, recipe.table())
+
+
+def asked_twins(report: Report) -> frozenset[str]:
+    """Return the float32 twins of a run that its recipe asks for: they are candidates too."""
+    twins = [each for each in report.comparisons if each.is_twin]
+    return frozenset(each.artifact.path for each in twins if _is_asked_for(each, report.recipe))
+
+
+def _is_asked_for(comparison: Comparison, recipe: Mapping[str, Any]) -> bool:
+    """Return True if a recipe, as reports hold it, asks for a file."""
+    asked = {(each.get("format"), each.get("precision")) for each in recipe.get("export", ())}
     is_asked = (comparison.artifact.format, comparison.artifact.precision) in asked
-    return is_asked and not (comparison.is_twin and bool(recipe.techniques))
+    return is_asked and not (comparison.is_twin and bool(recipe.get("technique")))
 
 
 def write_run(

@@ -76,6 +76,15 @@ def test_outputs_of_other_names_are_taken_in_order(tmp_path: Path) -> None:
     assert [each.largest for each in comparison.output_differences] == [0, 0]
 
 
+def test_what_names_answers_is_refused_beside_numbers(tmp_path: Path) -> None:
+    """Both were taken and ignored."""
+    path, other = two_heads(tmp_path / "a.onnx"), two_heads(tmp_path / "b.onnx")
+    (names := tmp_path / "names.txt").write_text("no\nsuch\n")
+    with pytest.raises(InputError, match=r"^task= and labels: nothing is taken for"):
+        edgecv.validate(other, baseline=path, task="classification", labels=names)
+    assert edgecv.validate(other, baseline=path, task="outputs").recipe["task"]["task"] == "outputs"
+
+
 def test_fewer_outputs_are_a_failure(tmp_path: Path) -> None:
     path, other = two_heads(tmp_path / "a.onnx"), two_heads(tmp_path / "b.onnx", heads=1)
     report = edgecv.validate(other, baseline=path)
@@ -120,6 +129,8 @@ def test_logits_of_unlabelled_images_are_not_softmaxed(tmp_path: Path, images: P
     path, other = tmp_path / "box.onnx", tmp_path / "other.onnx"
     onnx.save(model, path)
     onnx.save(model, other)
+    names = tmp_path / "labels.txt"
+    names.write_text("a\nb\nc\n")  # They say nothing of numbers that are no classes.
     report = edgecv.validate(path, baseline=other, data=images, preprocess="0..255")
     (comparison,) = report.comparisons
     assert report.outcome == "passed"
@@ -132,10 +143,10 @@ def test_logits_of_unlabelled_images_are_not_softmaxed(tmp_path: Path, images: P
     )
     assert made.recipe["task"]["task"] == "outputs"
     assert made.comparisons[0].output_differences[0].largest < 1e-3
-    names = tmp_path / "labels.txt"
     names.write_text("a\nb\nc\nd\n")
     asked = edgecv.validate(path, baseline=other, data=images, preprocess="0..255", labels=names)
     assert asked.comparisons[0].agreement == 1.0
+    assert {gate.name: gate.outcome for gate in asked.gates}["labels"] == "passed"
 
 
 def test_the_figures_are_those_of_numpy() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecv.analysis.deploy.request import limits_without_times
+from edgecv.analysis.deploy.request import limits_there
 from edgecv.analysis.options import DeployOptions
 from edgecv.analysis.validation_arrays import ValidationArrays, usable_measurements
 from edgecv.core.comparison import Measurement
@@ -62,8 +62,7 @@ class DeviceProof:
         aligned, unmatched = align_all([measured], self.arrays.baseline)
         usable, failures = usable_measurements(aligned, data, task, self.context)
         failures |= unmatched
-        limits = limits_without_times(self.limits, options)
-        limits = limits.model_copy(update={"latency_machine": None})  # A given one is for it.
+        limits = limits_there(self.limits, options)
         comparisons = []
         for each, head in product(usable, task.heads()):
             own = self.arrays.of_head(head)

@@ -58,6 +58,7 @@ def request_of_deployment(
         # The device is held to this machine's numbers.
         shared = {"task": ("outputs",), **shared, "data": Noise.name}
     request = ValidateOptions(**shared | {"baseline": baseline}).request()
+    request.images_source()  # Refused before anything is opened or reached.
     report = report_in(path) if is_run else None
     if report is not None:
         file = _chosen(request.files, options.artifact, target, path)
@@ -73,7 +74,13 @@ def request_of_deployment(
     ]
     files = tuple(dict.fromkeys([*twins, file]))
     unproven = tuple(each for each in request.unproven if each in files)
-    request = replace(request, files=files, unproven=unproven, images=options.images)
+    request = replace(
+        request,
+        files=files,
+        unproven=unproven,
+        images=options.images,
+        asked_twins=request.asked_twins & {file.artifact.path},
+    )
     return _with_arithmetic(request, target, options), file, report
 
 
@@ -94,6 +101,15 @@ def limits_without_times(limits: Limits, options: DeployOptions) -> Limits:
     """Return limits without those on time, unless they are given to this deployment."""
     given = options.changed(Limits())
     return limits.without([name for name in TIMES if getattr(given, name) is None])
+
+
+def limits_there(limits: Limits, options: DeployOptions) -> Limits:
+    """Return the limits that the row of the device is held to.
+
+    A speed-up is judged on this machine alone: the float32 twin does not run on the device.
+    """
+    found = limits_without_times(limits, options).without(["min_speedup"])
+    return found.model_copy(update={"latency_machine": None})  # A given one is for it.
 
 
 def limits_here(limits: Limits, options: DeployOptions) -> Limits:

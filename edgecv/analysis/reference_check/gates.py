@@ -181,9 +181,15 @@ def _claim_gate(checked: CheckedFile, *, has_twins_weights: bool) -> list[Gate]:
 
 
 def _labels_gate(checked: CheckedFile) -> list[Gate]:
-    """Compare the number of labels beside a file with its outputs."""
-    beside = checked.file.path.parent / LABELS
-    if not beside.is_file():
+    """Compare the number of labels beside a file with its outputs, where each of them has a name.
+
+    Boxes, maps, several outputs and numbers that nobody has named have no label for each output.
+    """
+    beside, comparison = checked.file.path.parent / LABELS, checked.comparison
+    if not beside.is_file() or comparison is None or not checked.data.class_names:
+        return []
+    sides = [side for side in comparison.output.shape[1:] if side != 1]
+    if len(sides) > 1 or comparison.further_outputs:
         return []
     with open_regular(beside) as file:
         text = file.read(LARGEST_LABELS_BYTES).decode("utf-8-sig", "replace")

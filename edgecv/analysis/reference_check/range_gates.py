@@ -15,7 +15,7 @@ from edgecv.analysis.reference_check.calibration_ranges import (
 from edgecv.analysis.reference_check.layer_structure import PairedPoint
 from edgecv.analysis.reference_check.quantization_rules import FIXED, PROBABILITIES
 from edgecv.analysis.reference_check.twin_ranges import ReferenceRanges
-from edgecv.core.data import Dataset
+from edgecv.core.data import Dataset, Targets
 from edgecv.core.report import Gate
 from edgecv.core.text import counted
 
@@ -33,6 +33,11 @@ def bounds_of(points: Sequence[PairedPoint]) -> list[PairedPoint]:
     ]
 
 
+def has_classes(labels: Targets, data: Dataset) -> bool:
+    """Return True for the one class of each image: boxes, maps and numbers are no classes."""
+    return data.has_labels and labels.ndim == 1 and labels.dtype.kind in "iu"
+
+
 def judge_ranges(
     path: str, data: Dataset, bounds: Sequence[PairedPoint], ranges: ReferenceRanges
 ) -> tuple[list[Gate], list[str]]:
@@ -41,7 +46,7 @@ def judge_ranges(
     notes = []
     if ranges.train is not None:
         traced = trace(bounds, ranges.train)
-        if data.has_labels:
+        if has_classes(ranges.labels, data):
             is_all = len(ranges.labels) == ranges.of
             one_class = judge_classes(bounds, traced, ranges.train, ranges.labels, is_all=is_all)
     at_test = trace(bounds, ranges.test)

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from edgecv.analysis.reference_check.twin import Twin
-from edgecv.core.data import Dataset, Images, Labels
+from edgecv.core.data import Dataset, Images, Targets
 from edgecv.core.images import ImageSequence
 from edgecv.core.quantization import Extremes
 from edgecv.core.sample import sample_rows
@@ -27,8 +27,8 @@ class ReferenceRanges:
     """The twin's ranges on training images, calibration images first, and on test images."""
 
     train: Extremes | None
-    labels: Labels
-    """The labels of the training images that were run: int64 (N,)."""
+    labels: Targets
+    """The labels of the training images that were run: int64 (N,), or other targets."""
     of: int
     """The number of training images."""
     test: Extremes
@@ -61,7 +61,7 @@ def measure_ranges(
     return ReferenceRanges(at_train, labels[: len(at_train.high)], of, at_test)
 
 
-def _training_images(data: Dataset) -> tuple[Images, Labels, int]:
+def _training_images(data: Dataset) -> tuple[Images, Targets, int]:
     """Return the calibration images, then all others that a run may have calibrated on.
 
     The latter are in random order: an archive may hold one class after another.
