@@ -287,8 +287,13 @@ def gate_texts() -> dict[str, str]:
 
 def evidence_of(gate: str) -> Evidence:
     """Return the kind of evidence for a gate, by the gate's name."""
-    limits = all_limits().items()
-    return next((each.evidence for key, each in limits if gate in _gates(key, each)), "answers")
+    key = key_of(gate)
+    return all_limits()[key].evidence if key else "answers"
+
+
+def key_of(gate: str) -> str:
+    """Return the key in recipes of the limit of a gate; empty for a gate of no limit."""
+    return next((key for key, each in all_limits().items() if gate in _gates(key, each)), "")
 
 
 def _gates(key: str, limit: Limit) -> dict[str, str]:

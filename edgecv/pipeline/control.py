@@ -6,7 +6,7 @@ same epochs, data and options, without compression or distillation: it tells bot
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -46,11 +46,20 @@ class TrainedControl:
     training: TrainingCurve | None = None
 
 
-def trainings(recipe: Recipe) -> tuple[Schedule, ...]:
-    """Return the schedules that the control of a recipe trains on; none where it has no control."""
+def trainings(recipe: Recipe, trained: Collection[str] | None = None) -> tuple[Schedule, ...]:
+    """Return the schedules that the control of a recipe trains on; none where it has no control.
+
+    ``trained``: the techniques that have trained, where that is known: one that finds nothing to do
+    need not.
+    """
     if recipe.settings.control == "off":
         return ()
-    return tuple(schedule for each in recipe.techniques for schedule in each.trainings)
+    return tuple(
+        schedule
+        for each in recipe.techniques
+        if trained is None or each.name in trained
+        for schedule in each.trainings
+    )
 
 
 @dataclass(frozen=True)
@@ -75,10 +84,15 @@ class ControlRunner:
                 " out",
             )
 
-    def make(self) -> TrainedControl | None:
-        """Return the control; None where no technique trains, or where it is left out."""
-        schedules = trainings(self.model.recipe)
+    def make(self, trained: Collection[str]) -> TrainedControl | None:
+        """Return the control; None where no technique has trained, or where it is left out.
+
+        ``trained``: the techniques that have trained: the control has the same epochs.
+        """
+        schedules = trainings(self.model.recipe, trained)
         if not schedules:
+            if trainings(self.model.recipe):
+                self.context.emit("control", "nothing had to be trained, so there is no control")
             return None
         try:
             file, history = self._trained(schedules)

@@ -146,7 +146,7 @@ def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunCont
     control = ControlRunner(model, context)
     control.announce()
     applied = TechniqueRunner(model, context, teacher).apply()
-    trained_on = control.make() if applied.trainings else None
+    trained_on = control.make({each.name for each in applied.trainings})
     unwritable = format_notes(recipe)
     for note in unwritable:
         context.emit("note", note)

@@ -17,7 +17,7 @@ from edgecv.evaluation.gates import (
     most_gate,
 )
 from edgecv.evaluation.limit_checks import judge_limits
-from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.limits import Limits, key_of
 from edgecv.evaluation.output_differences import unjudged
 from edgecv.system.environment import machine
 from edgecv.targets.c.generate import planned_arena
@@ -63,16 +63,24 @@ def limit_gates(
 ) -> list[Gate]:
     """Return the gates of the limits on each head of each candidate, once for what is of the file.
 
+    A limit of the run holds for the heads that have its figure; one of a head is never left out.
     ``here``: this machine, as ``environment.machine`` calls it.
     """
     gates: list[Gate] = []
+    asked = set[Gate]()
     for each in candidates:
-        own = limits.model_copy(update=dict(task.head_called(each.head).limits))
+        of_head = task.head_called(each.head).limits
+        own = limits.model_copy(update=dict(of_head))
         classes = data.head_classes.get(each.head, data.classes)
-        gates += judge_limits(each, own, classes=classes, machine=here)
-        gates += unjudged_gates(each, own, samples_text(data))
+        found = judge_limits(each, own, classes=classes, machine=here)
+        asked |= {gate for gate in found if key_of(gate.name) in of_head}
+        gates += [*found, *unjudged_gates(each, own, samples_text(data))]
     known = {(gate.artifact, gate.name) for gate in gates if gate.observed is not None}
-    return [gate for gate in dict.fromkeys(gates) if not _is_of_another_head(gate, known)]
+    return [
+        gate
+        for gate in dict.fromkeys(gates)
+        if gate in asked or not _is_of_another_head(gate, known)
+    ]
 
 
 def _is_of_another_head(gate: Gate, known: Collection[tuple[str, str]]) -> bool:

@@ -207,9 +207,15 @@ def _control_score(score: ControlScore, report: Report) -> str:
 
 
 def _trained(report: Report) -> list[str]:
-    """Return the techniques of a run that trained the weights on."""
-    return [
+    """Return the techniques of a run that trained the weights on.
+
+    A report of an earlier version has no trainings, nor the memory: its recipe says what trained.
+    """
+    names = [
         name
         for each in report.recipe.get("technique", ())
         if retrains(name := each["technique"]) and each.get("fine_tune", True)
     ]
+    if not report.trainings and report.memory is None:
+        return names
+    return [name for name in names if name in {each.name for each in report.trainings}]

@@ -49,6 +49,17 @@ def test_limits_on_size_and_time_are_no_work_for_the_doctor(main_report: Report)
         parse_targets(target.split()[1])
 
 
+def test_a_remedy_is_written_as_the_option_is(main_report: Report) -> None:
+    """A million microseconds was 1e+06us, which --shrink refuses; a device's time is none of it."""
+    slow = Gate("max_latency_us", "int8.tflite", 1_500_000.0, 2e6, "failed")
+    (limit,) = failed_limits(failed(main_report, slow))
+    assert "--shrink 1500000us removes" in limit.remedy
+    parse_targets("1500000us")
+    rows = tuple(replace(each, machine="a board") for each in main_report.comparisons)
+    (limit,) = failed_limits(failed(replace(main_report, comparisons=rows), slow))
+    assert "--shrink 0.5 removes half" in limit.remedy
+
+
 def test_a_run_chosen_among_recipes_is_not_advised_to_try_recipes(main_report: Report) -> None:
     recipe = {**main_report.recipe, "remark": "chosen by --auto among 3 recipes"}
     for gate in (LARGE, SLOW):
