@@ -4,9 +4,13 @@ from pathlib import Path
 
 from edgecv.acceptance.gate import gate_run
 from edgecv.acceptance.options import GateOptions
+from edgecv.acceptance.text import verdict_line
 from edgecv.core.events import Event, OnEvent, ignore_event
+from edgecv.core.registry import TARGETS
+from edgecv.pipeline.recipe.options import TargetOptions
 from edgecv.pipeline.search.front import SearchResult
 from edgecv.pipeline.search.options import SearchOptions
+from edgecv.reports.json_file import read_report
 
 
 def accept_front(
@@ -15,18 +19,32 @@ def accept_front(
     on_event: OnEvent = ignore_event,
     log: Path | None = None,
 ) -> None:
-    """Write ``RUN.lock`` beside each run of the front that did not fail, unless it is there."""
+    """Write ``RUN.lock`` beside each run of the front that did not fail, unless it is there.
+
+    A run that fails when it is measured again has no lock, and its failed gates are said.
+    """
     for point in result.front:
         place = Path(f"{point.folder}.lock")
         if point.outcome == "failed" or place.exists():
             continue
         on_event(Event("search", f"writing {place}"))
-        asked = GateOptions(
-            run=Path(point.folder),
-            against=place,
-            update=True,
-            threads=options.threads,
-            trust_model=options.trust_model,
-            custom_objects=options.custom_objects,
-        )
-        gate_run(asked, on_event, log)
+        judgement = gate_run(gate_options(Path(point.folder), place, options), on_event, log)
+        if judgement.update == "refused":
+            on_event(Event("note", f"{point.folder} has no lock: {verdict_line(judgement)}"))
+
+
+def gate_options(run: Path, place: Path, options: SearchOptions) -> GateOptions:
+    """Return the options that accept a run of a search: measured where the run was."""
+    table = read_report(run).recipe.get("device")
+    device = None if table is None else TARGETS.parse(table, f"{run}/report.json, device")
+    there = {name: getattr(device, name, None) for name in TargetOptions.model_fields}
+    return GateOptions(
+        run=run,
+        against=place,
+        update=True,
+        threads=options.threads,
+        trust_model=options.trust_model,
+        custom_objects=options.custom_objects,
+        on=None if device is None else device.place,
+        **{name: value for name, value in there.items() if value},
+    )

@@ -1,10 +1,10 @@
 """Differences from the accepted run: files, answers, data, baseline, versions."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from edgecv.acceptance.answer_bits import answers_sha256, right_of, scores_of, unpacked
 from edgecv.acceptance.lock import AcceptedArtifact, Lock
-from edgecv.acceptance.make_lock import accepted_control, versions
+from edgecv.acceptance.make_lock import control_sha256, versions
 from edgecv.acceptance.records import Change, Figures, Status
 from edgecv.analysis.validation_arrays import ValidationArrays
 from edgecv.core.comparison import Comparison
@@ -20,10 +20,14 @@ from edgecv.evaluation.task_of import task_of
 FIRST_DIGITS = 10
 
 
-def artifact_changes(lock: Lock, report: Report, measured: ValidationArrays) -> tuple[Change, ...]:
-    """Return a change for each artifact of the lock or of the run; new ones come last."""
+def artifact_changes(
+    lock: Lock, report: Report, measured: ValidationArrays, broken: Collection[str]
+) -> tuple[Change, ...]:
+    """Return a change for each artifact of the lock or of the run; new ones come last.
+
+    ``broken``: the files that could not be measured, which the report of one head does not name.
+    """
     found = {each.artifact.path: each for each in report.comparisons}
-    broken = {gate.artifact for gate in report.gates if gate.name == "runs"}
     paths = dict.fromkeys((*sorted(lock.artifacts), *found, *sorted(broken)))
     return tuple(_change(path, lock, found, broken, measured) for path in paths)
 
@@ -57,13 +61,13 @@ def other_changes(lock: Lock, report: Report, baseline_sha256: str) -> tuple[str
             f"the baseline is another one: SHA-256 {_short(lock.baseline.sha256)} -> "
             f"{_short(baseline_sha256)}{_value_change(lock, report)}"
         )
-    before, control = lock.control, accepted_control(report)
+    before, control = lock.control, control_sha256(report)
     if before is None and control is not None:
         sentences.append("there is a control now, and the accepted run had none")
     elif before is not None and control is None:
         sentences.append("the control of the accepted run is gone")
-    elif before is not None and control is not None and before.sha256 != control.sha256:
-        hashes = f"{_short(before.sha256)} -> {_short(control.sha256)}"
+    elif before is not None and control is not None and before.sha256 != control:
+        hashes = f"{_short(before.sha256)} -> {_short(control)}"
         sentences.append(f"the control is another one: SHA-256 {hashes}")
     now = versions(report)
     for package in sorted({*now, *lock.versions}):
@@ -95,7 +99,7 @@ def _change(
     path: str,
     lock: Lock,
     found: Mapping[str, Comparison],
-    broken: set[str],
+    broken: Collection[str],
     measured: ValidationArrays,
 ) -> Change:
     accepted, comparison = lock.artifacts.get(path), found.get(path)

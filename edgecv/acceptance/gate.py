@@ -131,10 +131,11 @@ def judgement_of(run: MeasuredRun, lock: Lock, path: Path) -> Judgement:
     baseline = "none" if report.baseline is None else tree_sha256(Path(report.baseline.path))
     since = Since(lock.accepted.isoformat(), lock.commit)
     gates, found = [*report.gates], list[Change]()
+    broken = {gate.artifact for gate in report.gates if gate.name == "runs"}
     for name, each in heads.items():
         own = lock.of_head(name)
-        changes = artifact_changes(own, each.report, each.arrays)
-        for gate in judge_changes(own, each.report, changes, since):
+        changes = artifact_changes(own, each.report, each.arrays, broken)
+        for gate in judge_changes(own, each.report, changes, since, each.arrays.asked_twins):
             is_of_head = gate.name in OF_ANSWERS
             if is_of_head or not found:
                 gates.append(replace(gate, head=name if is_of_head else ""))

@@ -34,9 +34,15 @@ NO_SCORES = "the lock has no scores of its images, or of one image alone"
 
 
 def judge_changes(
-    lock: Lock, report: Report, changes: Sequence[Change], since: Since
+    lock: Lock,
+    report: Report,
+    changes: Sequence[Change],
+    since: Since,
+    asked_twins: frozenset[str] = frozenset(),
 ) -> list[Gate]:
     """Judge every artifact against the accepted one.
+
+    Limits are for candidates, as in a run: ``asked_twins`` of its recipe are such.
 
     If the test images are others, a change of accuracy or agreement may come from the images alone:
     one gate is then inconclusive for both. Files, sizes and speeds are judged as usual.
@@ -50,8 +56,8 @@ def judge_changes(
         comparison = comparisons.get(change.path)
         if comparison is None or change.accepted is None:
             continue
-        if comparison.is_twin and not only_twins:
-            continue  # As in a run: limits are for candidates.
+        if comparison.is_twin and not only_twins and change.path not in asked_twins:
+            continue
         if has_same_images(lock, report):
             gates += _answers(change, lock.limits, since, task_of(report).headline)
         gates += _sizes(change, lock.limits)
@@ -160,7 +166,8 @@ def _drop(
     found = no_worse(pair, limit)
     outcomes: dict[str, Outcome] = {"yes": "passed", "no": "failed", "cannot tell": "inconclusive"}
     if found.answer != "no" and metric_lost > max(limit + ROUNDING, 0.0 - pair.interval_points[0]):
-        reason = f"{headline.name} fell, and the scores of the images do not show it; {reason}"
+        moved = "fell" if headline.higher_is_better else "rose"
+        reason = f"{headline.name} {moved}, and the scores of the images do not show it; {reason}"
         return Gate(name, path, limit, metric_lost, "inconclusive", reason)
     if found.answer == "cannot tell":
         reason = f"{cannot_tell(found, pair.images)}; {reason}"
@@ -171,8 +178,11 @@ def _drop(
 def _metric_lost(change: Change, headline: Metric) -> float:
     """Return the points that a metric of the whole set lost; 0 where it gained, or is not known.
 
-    Scores of images may not show it: boxes that nobody is shown count in the mAP alone.
+    Scores of images may not show it: boxes that nobody is shown count in the mAP alone. A metric
+    with a unit of its own differs by no points: it is held by the scores alone, and 0 here.
     """
+    if not headline.is_fraction:
+        return 0.0
     before = None if change.accepted is None else change.accepted.value
     now = None if change.found is None else change.found.value
     if before is None or now is None:

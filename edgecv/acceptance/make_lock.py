@@ -76,13 +76,18 @@ def accepted_run(
 
 
 def accepted_control(report: Report) -> AcceptedControl | None:
-    """Return the entry of the control of a run that was just measured; None without one."""
-    control = report.control
-    if control is None or not control.path or not control.scores:
+    """Return the entry of the control of a run that was just measured; None without its score."""
+    control, sha256 = report.control, control_sha256(report)
+    if control is None or sha256 is None or not control.scores:
         return None
     value, decides = _rounded(control.scores[0].value), control.scores[0].decides
-    sha256 = tree_sha256(Path(control.path))
     return AcceptedControl.model_validate({"sha256": sha256, "value": value, "decides": decides})
+
+
+def control_sha256(report: Report) -> str | None:
+    """Return the SHA-256 of the control of a run that was just measured; None without one."""
+    control = report.control
+    return tree_sha256(Path(control.path)) if control is not None and control.path else None
 
 
 def accepted_head(lock: Lock) -> AcceptedHead:

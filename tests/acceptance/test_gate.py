@@ -3,19 +3,28 @@
 import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from accepted_runs import Accepted
+from small_report import REPORT
 from typer.testing import CliRunner
 
 import edgecv
+from edgecv.acceptance.accept_front import accept_front, gate_options
 from edgecv.acceptance.lock import default_limits
 from edgecv.acceptance.outputs import check_files, to_table
 from edgecv.acceptance.text import advice, verdict_line
 from edgecv.cli import app
 from edgecv.core.errors import InputError
+from edgecv.core.events import Event
+from edgecv.core.registry import TARGETS
+from edgecv.pipeline.search.options import SearchOptions
+from edgecv.reports.json_file import write_report
 from edgecv.system.storage.atomic_files import write_bytes
 
 ChangedRun = Callable[[dict[str, bytes]], Path]
@@ -99,6 +108,36 @@ def test_damaged_weights_fail_and_a_file_that_cannot_run_is_exit_3_and_never_acc
     assert outcomes["float32.tflite", "runs"] == "failed"
     assert outcomes["int8.tflite", "accepted_drop_points_bound"] == "failed"
     assert "became wrong" in verdict_line(found)
+
+
+def test_a_float_file_that_the_recipe_asks_for_is_judged_and_a_refused_lock_is_said(
+    accepted: Accepted, changed_run: ChangedRun
+) -> None:
+    """A run that failed was accepted, and the lock of a front that was not written was not said."""
+    table = json.loads((accepted.folder / "report.json").read_text())
+    recipe, least = table["recipe"], accepted.report.files[1].artifact.bytes
+    recipe["export"].insert(0, {**recipe["export"][0], "precision": "float32"})
+    recipe["gates"]["max_bytes"] = least
+    folder = changed_run({"report.json": json.dumps(table).encode()})
+    events: list[Event] = []
+    front: Any = SimpleNamespace(front=(SimpleNamespace(folder=str(folder), outcome="passed"),))
+    accept_front(front, SearchOptions(), events.append)
+    assert not Path(f"{folder}.lock").exists()
+    said = [each.message for each in events if each.stage == "note"]
+    assert f"{folder} has no lock: FAILED: float32.tflite: " in said[-1]
+    assert "float32.tflite: bytes " in said[-1]
+
+
+def test_a_front_is_accepted_where_it_was_measured(tmp_path: Path) -> None:
+    """The times of a device were locked as those of this machine."""
+    options = SearchOptions(on="ssh://host", python="python3.12", threads=2)
+    device = options.device()
+    assert device is not None
+    recipe = {**REPORT.recipe, "device": TARGETS.table(device)}
+    write_report(replace(REPORT, recipe=recipe), tmp_path / "report.json")
+    found = gate_options(tmp_path, tmp_path / "run.lock", options)
+    assert (found.on, found.python, found.threads) == ("ssh://host", "python3.12", 2)
+    assert found.device() == device
 
 
 def test_a_byte_that_the_run_did_not_write_is_wrong_input_at_once(

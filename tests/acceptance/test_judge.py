@@ -163,6 +163,17 @@ def test_what_got_worse_fails_by_its_own_gate(
     assert wrong == {name: outcome}
 
 
+def test_a_float_file_is_judged_where_the_recipe_asks_for_it(accepted: Accepted) -> None:
+    twin = "float32.tflite"
+    smaller = accepted.lock.artifacts[twin].model_copy(update={"bytes": 100})
+    artifacts = {**accepted.lock.artifacts, twin: smaller}
+    lock = accepted.lock.model_copy(update={"artifacts": artifacts})
+    assert judged(accepted, lock).outcome == "passed", "it was made to compare with"
+    measured = replace(accepted.measured, asked_twins=frozenset({twin}))
+    found = judgement_of(MeasuredRun("gated", accepted.report, measured), lock, Path("l"))
+    assert gates(found, twin)["accepted_bytes"].outcome == "failed"
+
+
 def test_a_limit_that_is_left_out_is_not_judged(accepted: Accepted) -> None:
     found = judged(accepted, limits(artifact(accepted.lock, bytes=100)))
     assert found.outcome == "passed"

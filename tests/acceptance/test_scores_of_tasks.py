@@ -11,6 +11,7 @@ from small_report import REPORT
 
 from edgecv.acceptance.gate import MeasuredRun, accept, judgement_of
 from edgecv.acceptance.lock_file import read_lock
+from edgecv.acceptance.make_lock import accepted_head
 from edgecv.acceptance.markdown import to_markdown
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.text import cells, headings, verdict_line
@@ -23,6 +24,7 @@ from edgecv.core.registry import TASKS as REGISTERED
 from edgecv.core.report import Baseline, SplitFacts
 from edgecv.core.targets import together
 from edgecv.evaluation.comparison import compare
+from edgecv.evaluation.gates import failed_file
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.tasks.detection import Detection
 from edgecv.evaluation.tasks.regression import Regression
@@ -162,6 +164,44 @@ def test_boxes_that_nobody_is_shown_are_no_equal_answers(tmp_path: Path) -> None
     found = judgement_of(run_of(task, data, lost, whole, tmp_path, "b" * 64), read_lock(path), path)
     (gate,) = (each for each in found.gates if each.name == "accepted_drop_points")
     assert gate.outcome == "failed"
+
+
+def test_an_error_with_a_unit_is_no_fraction(tmp_path: Path) -> None:
+    """The MAE of numbers of some hundreds: more by a part of a unit is not more by points."""
+    found = judged("numbers", 0.0202, tmp_path)
+    gate, (change,) = drop_of(found), found.artifacts
+    assert change.accepted is not None
+    assert change.found is not None
+    assert change.accepted.value is not None
+    assert change.found.value is not None
+    assert change.found.value > change.accepted.value + 0.005, "half a point, were it a fraction"
+    assert gate.outcome == "passed", gate
+    path = tmp_path / "edgecv.lock"
+    path.write_text(path.read_text().replace('drop_on = "bound"', 'drop_on = "point"'))
+    found = judgement_of(measured("numbers", 0.0202, tmp_path), read_lock(path), path)
+    (gate,) = (each for each in found.gates if each.name == "accepted_drop_points")
+    assert gate.outcome == "passed", gate
+    assert 0 < gate.observed < 0.1
+
+
+def test_a_file_of_two_heads_that_cannot_be_measured_is_not_missing(tmp_path: Path) -> None:
+    """The report of a head has no gate on the file: it was called missing from the run."""
+    path, run = tmp_path / "edgecv.lock", measured("numbers", 0.02, tmp_path)
+    accept(run, None, Limits(), path)
+    lock = read_lock(path)
+    lock = lock.model_copy(update={"heads": {"b": accepted_head(lock)}})
+    tables = [{"output": name, "task": "regression"} for name in "ab"]
+    report = replace(
+        run.report,
+        recipe={**run.report.recipe, "task": tables},
+        comparisons=(),
+        gates=(failed_file("int8.tflite", "died of signal 11"),),
+    )
+    task = REGISTERED.parse(tables, "task")
+    arrays = replace(run.arrays, task=task, baseline=None, outputs={})
+    found = judgement_of(MeasuredRun("run", report, arrays), lock, path)
+    assert [each.status for each in found.artifacts] == ["not measured", "not measured"]
+    assert [gate.name for gate in found.gates if gate.outcome == "failed"] == ["runs"]
 
 
 def test_few_images_cannot_tell(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from bars import bars, tiny
 from marks import recipe
+from PIL import Image
 
 from edgecv.acceptance.gate import gate_run
 from edgecv.acceptance.lock_file import lock_text, read_lock
+from edgecv.acceptance.make_lock import control_sha256
 from edgecv.acceptance.options import GateOptions
 from edgecv.analysis.options import ValidateOptions, validate
 from edgecv.core.data import Dataset
@@ -26,7 +28,7 @@ from edgecv.reports.html import report_html
 from edgecv.reports.json_file import read_report, to_table
 from edgecv.reports.markdown import to_markdown
 from edgecv.reports.verdict import verdict_line
-from edgecv.system.storage import Store
+from edgecv.system.storage import Store, tree_sha256
 
 pytestmark = pytest.mark.usefixtures("marks_registered")
 
@@ -122,6 +124,7 @@ def test_what_is_only_converted_and_what_leaves_it_out_have_none(report: Report)
     assert trainings(without_control(plan("alone", PRUNE))) == ()
     shrink = {"technique": "shrink", "rounds": 2}
     assert [each.epochs for each in trainings(plan("twice", shrink, PRUNE))] == [10, 10, 6]
+    assert [each.epochs for each in trainings(plan("fits", shrink, PRUNE), {"prune"})] == [6]
     assert trainings(plan("later", {"technique": "shrink", "fine_tune": False})) == ()
     older = replace(report, control=None)
     assert "made before there was one" in verdict_line(older)
@@ -132,6 +135,7 @@ def test_a_technique_that_finds_nothing_to_train_has_none(report: Report, store:
     found = run(plan("fits", shrink), store)
     assert found.control is None
     assert any("nothing had to be removed" in note for note in found.notes)
+    assert "No control" not in verdict_line(found), "there is nothing that it could tell apart"
 
 
 def test_a_control_that_cannot_be_trained_is_said_and_the_baseline_decides(
@@ -196,6 +200,20 @@ def test_validate_holds_the_same(report: Report, store: Store) -> None:
     assert {gate.name: gate.against for gate in found.gates}["max_drop_points"] == "control"
     other = validate(ValidateOptions(paths=(folder,), baseline=folder / "baseline.keras"))
     assert other.control is None, "another baseline was asked for"
+
+
+def test_images_without_labels_have_no_figure_of_it(
+    report: Report, store: Store, tmp_path: Path
+) -> None:
+    """The figure of the run's own images stood there, and the gate did not find the file."""
+    folder = store.run_folder("pruned")
+    for number in range(4):
+        Image.new("L", (16, 16), 60 * number).save(tmp_path / f"{number}.png")
+    found = validate(ValidateOptions(paths=(folder,), data=str(tmp_path)))
+    assert found.control is not None
+    assert found.control.scores == ()
+    assert control_sha256(found) == tree_sha256(folder / "control.keras")
+    assert "control" not in verdict_line(found)
 
 
 @pytest.mark.slow
