@@ -33,6 +33,7 @@ def deployed_file(suffix: str, **other: Any) -> DeployedFile:
         "golden": np.zeros((2, 8, 8, 1), np.uint8),
         "golden_outputs": (np.zeros((2, 3), np.uint8),),
         "activation": None,
+        "pixel_classes": None,
         "peak": PeakMemory(500, "conv", 64),
     }
     return DeployedFile(**given | other)

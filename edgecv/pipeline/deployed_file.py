@@ -46,5 +46,6 @@ def deployed_file(
             encode_output(outputs.arrays[each.name], each, str(file.path)) for each in facts.outputs
         ),
         activation=None if task is None or outputs is None else task.activation(outputs),
+        pixel_classes=None if task is None or outputs is None else task.pixel_classes(outputs),
         peak=None,
     )

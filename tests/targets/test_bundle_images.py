@@ -11,7 +11,9 @@ from deployed import deployed_file
 from PIL import Image
 
 from edgecv.core.artifact import TensorFacts
+from edgecv.core.data import Outputs
 from edgecv.core.preprocessing import NAMED, affine_of
+from edgecv.core.registry import TASKS
 from edgecv.datasets.image_tree.decoding import decode
 from edgecv.formats.image_input import pixel_encoder
 from edgecv.targets.bundle.program import predict
@@ -98,3 +100,25 @@ def test_a_slow_model_is_timed_with_fewer_runs(
     model._feed, model._invoke = (lambda values: None), lambda: done.append(time.sleep(seconds))
     assert model.time(np.zeros((1, 8, 8, 1), np.uint8)).shape == (10, runs)
     assert len(done) == 1 + 10 * runs + (10 if runs > 1 else 0)
+
+
+FORMS = {
+    "scores last": np.eye(3, dtype=np.float32)[[[2, 2], [2, 0]]],
+    "scores first": np.moveaxis(np.eye(3, dtype=np.float32)[[[2, 2], [2, 0]]], -1, 0),
+    "numbers": np.array([[2, 2], [2, 0]], np.float32),
+    "logit": np.array([[[0.2], [0.3]], [[4.0], [-1.0]]], np.float32),
+    "probability": np.array([[[0.6], [0.7]], [[0.9], [0.2]]], np.float32),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_map_of_every_form_says_what_the_pixels_are(form: str) -> None:
+    """Maps with the classes in front, and maps of numbers, named classes that no pixel had."""
+    maps = FORMS[form]
+    task = TASKS.parse({"task": "segmentation"}, "test")
+    assert task.pixel_classes(Outputs.one(maps[np.newaxis])) == form
+    model = object.__new__(Model)
+    model.card, model.labels = {"task": {"task": "segmentation"}}, ["sky", "road", "car"]
+    model.gives = [{"answer": list(maps.shape), "activation": None, "pixel_classes": form}]
+    most = "road" if form in ("logit", "probability") else "car"
+    assert model.describe([maps]) == f"sky 25.0% of the pixels, {most} 75.0% of the pixels"

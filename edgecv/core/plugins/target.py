@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.artifact import Artifact, SessionFacts
 from edgecv.core.comparison import Blocks
-from edgecv.core.data import Images, Outputs
+from edgecv.core.data import Images, Outputs, PixelClasses
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins.plugin import Plugin
@@ -44,6 +44,8 @@ class DeployedFile:
     """Each output for these images, as the file stores it: (N, ...)."""
     activation: str | None
     """The function that makes probabilities of the first output: Softmax, Sigmoid, or None."""
+    pixel_classes: PixelClasses | None
+    """The form in which the first output holds a class for each pixel; None if it does not."""
     peak: PeakMemory | None
     """None where the file leaves a size open."""
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

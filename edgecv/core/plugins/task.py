@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from edgecv.core.data import Bools, Dataset, Outputs, Targets
+from edgecv.core.data import Bools, Dataset, Outputs, PixelClasses, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.options import Options, Several
@@ -142,6 +142,10 @@ class Task(TrainedTask, ReportedTask):
 
     def activation(self, outputs: Outputs) -> Literal["Softmax", "Sigmoid"] | None:
         """Return the function that ``normalized`` takes of outputs that are logits, else None."""
+        return None
+
+    def pixel_classes(self, outputs: Outputs) -> PixelClasses | None:
+        """Return the form in which the outputs hold a class for each pixel, None if they do not."""
         return None
 
     def check_baseline(self, outputs: Outputs, where: str) -> None:

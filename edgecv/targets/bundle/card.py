@@ -44,6 +44,7 @@ def card(file: DeployedFile, content: bytes) -> dict[str, Any]:
                 "task": _task(file.task, tensor.name).name,
                 "names": list(file.names_of(number)),
                 "activation": file.activation if number == 0 else None,
+                "pixel_classes": file.pixel_classes if number == 0 else None,
             }
             for number, tensor in enumerate(file.facts.outputs)
         ],

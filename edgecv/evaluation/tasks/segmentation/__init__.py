@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.class_results import ClassResults
-from edgecv.core.data import Dataset, Images, Outputs, Targets
+from edgecv.core.data import Dataset, Images, Outputs, PixelClasses, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.paired_results import GroupDifference
 from edgecv.core.plugins import Metric, Proof, Terms
@@ -26,6 +26,7 @@ from edgecv.evaluation.tasks.segmentation.maps import (
     channels,
     channels_last,
     class_maps,
+    form_of,
     nearest,
 )
 from edgecv.evaluation.tasks.segmentation.proof import best_constant, proof_of
@@ -113,6 +114,10 @@ class Segmentation(TrainedSegmenter):
                 "gives maps that are not probabilities",
                 remedy="end the model with a Softmax layer",
             )
+
+    def pixel_classes(self, outputs: Outputs) -> PixelClasses | None:
+        """Return the form of the maps."""
+        return form_of(outputs.only)
 
     terms: ClassVar[Terms] = Terms(
         output="a probability",

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.data import Outputs, Predictions
+from edgecv.core.data import Outputs, PixelClasses, Predictions
 from edgecv.evaluation.tasks.classification.probabilities import ROUNDING, as_probabilities
 
 Maps = NDArray[np.uint8]
@@ -79,6 +79,20 @@ def are_class_numbers(maps: Predictions) -> bool:
     """Return True if maps of one channel hold numbers of classes, not probabilities or logits."""
     is_whole = bool((maps == np.rint(maps)).all())
     return is_whole and maps.min() >= 0 and maps.max() < MOST_CLASSES
+
+
+def form_of(values: Predictions) -> PixelClasses:
+    """Return the form in which maps hold a class for each pixel.
+
+    >>> form_of(np.zeros((5, 3, 32, 32), np.float32)), form_of(np.full((5, 8, 8, 1), -0.5))
+    ('scores first', 'logit')
+    """
+    maps = channels_last(values)
+    if maps.shape[-1] > 1:
+        return "scores last" if maps.shape == values.shape else "scores first"
+    if are_class_numbers(maps):
+        return "numbers"
+    return "logit" if maps.min() < -ROUNDING or maps.max() > 1 + ROUNDING else "probability"
 
 
 def class_maps(outputs: Outputs, size: tuple[int, int] | None = None) -> Maps:

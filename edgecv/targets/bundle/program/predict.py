@@ -156,6 +156,13 @@ class Model:
         kind = self.card["task"]["task"]
         if kind == "multilabel":
             return self.probabilities(reals) >= self.card["task"].get("threshold", 0.5)
+        form = self.gives[0]["pixel_classes"]
+        if form == "numbers":
+            return reals.astype(np.int64)
+        if form in ("logit", "probability"):
+            return (reals >= (0 if form == "logit" else 0.5)).astype(np.int64)
+        if form is not None:
+            return reals.argmax(axis=-1 if form == "scores last" else -3)
         return self.probabilities(reals).argmax(axis=-1)
 
     def probabilities(self, reals: Any) -> Any:
@@ -215,7 +222,9 @@ def described(gives: dict[str, Any], values: Any) -> str:
     names, text = gives["names"], f"{gives['name']} {list(values.shape)}"
     if gives["task"] == "classification" and values.size == len(names) > 1:
         best = int(values.argmax())
-        return f"{text}: {names[best]} {values.ravel()[best]:.1%}"
+        score = values.ravel()[best]
+        is_share = values.min() >= 0 and values.max() <= 1
+        return f"{text}: {names[best]} {score:.1%}" if is_share else f"{text}: {names[best]}"
     if values.size == 1:
         return f"{text}: {values.item():.4g}"
     return f"{text}: {values.min():.4g} to {values.max():.4g}"

@@ -106,12 +106,18 @@ export class Model {
       const threshold = this.card.task.threshold ?? 0.5;
       return Array.from(found, (each) => each >= threshold);
     }
-    const classes = Math.max(2, this.gives[0].answer.at(-1));
-    return Array.from({ length: found.length / classes }, (_, place) => {
+    const { pixel_classes: form, answer } = this.gives[0];
+    if (form === "numbers") return Array.from(reals, Math.round);
+    if (form === "logit" || form === "probability") {
+      return Array.from(reals, (each) => Number(each >= (form === "logit" ? 0 : 0.5)));
+    }
+    const classes = form === "scores first" ? answer.at(-3) : Math.max(2, answer.at(-1));
+    // The scores of one pixel lie side by side, or as far apart as there are pixels.
+    const pixels = found.length / classes;
+    const score = (place, n) => found[form === "scores first" ? n * pixels + place : place * classes + n];
+    return Array.from({ length: pixels }, (_, place) => {
       let best = 0;
-      for (let n = 1; n < classes; n++) {
-        if (found[place * classes + n] > found[place * classes + best]) best = n;
-      }
+      for (let n = 1; n < classes; n++) if (score(place, n) > score(place, best)) best = n;
       return best;
     });
   }
