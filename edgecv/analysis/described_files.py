@@ -14,7 +14,7 @@ from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.parts import BaselineOptions
 from edgecv.reports.json_file import read_report
-from edgecv.system.storage import describe
+from edgecv.system.storage import MANIFEST, describe
 
 LONGEST_FILE_NAME_BYTES = 255
 
@@ -41,8 +41,12 @@ def file_name(name: str, folder: Path) -> str:
 
 
 def report_in(folder: Path) -> Report | None:
-    """Return the report of the run in a folder; None if there is none."""
-    return read_report(folder) if (folder / "report.json").is_file() else None
+    """Return the report of the run in a folder; None if it is no run.
+
+    A run has a manifest too: other programs call their files ``report.json`` as well.
+    """
+    is_run = all((folder / each).is_file() for each in ("report.json", MANIFEST))
+    return read_report(folder) if is_run else None
 
 
 def single_file(path: Path, asked: InputSpec, report: Report | None) -> MeasuredFile:

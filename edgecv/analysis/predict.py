@@ -89,7 +89,10 @@ def _names(options: PredictOptions, report: Report | None, facts: SessionFacts) 
         names = read_labels(beside)
     else:
         return ()
-    numbers = facts.answers[0][-1]
+    sides = [side for side in facts.answers[0] if side != 1]
+    if len(sides) > 1 or len(facts.answers) > 1:
+        return names  # Boxes, maps and several outputs: no number of one row stands for each name.
+    numbers = sides[0] if sides else 1
     if len(names) != numbers and (numbers, len(names)) != (1, 2):
         where = str(options.labels or beside)
         found = f"has {counted(len(names), 'name')}, the file gives {numbers} numbers"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import SHARED
 from PIL import Image
 
 from edgecv.analysis.options import PredictOptions
@@ -17,6 +18,8 @@ from edgecv.core.report import Report
 from edgecv.datasets.resolve import resolve
 from edgecv.pipeline.context import open_analysis
 from edgecv.pipeline.recipe.run_settings import RunSettings
+
+DETECTION = SHARED / "cases/detection_four_outputs.tflite"
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,7 @@ def test_a_lone_file_takes_names_and_shows_what_it_lacks(
 ) -> None:
     file = tmp_path / "lone.tflite"
     file.write_bytes((output / "main" / "int8.tflite").read_bytes())
+    (tmp_path / "report.json").write_text('{"of": "another program"}')
     labels = tmp_path / "names.txt"
     labels.write_text("".join(f"digit {number}\n" for number in range(10)))
     (found,) = answers(file, photos[:1], labels=labels)
@@ -122,3 +126,15 @@ def test_on_the_command_line(output: Path, main_report: Report, photos: list[Pat
     assert good["path"] == str(photos[3])
     assert len(next(iter(good["outputs"].values()))) == 10
     assert bad["error"] in done.stderr
+
+
+@pytest.mark.skipif(not DETECTION.is_file(), reason=f"needs {DETECTION}, not of the project")
+def test_names_of_what_boxes_hold_are_not_counted_against_an_output(
+    photos: list[Path], tmp_path: Path
+) -> None:
+    """80 names beside a detector were refused: "the file gives 4 numbers"."""
+    labels = tmp_path / "names.txt"
+    labels.write_text("".join(f"object {number}\n" for number in range(80)))
+    (found,) = answers(DETECTION, photos[:1], labels=labels, task="detection")
+    assert isinstance(found, Prediction)
+    assert found.answer.startswith("object ")
