@@ -23,7 +23,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from edgecv.cli.progress import EventProgress
-from edgecv.core.errors import EdgecvError, StepError
+from edgecv.core.errors import EdgecvError, InputError, StepError
 from edgecv.core.events import ignore_event
 from edgecv.core.text import printable, printable_lines
 from edgecv.system.system_limits import as_limit
@@ -98,6 +98,12 @@ class Screen:
             ) from error
         if (limit := as_limit(error)) is not None:
             raise limit from error
+        if path := _closed_path(error):
+            raise InputError(
+                path,
+                "this user may not look into it, or into a folder above it",
+                remedy="give the rights, or use another place",
+            ) from error
         if kept is not None:
             raise EdgecvError(
                 "internal error",
@@ -201,7 +207,14 @@ def _is_bug(error: BaseException | None) -> bool:
         and not is_interrupt
         and not _is_out_of_memory(error)
         and as_limit(error) is None
+        and not _closed_path(error)
     )
+
+
+def _closed_path(error: BaseException | None) -> str:
+    """Return the path that the user may not enter or read; "" for any other error."""
+    name = error.filename if isinstance(error, PermissionError) else None
+    return os.fsdecode(name) if isinstance(name, str | bytes) else ""
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from edgecv.cli.commands import COMMANDS
 from edgecv.core.text import nearest
 
 TRAINING = "[baseline.training] of a recipe (edgecv compress --recipe)"
@@ -35,6 +36,7 @@ OPTIONS = {
     "--max-latency": "latency max-time latency-budget",
     "--min-speedup": "speedup faster",
     "--trust-model": "unsafe no-safe-mode allow-pickle trust-remote-code",
+    "--lr": "learning-rate",
     "--batch": "batch-size batchsize",
     "--budget": "duration seconds time timeout runs iterations num-runs",
     "--baseline": "reference original golden",
@@ -44,6 +46,7 @@ OPTIONS = {
     "--update": "accept approve",
     "--fix": "repair remedy",
     "--to": "target device",
+    "--device": "gpu cuda accelerator",
     "--log": "logger report-to tracking track tensorboard mlflow wandb csv logdir",
     "--profile": "board mcu hardware",
     "--verbose": "debug log-level v",
@@ -64,7 +67,9 @@ ELSEWHERE = {
     "exclude layers skip-layers": "it is exclude under [[technique]] of a recipe",
     "temperature alpha": 'they are temperature and mix under [[technique]] "distil" of a recipe',
     "per-channel": "weights are always quantized a channel at a time where the format can",
-    "gpu cuda device": "files are measured on this machine's processor",
+    "gpu cuda device": (
+        "files are measured on this machine's processor, or where --on says: edgecv validate"
+    ),
 }
 """Options of other tools that are not options here, and where each is set instead."""
 COMMAND_SYNONYMS = {
@@ -91,8 +96,10 @@ def option_meant(option: str, command: str, known: Collection[str]) -> str:
 
     >>> option_meant("--sparsity", "compress", ["--prune"])
     'did you mean "--prune"?'
-    >>> option_meant("--lr", "train", [])[:40]
+    >>> option_meant("--lr", "table", [])[:40]
     'it is learning_rate under [baseline.trai'
+    >>> option_meant("--learning-rate", "train", ["--lr"])
+    'did you mean "--lr"?'
     """
     word = option.lstrip("-").lower().replace("_", "-")
     if f"--{word}" in known:
@@ -109,10 +116,10 @@ def option_meant(option: str, command: str, known: Collection[str]) -> str:
 def command_meant(name: str) -> str:
     """Return the remedy for an unknown command: the command here that does the same.
 
-    >>> command_meant("quantize"), command_meant("comprss")
-    ('did you mean "compress"?', 'did you mean "compress"?')
+    >>> command_meant("quantize"), command_meant("serch")
+    ('did you mean "compress"?', 'did you mean "search"?')
     """
     for meant, synonyms in COMMAND_SYNONYMS.items():
         if name.lower() in (meant, *synonyms.split()):
             return f'did you mean "{meant}"?'
-    return nearest(name.lower(), COMMAND_SYNONYMS) or "see edgecv --help"
+    return nearest(name.lower(), COMMANDS) or "see edgecv --help"

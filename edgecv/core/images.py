@@ -80,7 +80,8 @@ class ImageFile:
     """
 
     def __init__(self, path: Path) -> None:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        # Not numpy.load, which opens archives too.
+        mapped: Any = np.lib.format.open_memmap(path, mode="r")
         if mapped.dtype != np.uint8 or mapped.ndim != 4:
             raise ValueError(f"an array of {mapped.dtype} {mapped.shape}")
         self.file: Path = path

@@ -51,6 +51,12 @@ class ClassFolders(ImageFileSource):
                 self.where, "there is no such folder", accepted="a folder of class folders"
             )
         tree = FolderTree(path, self.where, whole=True)
+        if not _pictures(tree):
+            raise InputError(
+                self.where,
+                "no folder in it holds an image",
+                accepted="a folder for each class, with its images",
+            )
         check_filled(_empty(tree), self.where)
         decoded = decoded_once(self.name, tree, how, _decode)
         whole = decoded.with_test_images(seed)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
+from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
 from edgecv.core.text import listed
 from edgecv.datasets.annotations.annotated import Annotations, ImageNames
@@ -54,6 +55,13 @@ class CsvTable(AnnotatedSource):
         """Read the rows of one file, or of all files at the top of the folder."""
         files = tree.listing().files
         names = [file] if file else _tables(files)
+        if not names:
+            raise InputError(
+                where,
+                "no .csv or .tsv is at the top of the folder",
+                accepted="a table of image files and their targets",
+                remedy="--data FILE reads another one",
+            )
         found = [read_table(read_needed(tree, name, where), name, where) for name in names]
         columns = max((each.columns for each in found), key=len)
         used = [each for each in found if each.columns == columns]

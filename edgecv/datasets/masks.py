@@ -48,8 +48,9 @@ class MaskFolders(AnnotatedSource):
         if not images.keys() & masks.keys():
             raise InputError(
                 where,
-                f"no mask has the name of an image: {listed([*images.values()], 2)}; "
-                f"{listed([*masks.values()], 2)}",
+                "no mask has the name of an image:"
+                f" {listed([*images.values()], 2) or 'no image'};"
+                f" {listed([*masks.values()], 2) or 'no mask'}",
                 accepted="images/a.jpg with masks/a.png or masks/a_mask.png",
             )
         if wrong := [name for name in masks.values() if not name.lower().endswith(SUFFIXES)]:

@@ -30,6 +30,8 @@ def are_numbers(values: NDArray[Any]) -> bool:
     """
     if values.dtype.kind not in "iuf" or values.dtype == np.uint8 or values.ndim not in (3, 4):
         return False
+    if not values.size:
+        return False
     least, largest = float(np.nanmin(values)), float(np.nanmax(values))
     if least < 0 or largest > LARGEST_BYTE:
         return True
@@ -46,6 +48,8 @@ def as_levels(
     """
     numbers = []
     for values, name in zip(arrays, names, strict=True):
+        if not values.size:
+            raise InputError(where, f"{name} has the shape {values.shape}", accepted="numbers")
         if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
             raise InputError(where, f"{name} holds NaN, infinity or no numbers", accepted="numbers")
         floats = values.astype(np.float64)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecv.core.arrays import DAMAGED_ARRAY
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
@@ -71,7 +72,7 @@ def read_further(
 def _of_file(path: Path, where: str, data: Dataset) -> ImageRows:
     try:
         store = ImageFile(path)
-    except (ValueError, EOFError, OSError) as error:
+    except (*DAMAGED_ARRAY, OSError) as error:
         raise InputError(where, f"it cannot be read: {error}", accepted=ACCEPTED) from None
     if store.shape[1:] != data.image_shape:
         found, wanted = ("x".join(map(str, each)) for each in (store.shape[1:], data.image_shape))

@@ -314,6 +314,15 @@ def test_quiet_shows_the_verdict_alone_and_verbose_what_libraries_print(
     assert refused.stderr == "edgecv: --quiet: stands beside --verbose; give one of them\n"
 
 
+@pytest.mark.quick
+def test_a_path_that_may_not_be_looked_into_is_no_bug_of_edgecv() -> None:
+    """``--output /root/x`` of an ordinary user was an internal error."""
+    reason = r"^/root/x: this user may not look into it"
+    with pytest.raises(InputError, match=reason) as found, Screen():
+        raise PermissionError(13, "Permission denied", "/root/x")
+    assert found.value.exit_code == 2
+
+
 def test_verbose_shows_the_log_at_the_end(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError), Screen(verbose=True) as screen:
         os.write(2, b"a library \x1b[2J\n")

@@ -10,6 +10,7 @@ from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.targets import kinds_of, with_targets
 from edgecv.datasets.class_folders import ClassFolders
+from edgecv.datasets.csv_table import CsvTable
 from edgecv.datasets.resolve import resolve
 from edgecv.datasets.unlabelled import UnlabelledImages
 
@@ -148,6 +149,15 @@ def test_wrong_tables_are_refused(make_tree: Any, text: str, part: str) -> None:
     with pytest.raises(InputError) as caught:
         load_annotated(path / "labels.csv", "csv")
     assert part in str(caught.value)
+
+
+def test_a_folder_without_a_table_is_refused(make_tree: Any) -> None:
+    """A recipe may name the source; it was an error of max()."""
+    path = make_tree(IMAGES)
+    with pytest.raises(InputError, match=r"no \.csv or \.tsv is at the top of the folder"):
+        CsvTable(path=str(path)).load(SHAPE, 0, lambda done, total: None)
+    with pytest.raises(InputError, match="no folder in it holds an image"):
+        ClassFolders(path=str(path / "photos")).load(SHAPE, 0, lambda done, total: None)
 
 
 def test_a_class_in_one_split_alone_is_refused(make_tree: Any) -> None:

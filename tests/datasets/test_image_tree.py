@@ -1,6 +1,8 @@
 """Folders and zips of images: what is read, what is refused, what is said."""
 
 import os
+import shutil
+import tempfile
 import threading
 import zipfile
 from collections.abc import Callable
@@ -13,11 +15,13 @@ from refusals import refusal_of
 
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
+from edgecv.datasets.image_tree.folder_tree import has_splits
 from edgecv.datasets.images import ImageTree
 from edgecv.datasets.resolve import resolve
 
 SHAPE = (8, 8, 3)
 Files = dict[str, bytes]
+NOBODY = 65534
 
 
 def load(path: Path, shape: tuple[int, int, int] = SHAPE, **options: Any) -> Dataset:
@@ -241,3 +245,23 @@ def test_a_zip_is_opened_once_and_another_of_its_name_anew(
     opened.clear()  # The other one was written by it too.
     assert len(load(path).test) == 10
     assert len(opened) == 1
+
+
+@pytest.mark.quick
+def test_a_folder_beside_the_splits_may_be_closed() -> None:
+    """The top of a disk has lost+found, which is root's alone: its images were not to be used."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    for name in ("train/a", "test/a", "lost+found/train"):
+        (folder / name).mkdir(parents=True)
+    (folder / "lost+found").chmod(0)
+    is_root = os.geteuid() == 0
+    try:
+        if is_root:
+            os.seteuid(NOBODY)
+        assert has_splits(folder)
+    finally:
+        if is_root:
+            os.seteuid(0)
+        (folder / "lost+found").chmod(0o700)
+        shutil.rmtree(folder)

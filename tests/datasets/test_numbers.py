@@ -66,3 +66,14 @@ def test_numbers_are_never_resized_and_must_be_finite() -> None:
     arrays["x_test"][0, 0, 0, 0] = np.inf
     with pytest.raises(InputError, match="x_test holds NaN, infinity"):
         Arrays.of(arrays)
+
+
+def test_arrays_of_nothing_are_refused() -> None:
+    """numpy's usual type is a float: the range of no numbers was asked for."""
+    images = np.zeros((6, 8, 8, 1), np.uint8)
+    labels = np.arange(6) % 2
+    for train, test in ((np.empty((0, 8, 8, 1)), images), (windows(6), np.empty((0, 12, 5, 1)))):
+        arrays = {"x_train": train, "y_train": labels[: len(train)]}
+        arrays |= {"x_test": test, "y_test": labels[: len(test)]}
+        with pytest.raises(InputError, match=r"holds no|has the shape \(0, "):
+            Arrays.of(arrays)

@@ -73,6 +73,10 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
     assert "an array of float32" in refusal(tmp_path / "float.npy")
     (tmp_path / "text.npy").write_text("no array")
     assert "cannot be read" in refusal(tmp_path / "text.npy")
+    np.savez(tmp_path / "images.npz", OTHERS)
+    (tmp_path / "archive.npy").write_bytes(b"PK\x03\x04 cut")
+    for name in ("images.npz", "archive.npy"):
+        assert "accepted: a folder of images, or a .npy file" in refusal(tmp_path / name)
     np.save(tmp_path / "none.npy", OTHERS[:0])
     assert "holds no image" in refusal(tmp_path / "none.npy")
     np.save(tmp_path / "test.npy", DATA.test.images[:])

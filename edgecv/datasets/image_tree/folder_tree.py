@@ -206,7 +206,8 @@ def _two_levels(path: Path) -> list[str]:
         if entry.is_dir():
             found.append(entry.name)
             for split in SPLITS:
-                if (path / entry.name / split).is_dir():
+                # Not Path.is_dir, which raises where the folder may not be entered (lost+found).
+                if os.path.isdir(path / entry.name / split):
                     found.append(f"{entry.name}/{split}")
     return found
 
