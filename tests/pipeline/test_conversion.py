@@ -1,10 +1,12 @@
 """What kills, hangs or bloats a converter is one line, and the run goes on with the others."""
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -426,3 +428,19 @@ def converters_of(pid: int) -> list[int]:
         ]
     except OSError:
         return []
+
+
+@pytest.mark.quick
+def test_a_prediction_may_take_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an hour the predictions of a large model were lost, and the next try ended alike."""
+    asked: dict[str, float] = {}
+
+    def noted(self: Converter, request: Any, start: Any) -> Any:
+        asked[request.action] = request.longest_s
+        return ()
+
+    monkeypatch.setattr(Converter, "_ask", noted)
+    with closing(Converter()) as converter:
+        converter.predict(ModelFile(Path("m.keras"), ""), PIXELS)
+        converter.count(ModelFile(Path("m.keras"), ""))
+    assert asked == {"predict": math.inf, "count": parent.LONGEST_S}

@@ -20,7 +20,9 @@ from edgecv.core.errors import RuntimeFailure
 from edgecv.system.isolation import ModelClient
 from edgecv.system.isolation.amx import machine_has_tiles
 from edgecv.system.isolation.deadline import MOST, Deadline
-from edgecv.system.isolation.protocol import MAGIC, MalformedFrame, pack, unpack
+from edgecv.system.isolation.frame_parts import FrameParts
+from edgecv.system.isolation.protocol import MAGIC, Frame, MalformedFrame, pack, unpack
+from edgecv.system.isolation.server import ActionServer
 from edgecv.system.isolation.timing import LONGEST_WARM_UP_S, interleave, runs_a_block, warm_up
 
 IMAGES = np.zeros((5, 4, 4, 1), np.uint8)
@@ -94,6 +96,13 @@ LIES = {
     READY + "say(ONE | {'names': [1]}, [np.zeros((5, 2), np.float32)])": "without a name",
     READY + "say(ONE | {'shapes': [[True, 2]]}, [np.zeros((5, 2), np.float32)])": "an output of",
     READY + "say(TWO, 2 * [np.zeros((5, 2), np.float32)])": "two outputs of the same name",
+    READY + "say({'kind': 'part'}, [np.zeros((0, 2), np.float32)])": "a part of no rows",
+    READY
+    + "say({'kind': 'part'}, [np.zeros((2, 2), np.float32)]); "
+    + "say(ONE, [np.zeros((3, 4), np.float32)])": "a part of other arrays",
+    READY
+    + "say({'kind': 'part'}, [np.zeros((9, 2), np.float32)]); "
+    + "say(ONE, [np.zeros((3, 2), np.float32)])": r"an output of float32 \(12, 2\)",
     READY + "say({'kind': 'stage', 'doing': 'opening it', 'index': 7})": "file 7 of 1",
     READY + "say({'kind': 'stage', 'doing': 'x', 'index': 0})": "a stage 'x'",
     READY + "say({'kind': 'progress', 'done': -1})": "a number -1",
@@ -114,6 +123,33 @@ def test_a_child_that_lies_harms_nobody(program: str, monkeypatch: pytest.Monkey
     ):
         worker.predict(Path("f"), IMAGES)
     assert "\n" not in str(caught.value)
+
+
+def test_outputs_that_are_too_large_for_a_frame_come_in_several() -> None:
+    """More than a gigabyte, as of masks, was called nonsense, and there was no remedy."""
+    sent: list[Frame] = []
+    server = object.__new__(ActionServer)
+    server._send = lambda header, arrays=(): sent.append(Frame(header, list(arrays)))  # type: ignore[method-assign]
+    arrays = [np.arange(21, dtype=np.float32).reshape(7, 3), np.ones((7, 1), np.float32)]
+    header = {"names": ["a", "b"]}
+    for most, parts in ((10**6, 0), (3 * 16, 2), (1, 6)):
+        sent.clear()
+        last = Frame(*server.in_parts((header, arrays), most))
+        assert len(sent) == parts
+        assert {each.header["kind"] for each in sent} <= {"part"}
+        found = FrameParts()
+        for each in sent:
+            found.add(each)
+        answer = found.joined(last)
+        assert answer.header == header
+        for one, other in zip(arrays, answer.arrays, strict=True):
+            np.testing.assert_array_equal(one, other)
+    empty = [np.zeros((0, 3), np.float32)]
+    assert [len(each) for each in server.in_parts((header, empty))[1]] == [0]
+    small = FrameParts(most_bytes=100)
+    with pytest.raises(MalformedFrame, match="sends more than 100 bytes"):
+        for _ in range(9):
+            small.add(Frame({}, [np.zeros((4, 3), np.float32)]))
 
 
 @pytest.mark.parametrize("least", [0, -5])

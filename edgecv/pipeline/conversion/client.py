@@ -1,5 +1,6 @@
 """The parent's side of conversion: a child process opens, converts and counts models."""
 
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +35,9 @@ SILENCE_S = 600.0
 """Longest time between two heartbeats of a step. Calibration sends one for each image; running a
 model of Keras 3 beside its original may take 420 s alone."""
 LONGEST_S = 3600.0
+"""Longest time of a step that is no prediction."""
+PREDICTIONS = ("predict", "predict_each")
+"""Steps of any length: the child tells after each batch that it lives, and answers in parts."""
 LOG_BYTES = 2**16
 """The most that is kept of what native code prints during one request."""
 
@@ -210,13 +214,23 @@ class Converter(ProcessClient[PooledProcess]):
         where: str,
         read: Callable[[Frame], T],
     ) -> T:
+        is_prediction = action in PREDICTIONS
         arguments = {
             "model": os.path.abspath(source.path),
             "trust": source.trust.model_dump(mode="json"),
             "input_spec": source.input_spec.model_dump(mode="json"),
             **arguments,
         }
-        request = Request(action, arguments, read, [where], [source.path], SILENCE_S, LONGEST_S)
+        request = Request(
+            action,
+            arguments,
+            read,
+            [where],
+            [source.path],
+            SILENCE_S,
+            math.inf if is_prediction else LONGEST_S,
+            comes_in_parts=is_prediction,
+        )
         return self._ask(request, lambda: self._child_for(source))
 
     def _started(self, *, needs_tensorflow: bool) -> PooledProcess:

@@ -28,6 +28,7 @@ from edgecv.formats.keras.image_input import fitted
 from edgecv.formats.lookup import importer_of
 from edgecv.formats.saved_model.frozen_graph import parameters_of
 from edgecv.formats.trust import Trust
+from edgecv.models.float_batches import fitting_batch
 from edgecv.models.unquantized import has_quantizers, without_quantizers
 from edgecv.pipeline.conversion.adapt_model import QUANTIZED, adapt
 from edgecv.system.isolation.codec import encode, encode_outputs
@@ -48,7 +49,6 @@ MOST_MODELS = 2
 """Models that are open at a time: a baseline and its compressed model."""
 ModelKey: TypeAlias = tuple[str, int, int, str, str]
 """A file, its time of change and its size, what is trusted, and the input that was asked for."""
-PREDICT_AT_ONCE = 512
 
 
 def main() -> None:
@@ -161,7 +161,7 @@ class ConversionServer:
         model = self._opened(source, trust)
         self._server.stage("running it")
         header, arrays = encode_outputs(self._outputs(KerasSession(model), self._mapped(images)))
-        return {**header, "parameters": parameters_of(model)}, arrays
+        return self._server.in_parts(({**header, "parameters": parameters_of(model)}, arrays))
 
     def predict_each(
         self, source: Path, trust: Trust, images: Place, choices: Mapping[str, Any]
@@ -180,12 +180,16 @@ class ConversionServer:
                 nothing = np.full((len(pixels), 1), np.nan, np.float32)
                 found.append(encode_outputs(Outputs.one(nothing)))
         arrays = [array for _, arrays in found for array in arrays]
-        return {"each": [header for header, _ in found]}, arrays
+        return self._server.in_parts(({"each": [header for header, _ in found]}, arrays))
 
     def _outputs(self, session: Session, pixels: ImageRows) -> Outputs:
+        """Return the outputs of a session; the parent is told after each of its batches."""
+        from edgecv.formats.keras.runtime import BATCH
+
         parts = [session.predict(pixels[:0])]
-        for start in range(0, len(pixels), PREDICT_AT_ONCE):
-            parts.append(session.predict(pixels[start : start + PREDICT_AT_ONCE]))
+        size = fitting_batch(pixels.shape[1:], BATCH)
+        for start in range(0, len(pixels), size):
+            parts.append(session.predict(pixels[start : start + size]))
             self._server.heartbeat()
         return Outputs.joined(parts)
 

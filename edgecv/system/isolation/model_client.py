@@ -106,6 +106,7 @@ class ModelClient(ProcessClient[ChildProcess]):
             {**_one(path, input_spec), "images": place},
             lambda frame: decode_outputs(frame, count),
             on_progress=lambda done: progress(done, count) if progress else None,
+            comes_in_parts=True,
         )
 
     def time_interleaved(
@@ -291,6 +292,7 @@ class ModelClient(ProcessClient[ChildProcess]):
         longer_s: float = 0.0,
         on_progress: Callable[[int], None] = lambda done: None,
         arrays: Sequence[NDArray[Any]] = (),
+        comes_in_parts: bool = False,
     ) -> T:
         silence_s = self._time_limit_s + longer_s
         names = [str(path) for path in paths]
@@ -303,6 +305,7 @@ class ModelClient(ProcessClient[ChildProcess]):
             silence_s,
             on_progress=on_progress,
             arrays=arrays,
+            comes_in_parts=comes_in_parts,
         )
         return self._ask(request, self._started)
 

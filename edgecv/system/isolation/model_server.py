@@ -95,7 +95,7 @@ class ModelServer:
             self._server.progress(min(start, len(pixels)))
             if time.monotonic() - began < CHUNK_S:
                 size *= 2
-        return encode_outputs(Outputs.joined(parts))
+        return self._server.in_parts(encode_outputs(Outputs.joined(parts)))
 
     def time(
         self,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.errors import EdgecvError, RuntimeFailure
 from edgecv.core.text import one_line
+from edgecv.system.isolation.frame_parts import FrameParts
 from edgecv.system.isolation.process import ChildProcess
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
 from edgecv.system.isolation.typed_errors import OUT_OF_MEMORY
@@ -57,6 +58,8 @@ class Request(Generic[T]):
     on_progress: Callable[[int], None] = lambda done: None
     arrays: Sequence[NDArray[Any]] = ()
     on_question: Answer | None = None
+    comes_in_parts: bool = False
+    """True where the arrays may be too large for a frame: see ``ActionServer.in_parts``."""
 
 
 class Exchange(Generic[T]):
@@ -92,7 +95,7 @@ class Exchange(Generic[T]):
         """Return the answer. Raises as ``send`` does."""
         silence_s, longest_s = self._request.silence_s, self._request.longest_s
         end = time.monotonic() + longest_s
-        limit_s = silence_s
+        limit_s, parts = silence_s, FrameParts()
         try:
             while True:
                 left_s = end - time.monotonic()
@@ -100,7 +103,9 @@ class Exchange(Generic[T]):
                 frame = self._child.receive(min(silence_s, left_s))
                 match frame.header.get("kind"):
                     case "answer":
-                        return self._request.read(frame)
+                        return self._request.read(parts.joined(frame))
+                    case "part" if self._request.comes_in_parts:
+                        parts.add(frame)
                     case "stage":
                         self._note_stage(frame.header)
                     case "progress":

@@ -42,6 +42,8 @@ LONGEST_START_S = 900.0
 ALARM_AFTER_PARENT_S = 5.0
 """Delay of a child's own alarm after the end of its parent's longest waiting time."""
 SECONDS_BETWEEN_HEARTBEATS = 1.0
+BYTES_A_PART = 2**28
+"""Arrays of an answer in one frame, whose largest size is ``LARGEST_ARRAYS_BYTES``."""
 
 Response = tuple[Mapping[str, Any], Sequence[NDArray[Any]]]
 Action = Callable[..., Response]
@@ -91,6 +93,20 @@ class ActionServer:
     def progress(self, done: int) -> None:
         """Report the number of finished images to the parent."""
         self._send({"kind": "progress", "done": done})
+
+    def in_parts(self, response: Response, most_bytes: int = BYTES_A_PART) -> Response:
+        """Send the first rows of an answer's arrays in frames of their own; return the last ones.
+
+        All arrays have as many rows. An answer that fits into one frame is returned as it is.
+        """
+        header, arrays = response
+        rows = len(arrays[0])
+        size = sum(each.nbytes for each in arrays)
+        step, start = max(1, rows * most_bytes // max(size, 1)), 0
+        while rows - start > step:
+            self._send({"kind": "part"}, [each[start : start + step] for each in arrays])
+            start += step
+        return header, [each[start:] for each in arrays]
 
     def ask(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parent's answer to a question of the action that is running."""
