@@ -46,5 +46,8 @@ def gate_options(run: Path, place: Path, options: SearchOptions) -> GateOptions:
         trust_model=options.trust_model,
         custom_objects=options.custom_objects,
         on=None if device is None else device.place,
+        cache=options.cache,
+        cache_limit=options.cache_limit,
+        no_cache=options.no_cache,
         **{name: value for name, value in there.items() if value},
     )

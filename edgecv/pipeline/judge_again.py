@@ -33,23 +33,34 @@ from edgecv.system.storage import MANIFEST, check_seal, copy_file, tree_sha256, 
 
 FOUND = ("preprocess",)
 """Keys of the baseline that a run finds by itself where they are not given."""
+DECIDES_NOTHING = ("gates", "remark")
+"""Keys of a recipe that change no file of its run."""
 NOTE = "judged again by other limits: nothing was trained, exported or measured for that"
 
 
 def judge_again(recipe: Recipe, context: RunContext) -> Report | None:
     """Judge the stored run of this name by the limits of a recipe, and write its report anew.
 
-    Returns None unless that run was made by the same recipe with other limits. Raises InputError
-    where the run is damaged, or where its model or data is another one now.
+    Returns None unless that run was made by the same recipe, and this one gives other limits.
+    Raises InputError where the run is damaged, or where its model or data is another one now.
+    """
+    report = _stored_report(context.store.run_folder(recipe.name))
+    if report is None or not can_be_judged_again(report, recipe):
+        return None
+    if not given_limits(report, recipe) or is_judged_by(report, recipe):
+        return None
+    return judge_stored(report, recipe, context)
+
+
+def judge_stored(report: Report, recipe: Recipe, context: RunContext) -> Report:
+    """Judge a stored run by the limits of a recipe: ``can_be_judged_again`` has said that it can.
+
+    Raises InputError as ``judge_again`` does.
     """
     place = context.store.run_folder(recipe.name)
-    report = _stored_report(place)
-    if report is None or not has_other_limits(report, recipe):
-        return None
     check_seal(place)
     context.emit("judge", f"judging the stored run {place} by other limits")
-    _check_same_model(report, recipe, place)
-    images = _same_images(report, recipe, context, place)
+    images = check_made_of(report, recipe, context, place)
     judged = _judged(report, recipe, partial(steady_beside_twins, report, place, images, context))
     with context.store.writing(place, replace=True) as folder:
         for path in sorted(place.iterdir()):
@@ -68,16 +79,15 @@ def _stored_report(place: Path) -> Report | None:
         return None
 
 
-def has_other_limits(report: Report, recipe: Recipe) -> bool:
-    """Return True if a recipe gives limits, and they are not those that a report was judged by.
+def is_run_of(report: Report, recipe: Recipe) -> bool:
+    """Return True if a run was made by a recipe, whatever its limits, its logs and its remark.
 
-    A run that chooses layers by its limits is made again.
+    What a run finds by itself stands in its report, and in a recipe only where it is given.
     """
-    if any(exporter.layer_choices for exporter in recipe.exports):
-        return False
-    asked, stored = recipe.table(), dict(report.recipe)
-    asked.pop("gates")
-    limits, before = given_limits(report, recipe), stored.pop("gates", {})
+    asked, stored = recipe.replace(logs=()).table(), dict(report.recipe)
+    for table in (asked, stored):
+        for key in DECIDES_NOTHING:
+            table.pop(key, None)
     if not recipe.task_is_given:
         stored.pop("task", None)
     elif isinstance(stored.get("task"), list):  # A run adds the outputs that none was asked for.
@@ -95,17 +105,42 @@ def has_other_limits(report: Report, recipe: Recipe) -> bool:
         original["backbone"] = {
             k: v for k, v in original.get("backbone", {}).items() if k != "sha256"
         }
-    if asked != {**stored, "baseline": original}:
+    return asked == {**stored, "baseline": original}
+
+
+def is_judged_by(report: Report, recipe: Recipe) -> bool:
+    """Return True if a run was made by a recipe and judged by its limits, or by none as it has."""
+    return is_run_of(report, recipe) and given_limits(report, recipe) == report.recipe.get(
+        "gates", {}
+    )
+
+
+def can_be_judged_again(report: Report, recipe: Recipe) -> bool:
+    """Return True if a run was made by a recipe, and its files are the same by other limits.
+
+    One that chooses layers by its limits is made again, and so is one without a measured file.
+    """
+    if any(exporter.layer_choices for exporter in recipe.exports) or not report.comparisons:
+        return False
+    if not is_run_of(report, recipe):
         return False
     for key in ("technique", "export"):  # Of options by name pattern the first that matches counts.
         if json.dumps(asked[key]) != json.dumps(stored[key]):
             return False
     heads = task_of(report).heads()
-    has_proof = heads[0].task.compares_numbers or any(g.name == PROOF for g in report.gates)
-    return has_proof and bool(limits) and limits != before
+    return heads[0].task.compares_numbers or any(g.name == PROOF for g in report.gates)
 
 
-def _check_same_model(report: Report, recipe: Recipe, place: Path) -> None:
+def check_made_of(
+    report: Report, recipe: Recipe, context: RunContext, place: Path
+) -> ImageSequence:
+    """Return the test images of a run. Raises InputError where model or data are others now."""
+    check_same_model(report, recipe, place)
+    return _same_images(report, recipe, context, place)
+
+
+def check_same_model(report: Report, recipe: Recipe, place: Path) -> None:
+    """Raise InputError where the model of a run, or the code of its layers, is another one now."""
     backbone = recipe.baseline.backbone
     if backbone is not None:
         stored = report.recipe["baseline"]["backbone"]["sha256"]

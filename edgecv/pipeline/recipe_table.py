@@ -16,6 +16,7 @@ from edgecv.core.report import Baseline, Report
 from edgecv.core.text import counted, printable_lines
 from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.pipeline.context import RunContext, open_run
+from edgecv.pipeline.judge_again import check_same_model, is_judged_by
 from edgecv.pipeline.recipe.checks import check_name
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
@@ -24,6 +25,7 @@ from edgecv.reports.json_file import read_report, to_table
 from edgecv.reports.markdown_table import markdown_table
 from edgecv.system.storage import Store, check_seal
 
+ANOTHER = "move it away, or use --output"
 METRIC = "metric"
 """Heading of the headline metrics where they are several; a single one stands there itself."""
 HEADINGS = (
@@ -98,10 +100,12 @@ def _report(recipe: Recipe, context: RunContext) -> Report:
         return compress(recipe, context)
     check_seal(folder)
     report = read_report(folder)
-    if report.recipe != recipe.replace(logs=()).table():
-        raise InputError(
-            str(folder), "is a run of another recipe", remedy="move it away, or use --output"
-        )
+    if not is_judged_by(report, recipe):
+        raise InputError(str(folder), "is a run of another recipe", remedy=ANOTHER)
+    try:
+        check_same_model(report, recipe, folder)
+    except InputError as error:
+        raise InputError(error.where, error.found, remedy=ANOTHER) from None
     return report
 
 

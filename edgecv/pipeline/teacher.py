@@ -17,6 +17,7 @@ from edgecv.models.network import check_features
 from edgecv.pipeline.baseline import baseline_predictions, trained_baseline
 from edgecv.pipeline.load_data import further_images
 from edgecv.pipeline.recipe.parts import BaselineOptions, TeacherNetwork
+from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models import open_user_model
 from edgecv.pipeline.user_models.user_model import UserModel
 
@@ -91,12 +92,7 @@ class RunTeacher:
             return trained_baseline(
                 trained, self.model.data, self.model.context, training="teacher"
             )
-        options = {
-            "model": teacher,
-            "trust": recipe.baseline.trust,
-            "custom_objects": recipe.baseline.custom_objects,
-        }
-        own = recipe.replace(baseline=parse_options(BaselineOptions, options, teacher))
+        own = recipe_of_teacher(recipe, teacher)
         context = replace(self.model.context, on_event=self._without_known_lines)
         opened = open_user_model(own, context)
         _check_same(opened, self.model, teacher)
@@ -135,6 +131,16 @@ class RunTeacher:
     def keras_model(self) -> KerasModel:
         """The model in this process, read once for all trainings."""
         return self.file.load() if self.is_another else self.model.keras_model
+
+
+def recipe_of_teacher(recipe: Recipe, path: str) -> Recipe:
+    """Return a recipe whose model is the file of its teacher."""
+    options = {
+        "model": path,
+        "trust": recipe.baseline.trust,
+        "custom_objects": recipe.baseline.custom_objects,
+    }
+    return recipe.replace(baseline=parse_options(BaselineOptions, options, path))
 
 
 def _sentence(images: FurtherImages) -> str:

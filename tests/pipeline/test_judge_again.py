@@ -18,7 +18,7 @@ from edgecv.core.report import Report
 from edgecv.datasets.class_order import in_order_of
 from edgecv.datasets.digits import Digits
 from edgecv.evaluation.limits import Limits
-from edgecv.pipeline.judge_again import _check_same_model, _same_images, given_limits
+from edgecv.pipeline.judge_again import _same_images, check_same_model, given_limits
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
@@ -164,11 +164,11 @@ def test_a_run_of_own_code_that_changed_is_not_judged(
     assert REPORT.baseline is not None
     made_of = baseline.own_code.code_sha256()
     report = replace(REPORT, baseline=replace(REPORT.baseline, code_sha256=made_of))
-    _check_same_model(report, plan, tmp_path)
+    check_same_model(report, plan, tmp_path)
     code.write_text("def train(): return\n")
     with pytest.raises(InputError, match="own_training_code:train is not what it was made of"):
-        _check_same_model(report, plan, tmp_path)
-    _check_same_model(REPORT, plan, tmp_path)
+        check_same_model(report, plan, tmp_path)
+    check_same_model(REPORT, plan, tmp_path)
 
 
 def test_a_report_without_default_limits_is_read_as_it_was(store: Store) -> None:

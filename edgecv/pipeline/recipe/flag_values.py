@@ -7,6 +7,7 @@ from typing import Any
 from edgecv.core.errors import InputError
 from edgecv.core.options import parse_options
 from edgecv.core.plugins import DatasetSource, Exporter
+from edgecv.core.plugins.exporter import WITH_INTEGER_KERNELS
 from edgecv.core.registry import EXPORTERS
 from edgecv.core.text import nearest
 
@@ -113,6 +114,21 @@ def exports_of(
             for each in exports
         ]
     return tuple(exports if io is None else _with_io(exports, io, quantize))
+
+
+def with_precision(exporter: Exporter, precision: str) -> Exporter:
+    """Return the exporter of another precision, with the options that both take.
+
+    Raises InputError where its format has none.
+    """
+    if precision in (exporter.precision, _shown(exporter.precision)):
+        return exporter
+    (other,) = exports_of([precision], [exporter.name], None, None)
+    taken = {"pack"}
+    taken |= {"calibration_images"} if other.is_calibrated else set()
+    taken |= {"one_scale"} if other.precision in WITH_INTEGER_KERNELS else set()
+    kept = {name: getattr(exporter, name) for name in exporter.model_fields_set & taken}
+    return parse_options(type(other), {**other.model_dump(), **kept}, "--quantize")
 
 
 def _with_io(exports: Sequence[Exporter], io: str, quantize: Sequence[str]) -> list[Exporter]:

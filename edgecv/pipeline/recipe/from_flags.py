@@ -77,15 +77,16 @@ class CompressOptions(RecipePartOptions):
     """Try recipes, the cheapest first, until one holds the limits on validation images and is worth
     it: then prove it on the test images."""
 
-    def to_recipe(self, *, is_only_trained: bool = False) -> Recipe:
+    def to_recipe(self, *, is_only_trained: bool = False, is_searched: bool = False) -> Recipe:
         """Return the recipe. Raises InputError that names the flag or the recipe's key.
 
-        ``is_only_trained``: True where nothing but its baseline is made.
+        ``is_only_trained``: True where nothing but its baseline is made. ``is_searched``: True
+        where a search chooses its techniques.
         """
         if self.auto:
             self.refuse("--auto", CHOSEN_BY_AUTO)
         if self.recipe is None:
-            recipe = self._new_recipe()
+            recipe = self._new_recipe(is_searched=is_searched)
         else:
             path, has_model = recipe_path(self.recipe), self.model is not None
             found = load_recipe(
@@ -97,14 +98,15 @@ class CompressOptions(RecipePartOptions):
             check_kernels(recipe.exports, recipe.settings)
         return recipe
 
-    def _new_recipe(self) -> Recipe:
-        recipe = self._recipe_of_flags()
+    def _new_recipe(self, *, is_searched: bool) -> Recipe:
+        recipe = self._recipe_of_flags(are_chosen=is_searched or self.auto)
         check_data(recipe.data, recipe.baseline, recipe.techniques, recipe.gates, "--data")
         check_unlabelled(recipe.settings, recipe.techniques, "--unlabelled")
         _check_calibration(recipe, "--calibration-images")
         return recipe
 
-    def _recipe_of_flags(self) -> Recipe:
+    def _recipe_of_flags(self, *, are_chosen: bool) -> Recipe:
+        """Return the recipe of the options; ``are_chosen``: others choose its techniques."""
         if self.model is not None:
             self.refuse("MODEL", OF_A_TRAINING, OF_A_BASELINE)
         else:
@@ -125,7 +127,7 @@ class CompressOptions(RecipePartOptions):
             quantize, self.formats, self.calibration_images, self.io, possible=possible
         )
         exports = with_packing(with_one_scale(exports, self.one_scale), self.pack)
-        techniques = self._techniques(exports)
+        techniques = self._techniques(exports, are_chosen=are_chosen)
         check_order(techniques, "the options")
         check_precisions(techniques, exports, "--quantize")
         for technique in techniques:
@@ -151,12 +153,14 @@ class CompressOptions(RecipePartOptions):
             logs=self.parsed_logs(),
         )
 
-    def _techniques(self, exports: Sequence[Exporter]) -> tuple[Technique, ...]:
+    def _techniques(
+        self, exports: Sequence[Exporter], *, are_chosen: bool
+    ) -> tuple[Technique, ...]:
         """Return the techniques in their order of application."""
         training = self.training
         techniques = self.parsed_techniques(exports, training)
         given = [*training, *(["class_weights"] if self.model and self.class_weights else [])]
-        if given and not self.auto and not any(each.trainings for each in techniques):
+        if given and not are_chosen and not any(each.trainings for each in techniques):
             raise InputError(
                 self.flag_name(given[0]),
                 "is for a training, and MODEL is only converted",
@@ -231,4 +235,4 @@ def _check_calibration(recipe: Recipe, where: str) -> None:
 
 
 def _clean(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:100]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip("-._").rstrip("-.")[:100]

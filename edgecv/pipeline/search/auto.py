@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
 from edgecv.core.data import SPLITS, Dataset
-from edgecv.core.errors import EdgecvError, InputError, StepError
+from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure, StepError
 from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.report import Report
 from edgecv.core.text import counted
+from edgecv.pipeline.context import open_run
+from edgecv.pipeline.judge_again import check_made_of, is_judged_by
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.run import Check, preflight, run
+from edgecv.pipeline.run import Check, compress, preflight, run
 from edgecv.pipeline.search.checks import check_store_takes_more
 from edgecv.pipeline.search.front import nearest
 from edgecv.pipeline.search.halving import needs_control
@@ -22,7 +25,12 @@ from edgecv.pipeline.search.limit_checks import (
     check_limits_can_hold,
     check_reachable,
 )
-from edgecv.pipeline.search.options import confirmed_on_test, judged_on_validation
+from edgecv.pipeline.search.options import (
+    check_one_format,
+    confirmed_on_test,
+    files_note,
+    judged_on_validation,
+)
 from edgecv.pipeline.search.trial import figures_of, steps_of, unmeasured
 from edgecv.pipeline.user_models import check_user_model
 from edgecv.reports.json_file import read_report
@@ -38,7 +46,8 @@ def compress_auto(
     """Run the first recipe that holds the limits, or the one that came nearest, on test images.
 
     No recipe is begun after ``minutes``, and one that runs is left out; the first is always tried.
-    Raises InputError for limits that no file could be shown to hold, StepError where a step fails.
+    Raises InputError for limits that no file could be shown to hold, StepError where a step fails,
+    RuntimeFailure where no file could be measured.
     """
     minutes = USUAL_MINUTES if options.minutes is None else options.minutes
     base, end = first_recipe(options), time.monotonic() + 60 * minutes
@@ -57,14 +66,19 @@ def compress_auto(
     def say(message: str) -> None:
         on_event(Event("search", message))
 
+    if not options.formats:
+        say(files_note(base, is_given=options.recipe is not None))
     attempts: list[Attempt] = []
+    lost: RuntimeFailure | None = None
     on_event = without_repeats(on_event)
     for number, recipe in enumerate(ladder(base, training, attempts, say)):
-        if attempts and time.monotonic() > end:
+        if lost and not attempts and trains(recipe):
+            continue  # No training changes what a runtime dies of.
+        if (attempts or lost) and time.monotonic() > end:
             say(f"--minutes {minutes:g} are over: no further recipe is tried")
             break
         # The first needs no technique, and there is none to fall back on.
-        listener = within(on_event, end, minutes) if attempts else on_event
+        listener = within(on_event, end, minutes) if attempts or lost else on_event
         say(f"trying {steps_of(recipe)} on validation images")
         names = tuple(f"{base.name}-{number:03d}-{kind}" for kind in ("validation", "control"))
 
@@ -74,18 +88,21 @@ def compress_auto(
         try:
             report = judged(base, recipe, names, run_once)
         except EdgecvError as error:
-            if not attempts:  # It needs no technique: model or data are wrong.
+            if not attempts and not lost:  # It needs no technique: model or data are wrong.
                 raise
             check_store_takes_more(store)
             say(f"{steps_of(recipe)} is left out: {error}")
             continue
         if failure := unmeasured(report):
+            lost = lost or failure
             say(f"{steps_of(recipe)} is left out: {failure}")
             continue
         attempts.append(Attempt(recipe, report))
         say(line_of_attempt(attempts[-1]))
         if attempts[-1].is_worth_it:
             break
+    if lost and not attempts:
+        raise lost
     chosen, remark = choice_of(base, attempts)
     say(remark)
     say(f"proving {steps_of(chosen.recipe)} on the test images")
@@ -104,12 +121,16 @@ def judged(
     What trains is run without a control, and with one where it holds its limits without.
     """
     bare, controlled = names
-    trains = any(each.trainings for each in recipe.techniques)
-    trial = judged_on_validation(base, recipe, bare, has_control=not trains)
+    trial = judged_on_validation(base, recipe, bare, has_control=not trains(recipe))
     report = run_once(trial)
     if not needs_control(report, recipe, base):
         return report
     return run_once(judged_on_validation(base, recipe, controlled))
+
+
+def trains(recipe: Recipe) -> bool:
+    """Return True if one of its techniques trains."""
+    return any(each.trainings for each in recipe.techniques)
 
 
 def within(on_event: OnEvent, end: float, minutes: float) -> OnEvent:
@@ -148,6 +169,7 @@ def first_recipe(options: CompressOptions) -> Recipe:
     """Return the recipe of the options, with the name of the run and one file."""
     if options.minutes is not None and options.minutes <= 0:
         raise InputError("--minutes", f"{options.minutes:g}", accepted="more than 0")
+    check_one_format(options.formats)
     recipe = options.model_copy(update={"minutes": None}).to_recipe()
     first = recipe.exports[0].precision
     if recipe.techniques or recipe.search or first != "int8":
@@ -168,12 +190,15 @@ def _run_once(
 ) -> Report:
     """Return the report of a run: the one that is there already, or one made now."""
     place = store.run_folder(recipe.name)
-    if place.exists():
-        check_seal(place)
-        report = read_report(place)
-        if report.recipe == recipe.replace(logs=()).table():
-            return report
-    return run(recipe, store, force=True, on_event=on_event, log=log, check=check)
+    with open_run(store, recipe.settings, on_event, log) as context:
+        if place.exists():
+            check_seal(place)
+            report = read_report(place)
+            if report.comparisons and is_judged_by(report, recipe):
+                with suppress(InputError):  # Model or data are others now: it is made anew.
+                    check_made_of(report, recipe, context, place)
+                    return report
+        return compress(recipe, context, force=True, check=check)
 
 
 def choice_of(base: Recipe, attempts: list[Attempt]) -> tuple[Attempt, str]:

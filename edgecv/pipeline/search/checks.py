@@ -15,6 +15,7 @@ from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
 from edgecv.pipeline.search.engines.contract import ModelAndData
+from edgecv.pipeline.search.engines.ray.node_files import hashes_of
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.search.trial import SearchTrial
 from edgecv.reports.json_file import read_report
@@ -36,6 +37,7 @@ def identity_of(
     table = base.table()
     return {
         "data": facts.sha256,
+        "model": hashes_of(base),
         "recipe": {key: each for key, each in table.items() if key != "gates"},
         LIMITS: table["gates"],
         "space": space.model_dump(mode="json"),
@@ -68,7 +70,9 @@ def former_limits(folder: Path, identity: Mapping[str, Any]) -> Limits | None:
     if not isinstance(before, dict) or not isinstance(before.get(LIMITS), dict):
         raise InputError(str(path), "is damaged", remedy="use another --name")
     for key, value in found.items():
-        if key != LIMITS and before.get(key) != value:
+        # A search of an earlier version knows no hash of the model.
+        known = before.get(key, value if key == "model" else None)
+        if key != LIMITS and known != value:
             raise InputError(
                 str(folder),
                 f"holds a search of another {key}",

@@ -8,7 +8,7 @@ from typing import Any
 from edgecv.core.errors import InputError
 from edgecv.core.report import Report
 from edgecv.formats.lookup import runtime_of_format
-from edgecv.pipeline.recipe.flag_values import exports_of
+from edgecv.pipeline.recipe.flag_values import with_precision
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.front import INDISTINCT
 from edgecv.pipeline.search.space import FIRST_TRAINED, LADDER, Steps, techniques_of
@@ -55,7 +55,7 @@ def ladder(
 
     def of_precision(name: str) -> Iterator[Recipe]:
         with suppress(InputError):  # The format has none.
-            yield base.replace(exports=exports_of([name], [base.exports[0].name], None, None))
+            yield base.replace(exports=(with_precision(base.exports[0], name),))
 
     def of_steps(steps: Steps) -> Recipe:
         return base.replace(techniques=techniques_of(steps, training))

@@ -12,8 +12,10 @@ from edgecv.pipeline.search.limit_checks import (
     check_reachable,
     check_size_is_reachable,
 )
-from edgecv.pipeline.search.options import SearchOptions, without_unused
+from edgecv.pipeline.search.options import SearchOptions, files_note, without_unused
 from edgecv.pipeline.search.space import candidates_of, reachable, space_of
+from edgecv.pipeline.teacher import recipe_of_teacher
+from edgecv.pipeline.user_models import check_user_model
 
 
 @dataclass(frozen=True)
@@ -36,21 +38,23 @@ def look_at(
 ) -> Look:
     """Open model, data and teacher. Raises InputError for limits that no recipe could hold.
 
-    ``trains_teacher``: a teacher that is a network is trained now, once for all trials.
+    ``trains_teacher``: a teacher that is a network is trained now, once for all trials. Otherwise
+    none is opened, as how good it is, is measured beside the baseline.
     """
     check_limits_can_hold(base)
     space = space_of(base)
+    if not options.formats:
+        say(files_note(base, is_given=options.recipe is not None))
     say("opening model and data")
     candidates = candidates_of(space, options.training)
     techniques = [each.technique for each in candidates]
     learned_from = base.replace(techniques=tuple(techniques))
     taught = without_unused(learned_from).replace(techniques=(), search=space)
-    if isinstance(taught.baseline.teacher, TeacherNetwork):
-        if trains_teacher:
+    if trains_teacher:
+        if isinstance(taught.baseline.teacher, TeacherNetwork):
             say("training the teacher, unless it is stored already")
-        else:
-            untaught = taught.baseline.model_copy(update={"teacher": None})
-            taught = taught.replace(baseline=untaught)
+    else:
+        taught = _untaught(taught)
     facts = engine.look(taught, techniques)
     check_reachable(base, facts.images, has_labels=facts.has_labels)
     space, left_out = reachable(space, candidates, facts.unfit)
@@ -58,3 +62,11 @@ def look_at(
     for name, reason in left_out.items():
         say(f"{name} is left out: {reason}")
     return Look(space, facts, left_out)
+
+
+def _untaught(recipe: Recipe) -> Recipe:
+    """Return a recipe without its teacher. Raises InputError for a file that nothing opens."""
+    teacher = recipe.baseline.teacher
+    if isinstance(teacher, str):
+        check_user_model(recipe_of_teacher(recipe, teacher))
+    return recipe.replace(baseline=recipe.baseline.model_copy(update={"teacher": None}))

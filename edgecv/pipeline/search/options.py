@@ -1,5 +1,6 @@
 """Options of ``edgecv search`` and ``edgecv.search``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -8,8 +9,11 @@ from pydantic import Field
 from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.errors import InputError
 from edgecv.core.options import Text
+from edgecv.core.registry import EXPORTERS
 from edgecv.evaluation.limits import NONE
+from edgecv.formats.lookup import formats_from
 from edgecv.pipeline.recipe.checks import check_name
+from edgecv.pipeline.recipe.flag_values import default_formats, names_in
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.options import (
     InputOptions,
@@ -19,6 +23,7 @@ from edgecv.pipeline.recipe.options import (
     TrustOptions,
 )
 from edgecv.pipeline.recipe.recipe import Recipe
+from edgecv.pipeline.recipe.search_space import SearchSpace
 from edgecv.pipeline.recipe.training_options import TRAINING
 
 LEARNED_FROM = ("teacher", "unlabelled")
@@ -83,7 +88,12 @@ class SearchOptions(
             for name in self.model_fields_set - own
             if name in CompressOptions.model_fields
         }
-        found = CompressOptions(**given).to_recipe()
+        if self.recipe is None:
+            given["formats"] = self._format()
+        found = CompressOptions(**given).to_recipe(is_searched=True)
+        exports = [each for each in found.exports if each.format == found.exports[0].format]
+        if self.quantize is not None:
+            found = found.replace(search=SearchSpace(quantize=names_in(self.quantize)))
         if found.techniques:
             raise InputError(
                 str(self.recipe),
@@ -103,8 +113,19 @@ class SearchOptions(
         return found.replace(
             settings=found.settings.model_copy(update=settings),
             baseline=found.baseline.model_copy(update=_given(teacher=self.teacher)),
-            exports=found.exports[:1],
+            # Options of integers, such as --io, are of this one.
+            exports=(next((each for each in exports if each.precision == "int8"), exports[0]),),
         )
+
+    def _format(self) -> tuple[str, ...]:
+        """Return the format of all files: the one that is asked for, or that has the precisions."""
+        check_one_format(self.formats)
+        if self.formats:
+            return self.formats
+        asked = {"float32" if each == "none" else each for each in names_in(self.quantize or ())}
+        possible = (formats_from(Path(self.model)) if self.model else ()) or default_formats()
+        able = [each for each in possible if asked <= {*EXPORTERS.classes[each].precisions}]
+        return tuple(able or possible)[:1]
 
     @property
     def training(self) -> dict[str, Any]:
@@ -118,6 +139,26 @@ class SearchOptions(
         if self.trials is not None:
             return self.trials
         return USUAL_TRIALS if self.minutes is None else MOST_TRIALS
+
+
+def check_one_format(formats: Sequence[str]) -> None:
+    """Raise InputError where files of several formats are asked for by name."""
+    names = names_in(formats)
+    if len(names) > 1:
+        raise InputError(
+            f"--format {','.join(names)}",
+            "recipes are compared by one file each",
+            accepted="one format",
+            remedy="the recipe that is found takes an [[export]] of the other one",
+        )
+
+
+def files_note(recipe: Recipe, *, is_given: bool) -> str:
+    """Return a line on the files of a search, for whoever named no format; ``is_given``: but a
+    recipe.
+    """
+    other = "the first [[export]]" if is_given else "--format names others"
+    return f"recipes are compared by .{recipe.exports[0].format} files: {other}"
 
 
 def _given(**values: str | None) -> dict[str, str]:
@@ -153,6 +194,6 @@ def judged_on_validation(
 
 
 def confirmed_on_test(base: Recipe, recipe: Recipe, name: str, remark: str) -> Recipe:
-    """Return the recipe that proves, on test images, what was chosen on others."""
-    changes = {"name": name, "remark": remark}
-    return without_unused(recipe.replace(settings=base.settings.model_copy(update=changes)))
+    """Return the recipe that proves, on test images and by the limits of now, what was chosen."""
+    settings = base.settings.model_copy(update={"name": name, "remark": remark})
+    return without_unused(recipe.replace(settings=settings, gates=base.gates))

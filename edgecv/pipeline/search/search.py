@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from edgecv.core.events import OnEvent, ignore_event
+from edgecv.datasets.cache_settings import cache_set
 from edgecv.pipeline.search.engines.choice import engine_of
 from edgecv.pipeline.search.front import SearchResult
 from edgecv.pipeline.search.journal import optuna
@@ -54,5 +55,7 @@ def opened(options: SearchOptions, on_event: OnEvent) -> Iterator["RecipeSearch"
     optuna()
     store = Store(Path(options.output), base.name)
     store.check_writable()
-    with closing(engine_of(options, base, store, on_event)) as engine:
+    own = base.settings
+    cache = cache_set(own.cache, own.cache_limit, is_off=own.no_cache)
+    with cache, closing(engine_of(options, base, store, on_event)) as engine:
         yield RecipeSearch(options, base, store, engine, on_event)

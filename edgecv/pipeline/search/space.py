@@ -9,7 +9,7 @@ from edgecv.core.errors import InputError
 from edgecv.core.plugins import Technique
 from edgecv.core.registry import TECHNIQUES
 from edgecv.pipeline.recipe.checks import HELD
-from edgecv.pipeline.recipe.flag_values import exports_of
+from edgecv.pipeline.recipe.flag_values import with_precision
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace, values_of
 from edgecv.pipeline.recipe.technique_options import technique_flags, trains
@@ -34,23 +34,17 @@ def drawn_recipe(
     ``training``: options of each training, which its technique does not set.
     """
     precision = draw("quantize", space.quantize)
-    exports = exports_of((precision,), [base.exports[0].name], None, None)
+    export = with_precision(base.exports[0], precision)
     steps: dict[str, dict[str, Any]] = {}
     earlier: list[type[Technique]] = []
     for name, cls in space.classes().items():
-        fits = cls.precisions is None or exports[0].precision in cls.precisions
+        fits = cls.precisions is None or export.precision in cls.precisions
         if fits and all(map(cls.may_follow, earlier)) and draw(name, (False, True)):
             earlier.append(cls)
             options = space.values(name).items()
             steps[name] = {key: draw(f"{name}.{key}", values) for key, values in options}
-    is_same = exports[0].precision == base.exports[0].precision
-    return without_unused(
-        base.replace(
-            search=None,
-            techniques=techniques_of(steps, training),
-            exports=base.exports if is_same else exports,
-        )
-    )
+    techniques = techniques_of(steps, training)
+    return without_unused(base.replace(search=None, techniques=techniques, exports=(export,)))
 
 
 def techniques_of(steps: Steps, training: Mapping[str, Any]) -> tuple[Technique, ...]:
@@ -239,5 +233,7 @@ def first_recipes(
             continue  # Without one of its techniques it would be another one of them.
         draw = FixedDraw(steps)
         with suppress(InputError):  # It is not in the space.
-            found.append(FirstRecipe(drawn_recipe(space, base, draw, training), draw.places))
+            recipe = drawn_recipe(space, base, draw, training)
+            if len(recipe.techniques) == len(steps):  # All are of this precision.
+                found.append(FirstRecipe(recipe, draw.places))
     return found

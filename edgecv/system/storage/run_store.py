@@ -99,13 +99,13 @@ class Store:
                     self.sharing.publish(kind, name)
         return place
 
-    def receive(self, place: Path, content: bytes) -> None:
+    def receive(self, place: Path, content: bytes, *, replace: bool = False) -> None:
         """Write a sealed folder of another store to its place, unless it is there.
 
-        Raises InputError where it did not arrive as it was sealed.
+        ``replace``: write it in any case. Raises InputError where it did not arrive as sealed.
         """
-        if not place.exists():
-            with self.writing(place) as folder:
+        if replace or not place.exists():
+            with self.writing(place, replace=replace) as folder:
                 unpack(content, folder)
 
     @contextmanager

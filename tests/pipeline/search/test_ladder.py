@@ -1,19 +1,27 @@
 """The recipes of --auto, and limits that nothing could be shown to hold; nothing is run."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from small_report import COMPARISON, REPORT, TWIN
 
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.events import Event
 from edgecv.core.registry import TARGETS
 from edgecv.core.report import Gate, Report
 from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.search.auto import choice_of, first_recipe, judged, without_repeats
+from edgecv.pipeline.search import auto
+from edgecv.pipeline.search.auto import (
+    choice_of,
+    compress_auto,
+    first_recipe,
+    judged,
+    without_repeats,
+)
 from edgecv.pipeline.search.ladder import Attempt, ladder, line_of_attempt, narrower_targets
 from edgecv.pipeline.search.limit_checks import check_has_limits, check_limits_can_hold
 from edgecv.pipeline.search.space import techniques_of
@@ -166,6 +174,46 @@ def test_auto_without_a_limit_is_refused() -> None:
     none = base(max_drop_points="none", max_class_drop_points="none", min_agreement="none")
     with pytest.raises(InputError, match=r"--max-drop none: leaves no limit"):
         check_has_limits(none)
+
+
+def test_other_precisions_keep_what_is_said_of_the_files() -> None:
+    """--pack off and --calibration-images were those of the int8 file alone."""
+    given = CompressOptions(
+        model="m.keras", data="digits", formats="tflite", auto=True, pack="off",
+        calibration_images=100,
+    )  # fmt: skip
+    start = first_recipe(given)
+    files = {each.exports[0].precision: each.exports[0] for each in ladder(start, {})}
+    assert {name: file.model_dump()["pack"] for name, file in files.items()} == {
+        "int8": "off", "mixed": "off", "float16": "off"
+    }  # fmt: skip
+    assert files["mixed"].calibration_images == 100
+    several = given.model_copy(update={"formats": ("tflite", "onnx"), "pack": None})
+    with pytest.raises(InputError, match=r"--format tflite,onnx: recipes are compared by one file"):
+        first_recipe(several)
+
+
+def test_auto_says_why_no_file_could_be_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It trained all recipes, whatever --minutes said, and ended in an IndexError."""
+    dead = Gate("runs", "int8.tflite", 0.0, None, "failed", "LiteRT died of SIGSEGV")
+    tried: list[str] = []
+
+    def run_once(recipe: Recipe, *given: Any) -> Report:
+        tried.append(steps_of(recipe))
+        return replace(REPORT, comparisons=(), gates=(dead,))
+
+    monkeypatch.setattr(auto, "_run_once", run_once)
+    options = CompressOptions(data="digits", formats="tflite", auto=True, output=str(tmp_path))
+    with pytest.raises(RuntimeFailure, match=r"int8\.tflite: LiteRT died of SIGSEGV"):
+        compress_auto(options)
+    assert (tried[0], tried[-1]) == ("int8", "float16")
+    assert not any("qat" in each or "student" in each for each in tried), "nothing is trained"
+    tried.clear()
+    with pytest.raises(RuntimeFailure):
+        compress_auto(options.model_copy(update={"minutes": 1e-9}))
+    assert tried == ["int8"]
 
 
 def test_auto_trains_a_control_for_what_holds_its_limits_without_one() -> None:

@@ -142,6 +142,9 @@ def test_a_search_goes_on_with_other_limits(tmp_path: Path) -> None:
             assert (other.outcome == "passed") == (other.figures.bytes <= 30_000)
     assert [each.outcome for each in after.trials] != [each.outcome for each in before.trials]
     assert any(note.startswith("the limits were changed after") for note in after.notes)
+    # The front was proven by the limits under which its recipes had been proposed.
+    proven = [each.gates.max_bytes for each in engine.recipes if each.settings.judged_on == "test"]
+    assert set(proven) == {30_000}
     again = KnowingEngine()
     searched(tmp_path, again, trials=8, max_size=30_000)
     assert not [name for name in again.names if name.endswith("-validation")]

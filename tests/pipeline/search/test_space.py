@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from known_search import KnowingEngine
 
 from edgecv.core.errors import InputError
 from edgecv.pipeline.recipe.checks import check_order, check_precisions, check_trainings
@@ -13,6 +14,7 @@ from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace, Span
 from edgecv.pipeline.run import run
+from edgecv.pipeline.search.look import look_at
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.search.space import (
     LADDER,
@@ -101,6 +103,55 @@ def test_values_that_the_model_cannot_reach_are_left_out_alone() -> None:
     assert reasons == {"shrink keep 0.1": "too few", "shrink keep 0.2": "too few"}
     assert found.technique["qat"] == {}
     assert reachable(space, candidates, [""] * len(candidates)) == (space, {})
+
+
+def test_the_precisions_that_are_given_are_searched() -> None:
+    """--quantize was accepted, and int8 searched."""
+    start = base(quantize="float16")
+    assert space_of(start).quantize == ("float16",)
+    half = [steps_of(each.recipe) for each in first_recipes(space_of(start), start, {})]
+    assert half[0] == "float16"
+    assert len(set(half)) == len(half)
+    only = SearchOptions(data="digits", quantize="float16").to_recipe()
+    assert [each.format for each in only.exports] == ["tflite"]
+    both = base(quantize="float16,int8", io="uint8", calibration_images=100, pack="off")
+    space = space_of(both)
+    assert space.quantize == ("float16", "int8")
+    assert "student" in space.technique
+    kept = {"precision", "io", "calibration_images", "pack"}
+    found = []
+    for place in (0, 1):
+        recipe = drawn_recipe(
+            space, both, lambda name, each, at=place: each[at if name == "quantize" else 0], {}
+        )
+        found += [each.model_dump(include=kept) for each in recipe.exports]
+    assert found == [
+        {"precision": "float16", "io": None, "calibration_images": None, "pack": "off"},
+        {"precision": "int8", "io": "uint8", "calibration_images": 100, "pack": "off"},
+    ]
+
+
+def test_files_of_several_formats_are_not_compared() -> None:
+    """The second one was accepted, and not written."""
+    for formats in ("tflite,onnx", ("onnx", "tflite")):
+        with pytest.raises(InputError, match=r"--format .*: recipes are compared by one file each"):
+            SearchOptions(data="digits", formats=formats).to_recipe()
+    said: list[str] = []
+    options = SearchOptions(data="digits")
+    look_at(options.to_recipe(), options, KnowingEngine(), said.append, trains_teacher=False)
+    assert said[0] == "recipes are compared by .tflite files: --format names others"
+    options = SearchOptions(data="digits", formats="onnx")
+    look_at(options.to_recipe(), options, KnowingEngine(), said.append, trains_teacher=False)
+    assert sum("are compared by" in each for each in said) == 1
+
+
+def test_classes_of_a_model_have_weights_where_a_search_trains() -> None:
+    """It was refused, as MODEL is only converted."""
+    asked = SearchOptions(data="digits", model="m.keras", class_weights="balanced")
+    assert asked.to_recipe().task.weighs_classes
+    converted = CompressOptions(data="digits", model="m.keras", class_weights="balanced")
+    with pytest.raises(InputError, match=r"--class-weights: is for a training"):
+        converted.to_recipe()
 
 
 def test_a_value_that_is_not_in_the_space_is_refused() -> None:

@@ -1,5 +1,6 @@
 """A recipe with [search] that names a teacher: it is there before the first trial."""
 
+import zipfile
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -78,6 +79,25 @@ def test_a_teacher_and_images_without_labels_are_opened_before_the_first_trial(
     assert seen.settings.unlabelled == str(tmp_path / "more")
     plan = looked_at(tmp_path, "distil", trains_teacher=False)
     assert plan.baseline.teacher is None
+
+
+def test_a_plan_opens_no_teacher_and_refuses_what_is_none(tmp_path: Path) -> None:
+    """Its answers were written to the output folder, and the baseline was trained for them."""
+    file = tmp_path / "wide.keras"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("config.json", "{}")
+    engine = LookingEngine()
+
+    def plan(teacher: Path) -> Recipe:
+        options = SearchOptions(data="digits", teacher=str(teacher))
+        look_at(options.to_recipe(), options, engine, print, trains_teacher=False)
+        return engine.seen
+
+    assert plan(file).baseline.teacher is None
+    other = tmp_path / "wide.txt"
+    other.write_text("no model")
+    with pytest.raises(InputError, match=r"wide\.txt"):
+        plan(other)
 
 
 def test_a_teacher_whom_nothing_of_the_space_asks_is_left_alone(tmp_path: Path) -> None:

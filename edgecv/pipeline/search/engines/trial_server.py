@@ -14,6 +14,7 @@ from edgecv.core.registry import TECHNIQUES
 from edgecv.models.training.estimate import seconds_of
 from edgecv.pipeline.context import open_run
 from edgecv.pipeline.export import check_calibration
+from edgecv.pipeline.judge_again import can_be_judged_again, is_judged_by, judge_stored
 from edgecv.pipeline.recipe.checks import check_limits
 from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.pipeline.run import compress
@@ -50,20 +51,21 @@ class TrialServer:
     def run(self, recipe: dict[str, Any], root: str, group: str, shares: bool) -> Response:
         """Run a recipe, or judge its run that is there by other limits, and check its files.
 
+        A run that cannot be judged again, or is of another recipe, is replaced.
         ``shares``: the parent knows other stores that make the same stages.
         """
         parsed = parse_recipe(recipe, str(recipe["name"]))
         store = Store(Path(root), group, ParentSharing(self._server) if shares else None)
         place = store.run_folder(parsed.name)
-        stored = read_report(place).recipe if place.exists() else {"gates": None}
-        if stored["gates"] != parsed.table()["gates"]:
-            # The number of recipes that were tried is said in it, and no part of what was run.
-            remark = {"remark": stored.get("remark", parsed.settings.remark)}
-            asked = parsed.replace(settings=parsed.settings.model_copy(update=remark))
+        stored = read_report(place) if place.exists() else None
+        if stored is None or not is_judged_by(stored, parsed):
             SLOT.join()
             try:
-                with open_run(store, asked.settings, self._on_event, self._log) as context:
-                    compress(asked, context)
+                with open_run(store, parsed.settings, self._on_event, self._log) as context:
+                    if stored is not None and can_be_judged_again(stored, parsed):
+                        judge_stored(stored, parsed, context)
+                    else:
+                        compress(parsed, context, force=stored is not None)
             finally:
                 SLOT.leave()
         check_seal(place)

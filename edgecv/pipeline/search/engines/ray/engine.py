@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edgecv.core.closing import Closing
@@ -13,7 +14,7 @@ from edgecv.core.events import Event, OnEvent
 from edgecv.core.plugins import Technique
 from edgecv.core.report import Report
 from edgecv.core.text import counted
-from edgecv.pipeline.judge_again import has_other_limits
+from edgecv.pipeline.judge_again import can_be_judged_again, is_judged_by
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.engines.contract import (
     Further,
@@ -161,22 +162,21 @@ class RayEngine(Closing):
         return report if after is None else self._run(after, always)
 
     def _run(self, recipe: Recipe, may_begin: MayBegin) -> Report | None:
-        place, trial_s = self._store.run_folder(recipe.name), None
+        place = self._store.run_folder(recipe.name)
         began = time.thread_time()  # Other threads receive runs while this one waits.
-        if not place.exists():
+        report = _stored_report(place, recipe)
+        if report is None:
             if not may_begin():
                 return None
             delivery = self._delivered(recipe, may_begin)
             self._check(delivery)
             if delivery.run is None:
                 return None
-            self._store.receive(place, delivery.run)
-            trial_s = delivery.seconds
-        check_seal(place)
-        report = read_report(place)
-        if trial_s is not None:
-            self.times.append(TrialTimes(trial_s, time.thread_time() - began))
-        if not has_other_limits(report, recipe):
+            self._store.receive(place, delivery.run, replace=True)
+            check_seal(place)
+            self.times.append(TrialTimes(delivery.seconds, time.thread_time() - began))
+            return read_report(place)
+        if is_judged_by(report, recipe):
             return report
         with TrialClient(self._store) as client:  # It judges the run that is here, and no more.
             return client.run(recipe)
@@ -238,3 +238,13 @@ class RayEngine(Closing):
 
     def _say(self, message: str) -> None:
         self._on_event(Event("search", message))
+
+
+def _stored_report(place: Path, recipe: Recipe) -> Report | None:
+    """Return the report of a recipe's run that is judged by its limits, or can be; or None."""
+    if not place.exists():
+        return None
+    check_seal(place)
+    report = read_report(place)
+    serves = is_judged_by(report, recipe) or can_be_judged_again(report, recipe)
+    return report if serves else None
