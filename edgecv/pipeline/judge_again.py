@@ -105,7 +105,10 @@ def is_run_of(report: Report, recipe: Recipe) -> bool:
         original["backbone"] = {
             k: v for k, v in original.get("backbone", {}).items() if k != "sha256"
         }
-    return asked == {**stored, "baseline": original}
+    if asked != {**stored, "baseline": original}:
+        return False
+    # Of options by name pattern the first that matches counts.
+    return all(json.dumps(asked[key]) == json.dumps(stored[key]) for key in ("technique", "export"))
 
 
 def is_judged_by(report: Report, recipe: Recipe) -> bool:
@@ -124,9 +127,6 @@ def can_be_judged_again(report: Report, recipe: Recipe) -> bool:
         return False
     if not is_run_of(report, recipe):
         return False
-    for key in ("technique", "export"):  # Of options by name pattern the first that matches counts.
-        if json.dumps(asked[key]) != json.dumps(stored[key]):
-            return False
     heads = task_of(report).heads()
     return heads[0].task.compares_numbers or any(g.name == PROOF for g in report.gates)
 
