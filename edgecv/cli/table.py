@@ -27,11 +27,13 @@ class TableCommand(JsonOptions, StoreOptions):
 def run(options: TableCommand, screen: Screen) -> int:
     """Run the recipes and print the table."""
     from edgecv.pipeline.recipe_table import run_all, to_json, to_markdown
-    from edgecv.reports.files import write_page
+    from edgecv.reports.files import check_page, write_page
     from edgecv.reports.page.compare import to_comparison
     from edgecv.system.storage import Store
 
     store = Store.at(options.output)
+    if options.html is not None:
+        check_page(options.html, "--html")  # Before the runs, not after them.
     reports = run_all(
         options.recipes,
         options.data,
@@ -41,6 +43,6 @@ def run(options: TableCommand, screen: Screen) -> int:
         log=screen.log,
     )
     if options.html is not None:
-        write_page(to_comparison(reports), options.html)
+        write_page(to_comparison(reports), options.html, "--html")
     screen.answer(to_json(reports) if options.as_json else to_markdown(reports))
     return 0

@@ -23,17 +23,21 @@ def write_reports(report: Report, folder: Path) -> None:
     write_bytes(folder / "report.html", to_page(report, folder).encode())
 
 
-def write_page(page: str, path: Path) -> None:
-    """Write a page of its own. Raises InputError in a run, and where something else is there."""
-    check_outside_runs(path, "page")
+def write_page(page: str, path: Path, flag: str = "--to") -> None:
+    """Write a page of its own. Raises what ``check_page`` does."""
+    check_page(path, flag)
+    write_bytes(path, page.encode())
+
+
+def check_page(path: Path, flag: str) -> None:
+    """Raise InputError for a page in a run, without a folder, or in place of something else."""
+    check_outside_runs(path, flag)
     if path.is_symlink() or path.exists():
         if not path.is_file() or MARK not in read_regular(path)[:MARK_WITHIN]:
-            raise InputError(
-                str(path), "is there already, and is no page of edgecv", remedy="--to another FILE"
-            )
+            found = "is there already, and is no page of edgecv"
+            raise InputError(str(path), found, remedy=f"{flag} another FILE")
     elif not path.absolute().parent.is_dir():
         raise InputError(str(path), "its folder is not there", remedy="make the folder")
-    write_bytes(path, page.encode())
 
 
 def open_page(path: Path) -> None:

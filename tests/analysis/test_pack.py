@@ -84,7 +84,7 @@ def test_nothing_is_written_into_a_sealed_folder(
         ("--output", lambda: Store.at("exported")),
         ("--output", lambda: Store.at(str(run))),
         ("--sarif", lambda: check_paths(DoctorOptions(path=other / "m.tflite", sarif=page))),
-        ("page", lambda: write_page("", page)),
+        ("--to", lambda: write_page("", page)),
         ("--markdown", lambda: check_outside_runs(run / "deeper" / "a.md", "--markdown")),
     ):
         with pytest.raises(InputError, match=f"^{flag}: .* is in run, a run, which is sealed"):

@@ -277,6 +277,8 @@ table | Missing argument
 table missing.toml | missing.toml: cannot be read
 table nothing | nothing: is a folder | a file of TOML
 table plan.toml --data digit | --data: "digit" | did you mean "digits"
+table plan.toml --html notes.txt | notes.txt: is there already | --html another FILE
+table plan.toml --html none/page.html | its folder is not there | make the folder
 table many.toml | many.toml, calibration_images: 400 asked for | up to 202
 """
 ROWS = [[cell.strip() for cell in line.split(" | ")] for line in WRONG.splitlines() if line.strip()]
