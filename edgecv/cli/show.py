@@ -35,8 +35,18 @@ LEFT_OUT = ("runtime", "gzip -9", "p95 us")
 COLOURS = {"passed": "green", "failed": "red", "inconclusive": "yellow"}
 
 
-def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json: bool) -> None:
-    """Show a report: the verdict first, what to do next last, or JSON."""
+def show_report(
+    report: Report,
+    folder: Path | None,
+    screen: Screen,
+    *,
+    as_json: bool,
+    measured: Path | None = None,
+) -> None:
+    """Show a report: the verdict first, what to do next last, or JSON.
+
+    ``folder`` of the run that was made, ``measured`` that of one that was measured again.
+    """
     if as_json:
         screen.table(to_table(report))
         return
@@ -48,7 +58,7 @@ def show_report(report: Report, folder: Path | None, screen: Screen, *, as_json:
     if folder is not None:
         text += f"Written to {printable(str(folder))}: look at report.html\n"
     if (folder or not is_of_run(report)) and (
-        step := next_step(report, quote(printable(str(folder))))
+        step := next_step(report, quote(printable(str(folder))), measured)
     ):
         text += f"{step}\n"
     screen.write(text)

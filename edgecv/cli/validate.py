@@ -15,5 +15,7 @@ def run(options: ValidateCommand, screen: Screen) -> int:
     from edgecv.evaluation.gates import exit_code
 
     report = validate(options, on_event=screen.on_event, log=screen.log)
-    show_report(report, None, screen, as_json=options.as_json)
+    paths = options.paths
+    run = paths[0] if len(paths) == 1 and paths[0].is_dir() else None
+    show_report(report, None, screen, as_json=options.as_json, measured=run)
     return exit_code(report.gates)

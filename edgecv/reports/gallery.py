@@ -92,6 +92,7 @@ def read_gallery(folder: Path) -> Gallery:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
     except ValidationError as error:
         key, fault = fault_of(error)
+        fault = fault.removeprefix("Value error, ")
         raise InputError(str(path), f'is damaged: "{key}": {fault}') from None
     places = (image.picture for each in gallery.files for image in each.images)
     if not all(0 <= place < len(gallery.pictures) for place in places):

@@ -1,9 +1,12 @@
 """The next step of a user of a finished run."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
 
 from edgecv.core.registry import TARGETS
 from edgecv.core.report import Report
+from edgecv.core.text import printable
 from edgecv.reports.failed_limits import is_of_run, needs_doctor, remedy_of
 
 SAME_OPTIONS = "with the same --baseline, --data and --preprocess, looks into it"
@@ -21,10 +24,11 @@ class NextStep:
         return f"{self.title}: {self.command or self.advice}"
 
 
-def next_step(report: Report, folder: str) -> NextStep | None:
+def next_step(report: Report, folder: str, measured: Path | None = None) -> NextStep | None:
     """Return how a run comes onto a device, why it failed, or what may reach its limits.
 
-    ``folder`` of the run, as a shell takes it. Returns None for an inconclusive run, for a
+    ``folder`` of the run, as a shell takes it; ``measured``: the run whose files were measured
+    again, which the report names without it. Returns None for an inconclusive run, for a
     deployment, and for files that hold their limits and are of no run.
     """
     if report.deployment is not None:
@@ -34,7 +38,8 @@ def next_step(report: Report, folder: str) -> NextStep | None:
         if needs_doctor(gate, report):
             if is_of_run(report):
                 return NextStep("Why", f"edgecv doctor {folder}")
-            return NextStep("Why", advice=f"edgecv doctor {gate.artifact}, {SAME_OPTIONS}")
+            file = gate.artifact if measured is None else str(measured / gate.artifact)
+            return NextStep("Why", advice=f"edgecv doctor {quote(printable(file))}, {SAME_OPTIONS}")
     for gate in failed:
         if remedy := remedy_of(gate, report):
             return NextStep("To reach it", advice=remedy)

@@ -1,6 +1,7 @@
 """A run that passed ends with the line that brings it onto a device."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from edgecv.core.report import Gate, Report
 from edgecv.reports.failed_limits import failed_limits
@@ -38,6 +39,17 @@ def test_a_run_that_lost_answers_is_diagnosed(main_report: Report) -> None:
     assert step == NextStep("Why", "edgecv doctor 'exported/my run'")
     inconclusive = replace(main_report, outcome="inconclusive")
     assert next_step(inconclusive, RUN) is None
+
+
+def test_a_file_of_a_run_that_is_measured_again_is_named_with_its_folder(
+    main_report: Report,
+) -> None:
+    """The advice named int8.tflite, which lies in the run and not where the command is given."""
+    recipe = {key: value for key, value in main_report.recipe.items() if key != "export"}
+    report = failed(replace(main_report, recipe=recipe), LOST)
+    step = next_step(report, "None", Path("exported/my run"))
+    assert step is not None
+    assert step.advice.startswith("edgecv doctor 'exported/my run/int8.tflite', with the same ")
 
 
 def test_limits_on_size_and_time_are_no_work_for_the_doctor(main_report: Report) -> None:
