@@ -113,9 +113,8 @@ def is_run_of(report: Report, recipe: Recipe) -> bool:
 
 def is_judged_by(report: Report, recipe: Recipe) -> bool:
     """Return True if a run was made by a recipe and judged by its limits, or by none as it has."""
-    return is_run_of(report, recipe) and given_limits(report, recipe) == report.recipe.get(
-        "gates", {}
-    )
+    before = report.recipe.get("gates", {})
+    return is_run_of(report, recipe) and given_limits(report, recipe) == before
 
 
 def can_be_judged_again(report: Report, recipe: Recipe) -> bool:

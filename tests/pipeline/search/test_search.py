@@ -150,6 +150,22 @@ def test_a_search_goes_on_with_other_limits(tmp_path: Path) -> None:
     assert not [name for name in again.names if name.endswith("-validation")]
 
 
+def test_another_model_in_the_same_file_is_another_search(tmp_path: Path) -> None:
+    """Trials of both were compared with each other."""
+    model = tmp_path / "m.keras"
+    model.write_bytes(b"a model")
+    options = {"model": str(model), "trials": 1}
+    searched(tmp_path / "out", **options)
+    searched(tmp_path / "out", **options)
+    identity = tmp_path / "out/s/search.json"
+    former = {k: v for k, v in json.loads(identity.read_text()).items() if k != "model"}
+    model.write_bytes(b"another model")
+    with pytest.raises(InputError, match="holds a search of another model; use another --name"):
+        searched(tmp_path / "out", **options)
+    identity.write_text(json.dumps(former))  # As an earlier version has written it.
+    searched(tmp_path / "out", **options)
+
+
 def test_a_space_that_is_tried_out_ends_the_search(tmp_path: Path) -> None:
     engine = KnowingEngine()
     engine.unfit = ["student", "shrink", "distil", "equalize", "bias_correction", "adaround"]
