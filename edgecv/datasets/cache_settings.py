@@ -39,15 +39,20 @@ def is_cache_off() -> bool:
     return os.environ.get(OFF, "") not in ("", "0")
 
 
+def variables_of(folder: str | None, limit: str | None, *, is_off: bool) -> dict[str, str]:
+    """Return the environment variables of what is given."""
+    found = {FOLDER: folder, LIMIT: limit, OFF: "1" if is_off else None}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 @contextmanager
 def cache_set(folder: str | None, limit: str | None, *, is_off: bool) -> Iterator[None]:
     """Set what is given, until the end of the context. Raises InputError for a file."""
     place = Path(folder or ".").expanduser().absolute()
     if not next(each for each in (place, *place.parents) if each.exists()).is_dir():
         raise InputError("--cache", f"{folder} is no folder", accepted="a folder, which may be new")
-    given = {FOLDER: folder, LIMIT: limit, OFF: "1" if is_off else None}
-    before = {name: os.environ.get(name) for name in given}
-    _set({name: value for name, value in given.items() if value is not None})
+    before = {name: os.environ.get(name) for name in (FOLDER, LIMIT, OFF)}
+    _set(variables_of(folder, limit, is_off=is_off))
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from edgecv.pipeline.search.engines.choice import engine_of
 from edgecv.pipeline.search.engines.contract import LostMachines, UnfitMachine
 from edgecv.pipeline.search.engines.ray.cluster import connect
 from edgecv.pipeline.search.engines.ray.head import MAKE, THERE, WAIT, SearchHead
-from edgecv.pipeline.search.engines.ray.node import check_data, check_software
+from edgecv.pipeline.search.engines.ray.node import check_data, check_software, environment_of
 from edgecv.pipeline.search.engines.ray.node_files import (
     check_files,
     hashes_of,
@@ -32,6 +32,13 @@ def test_without_ray_it_says_how_it_is_installed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r'--engine ray: needs Ray; pip install "edgecv\[ray\]"'):
         connect("auto")
+
+
+def test_nodes_have_the_cache_that_the_search_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    recipe = SearchOptions(data="digits", no_cache=True).to_recipe()
+    assert environment_of(recipe) == {"OMP_NUM_THREADS": "3", "EDGECV_NO_CACHE": "1"}
 
 
 @pytest.mark.parametrize("address", ["nonsense", "host:", "ray://host:10001", "host:many"])

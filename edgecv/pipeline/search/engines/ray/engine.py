@@ -35,10 +35,10 @@ from edgecv.pipeline.search.engines.ray.cluster import (
 )
 from edgecv.pipeline.search.engines.ray.head import SearchHead
 from edgecv.pipeline.search.engines.ray.node import (
-    SET_BY_RAY,
     Delivery,
     Order,
     check_data,
+    environment_of,
     run_trial,
 )
 from edgecv.pipeline.search.engines.ray.node_files import hashes_of, without_network_teacher
@@ -219,7 +219,7 @@ class RayEngine(Closing):
             software=installed(),
             sha256=self._sha256,
             files=self._files,
-            environment={key: os.environ[key] for key in SET_BY_RAY if key in os.environ},
+            environment=environment_of(recipe),
         )
 
     def _check(self, delivery: Delivery) -> None:

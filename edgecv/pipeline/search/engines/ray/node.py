@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from edgecv.core.errors import EdgecvError
+from edgecv.datasets.cache_settings import variables_of
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.search.engines.contract import UnfitMachine
 from edgecv.pipeline.search.engines.local import TrialClient
@@ -28,6 +29,13 @@ SET_BY_RAY = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 """Variables that Ray sets in its workers; a child is to run as it would without Ray."""
 MOST_BYTES_KEPT = 4 * 2**30
 """Stages that a worker keeps for its next trials; the head has all of them."""
+
+
+def environment_of(recipe: Recipe) -> dict[str, str]:
+    """Return the variables of this machine that a child on a node is to have too."""
+    own = recipe.settings
+    cache = variables_of(own.cache, own.cache_limit, is_off=own.no_cache)
+    return {key: os.environ[key] for key in SET_BY_RAY if key in os.environ} | cache
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,7 @@ class Order:
     files: Mapping[str, str]
     """Hashes of the files that the recipe names, on the machine of the search, by path."""
     environment: Mapping[str, str]
-    """Those of ``SET_BY_RAY`` that are set on the machine of the search."""
+    """As ``environment_of`` says."""
 
     @cached_property
     def parsed(self) -> Recipe:
