@@ -94,7 +94,8 @@ def test_a_layer_with_a_bad_scale_in_tflite(
     assert [each.layer for each in found.layers if each.drop_db > 10] == [layer]
 
 
-def test_a_layer_with_a_bad_scale_in_onnx(files: Path, tmp_path: Path) -> None:
+def bad_onnx(files: Path, path: Path) -> Path:
+    """Write the int8 ONNX file with a wrong scale of its second convolution."""
     import onnx
     from onnx import numpy_helper
 
@@ -106,11 +107,33 @@ def test_a_layer_with_a_bad_scale_in_onnx(files: Path, tmp_path: Path) -> None:
         if constant.name == scale:
             wrong = numpy_helper.to_array(constant) * np.float32(3)
             constant.CopyFrom(numpy_helper.from_array(wrong, scale))
-    onnx.save(model, tmp_path / "a.onnx")
+    onnx.save(model, path)
+    return path
+
+
+def test_a_layer_with_a_bad_scale_in_onnx(files: Path, tmp_path: Path) -> None:
     options = DoctorOptions(
-        path=tmp_path / "a.onnx", baseline=files / "baseline.keras", data=str(files / "data.npz")
+        path=bad_onnx(files, tmp_path / "a.onnx"),
+        baseline=files / "baseline.keras",
+        data=str(files / "data.npz"),
     )
     assert first(doctor(options)) == ("bad-scale", "error", "second")
+
+
+@pytest.mark.slow
+def test_a_fix_starts_from_an_onnx_model_too(files: Path, tmp_path: Path) -> None:
+    """It was refused after the diagnosis: "give it as --baseline"."""
+    options = DoctorOptions(
+        path=bad_onnx(files, tmp_path / "a.onnx"),
+        baseline=files / "float32.onnx",
+        data=str(files / "data.npz"),
+        fix=tmp_path / "fix.toml",
+    )
+    fix = doctor(options).fix
+    assert fix is not None
+    assert fix.helps
+    (export,) = load_recipe(tmp_path / "fix.toml").exports
+    assert (export.format, export.precision) == ("onnx", "int8")
 
 
 def test_a_dynamic_range_model_sold_as_int8(files: Path, tmp_path: Path) -> None:
