@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.datasets.cache_settings import cache_set
@@ -43,7 +42,7 @@ def known_trials(options: SearchOptions) -> tuple[str, list[SearchTrial]]:
     Raises InputError where there is none.
     """
     base = options.to_recipe()
-    store = Store(Path(options.output), base.name)
+    store = Store.at(options.output, base.name)
     return base.name, stored_trials(store.root / store.group, base.name)
 
 
@@ -53,7 +52,7 @@ def opened(options: SearchOptions, on_event: OnEvent) -> Iterator["RecipeSearch"
     base = options.to_recipe()
     check_user_model(base)
     optuna()
-    store = Store(Path(options.output), base.name)
+    store = Store.at(options.output, base.name)
     store.check_writable()
     own = base.settings
     cache = cache_set(own.cache, own.cache_limit, is_off=own.no_cache)

@@ -48,12 +48,12 @@ class Store:
         self.sharing = sharing
 
     @classmethod
-    def at(cls, output: str) -> Self:
+    def at(cls, output: str, group: str = "") -> Self:
         """Return the store of ``--output``. Raises InputError where it is empty, or in a run."""
         if not output:
             raise InputError("--output", "is empty", accepted="a folder")
         check_outside_runs(Path(output) / ".store", "--output")
-        return cls(Path(output))
+        return cls(Path(output), group)
 
     def place(self, kind: str, name: str) -> Path:
         """Return the folder of a stage, by its kind and name."""
