@@ -79,7 +79,7 @@ class ControlRunner:
             epochs = sum(each.total_epochs(images) for each in left)
             self.context.emit(
                 "control",
-                f"the techniques train, so a control is trained too: the baseline for"
+                f"the techniques train, so a control is trained too: the baseline for up to"
                 f" {counted(epochs, 'epoch')} more, without compression; --control off leaves it"
                 " out",
             )
