@@ -218,10 +218,17 @@ def _unproven(
 ) -> list[MeasuredFile]:
     """Return the files that no export has checked.
 
-    These are single files, and files of a run that its ``report`` does not name.
+    These are single files, and files of a run that its ``report`` does not name: a copy of another
+    file of the run, under the name of this one, is none that it names.
     """
-    reported = {each.artifact.sha256 for each in report.comparisons} if report else set()
-    return [file for file in files if file.path in paths or file.artifact.sha256 not in reported]
+    reported = (
+        {(each.artifact.path, each.artifact.sha256) for each in report.files} if report else ()
+    )
+    return [
+        file
+        for file in files
+        if file.path in paths or (file.path.name, file.artifact.sha256) not in reported
+    ]
 
 
 def _limits_of(report: Report | None, run: Path | None, source: DatasetSource | None) -> Limits:
