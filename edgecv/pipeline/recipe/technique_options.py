@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field, create_model
 
 from edgecv.core.command_options import CommandOptions
+from edgecv.core.errors import InputError
 from edgecv.core.options import Text, parse_options
 from edgecv.core.plugins import Exporter, Technique, TechniqueFlag
 from edgecv.core.registry import TECHNIQUES
@@ -74,6 +75,21 @@ def technique_flags() -> dict[str, TechniqueFlag]:
 def trains(technique: type[Technique], options: Mapping[str, Any]) -> bool:
     """Return True if a technique with these options trains the model."""
     return "training" in technique.model_fields and bool(options.get("fine_tune", True))
+
+
+def can_be_written(cls: type[Technique], options: Mapping[str, Any], export: Exporter) -> bool:
+    """Return True if a file can have what a technique with these options does to a model."""
+    if cls.precisions is not None and export.precision not in cls.precisions:
+        return False
+    try:
+        technique = TECHNIQUES.parse({"technique": cls.name, **options}, cls.name)
+    except InputError:
+        return True  # It needs others beside it, and is refused where it is drawn without.
+    try:
+        technique.check_exports((export,), cls.name)
+    except InputError:
+        return False
+    return True
 
 
 def _fields() -> dict[str, Any]:

@@ -12,7 +12,11 @@ from edgecv.pipeline.recipe.checks import HELD
 from edgecv.pipeline.recipe.flag_values import with_precision
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace, values_of
-from edgecv.pipeline.recipe.technique_options import technique_flags, trains
+from edgecv.pipeline.recipe.technique_options import (
+    can_be_written,
+    technique_flags,
+    trains,
+)
 from edgecv.pipeline.search.options import without_unused
 
 Steps = Mapping[str, Mapping[str, Any]]
@@ -38,7 +42,8 @@ def drawn_recipe(
     steps: dict[str, dict[str, Any]] = {}
     earlier: list[type[Technique]] = []
     for name, cls in space.classes().items():
-        fits = cls.precisions is None or export.precision in cls.precisions
+        first = {key: values[0] for key, values in space.values(name).items()}
+        fits = can_be_written(cls, first, export)
         if fits and all(map(cls.may_follow, earlier)) and draw(name, (False, True)):
             earlier.append(cls)
             options = space.values(name).items()
