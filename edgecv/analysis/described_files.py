@@ -14,7 +14,7 @@ from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.measure import MeasuredFile
 from edgecv.pipeline.recipe.parts import BaselineOptions
 from edgecv.reports.json_file import read_report
-from edgecv.system.storage import MANIFEST, describe
+from edgecv.system.storage import MANIFEST, describe, file_sha256
 
 LONGEST_FILE_NAME_BYTES = 255
 
@@ -70,14 +70,24 @@ def is_baseline_of(path: Path, report: Report | None) -> bool:
 
 
 def described_input(path: Path, asked: InputSpec, report: Report | None) -> InputSpec:
-    """Return the input of a file: the baseline of a run by its recipe, others as requested."""
+    """Return the input of a file: the baseline of a run by its recipe, others as requested.
+
+    ``report``: of the run in its folder. What a run has exported takes pixels as they are.
+    """
+    runs_on_devices = runtime_of_file(path).runs_on_devices
     if report is None or not is_baseline_of(path, report):
-        return asked
-    if not runtime_of_file(path).runs_on_devices:
+        return DEFAULT_INPUT if runs_on_devices and _is_exported(path, report) else asked
+    if not runs_on_devices:
         return DEFAULT_INPUT  # The preprocessing of a Keras model is in its graph.
     table = report.recipe.get("baseline", {})
     kept = {"model": str(path), **{key: table.get(key) for key in InputSpec.model_fields}}
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec
+
+
+def _is_exported(path: Path, report: Report | None) -> bool:
+    """Return True if a file is one of those that a run has measured, by its bytes."""
+    hashes = () if report is None else {each.artifact.sha256 for each in report.comparisons}
+    return bool(hashes) and path.is_file() and file_sha256(path) in hashes
 
 
 def check_is_read_as(asked: InputSpec, read: Sequence[InputSpec]) -> None:

@@ -44,8 +44,14 @@ def test_pixels_that_no_file_is_read_by_are_refused(
     moved = tmp_path / "int8.tflite"
     shutil.copy(run / "int8.tflite", moved)
     own: dict[str, Any] = {"data": "digits", "preprocess": "0..1"}
-    for paths in ((run,), (run / "int8.tflite", run / "float32.tflite")):
+    one = (run / "int8.tflite",)
+    for given in (
+        {"paths": (run,)},
+        {"paths": (*one, run / "float32.tflite")},
+        {"paths": one, "baseline": run / "float32.tflite"},
+        {"paths": one, "baseline": one[0]},  # As edgecv deploy FILE does.
+    ):
         with pytest.raises(InputError, match="a run records how its own are read"):
-            ValidateOptions(paths=paths, **own).request()
+            ValidateOptions(**given, **own).request()
     for further in ({"baseline": moved}, {"paths": (run / "int8.tflite", moved)}):
         ValidateOptions(**{"paths": (run / "int8.tflite",), **own, **further}).request()
