@@ -17,6 +17,9 @@ from edgecv.reports.json_file import read_report
 from edgecv.system.storage import MANIFEST, describe, file_sha256
 
 LONGEST_FILE_NAME_BYTES = 255
+RETRAINED = ("compressed.keras", "compressed.h5")
+"""The float model that the files of a run were exported from, if it was retrained; with
+quantizers it is a .h5 file."""
 
 
 def from_disk(folder: Path, artifact: Artifact) -> MeasuredFile:
@@ -72,11 +75,15 @@ def is_baseline_of(path: Path, report: Report | None) -> bool:
 def described_input(path: Path, asked: InputSpec, report: Report | None) -> InputSpec:
     """Return the input of a file: the baseline of a run by its recipe, others as requested.
 
-    ``report``: of the run in its folder. What a run has exported takes pixels as they are.
+    ``report``: of the run in its folder. What a run has trained or exported takes pixels as they
+    are.
     """
+    if report is None:
+        return asked
     runs_on_devices = runtime_of_file(path).runs_on_devices
-    if report is None or not is_baseline_of(path, report):
-        return DEFAULT_INPUT if runs_on_devices and _is_exported(path, report) else asked
+    if not is_baseline_of(path, report):
+        is_own = _is_exported(path, report) if runs_on_devices else path.name in RETRAINED
+        return DEFAULT_INPUT if is_own else asked
     if not runs_on_devices:
         return DEFAULT_INPUT  # The preprocessing of a Keras model is in its graph.
     table = report.recipe.get("baseline", {})
@@ -84,10 +91,10 @@ def described_input(path: Path, asked: InputSpec, report: Report | None) -> Inpu
     return parse_options(BaselineOptions, kept, f"{path.parent}/report.json, baseline").input_spec
 
 
-def _is_exported(path: Path, report: Report | None) -> bool:
+def _is_exported(path: Path, report: Report) -> bool:
     """Return True if a file is one of those that a run has measured, by its bytes."""
-    hashes = () if report is None else {each.artifact.sha256 for each in report.comparisons}
-    return bool(hashes) and path.is_file() and file_sha256(path) in hashes
+    hashes = {each.artifact.sha256 for each in report.comparisons}
+    return path.is_file() and file_sha256(path) in hashes
 
 
 def check_is_read_as(asked: InputSpec, read: Sequence[InputSpec]) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from edgecv.analysis.doctor.run_files import RETRAINED
+from edgecv.analysis.described_files import RETRAINED
 from edgecv.analysis.options import DoctorOptions
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecv.analysis.described_files import RETRAINED
 from edgecv.analysis.doctor.records import Finding
-from edgecv.analysis.doctor.run_files import RETRAINED, retrained_in
+from edgecv.analysis.doctor.run_files import retrained_in
 from edgecv.analysis.reference_check.kernel_pairs import paired
 from edgecv.analysis.reference_check.weights import judge_weights
 from edgecv.core.quantization import Stored

@@ -24,7 +24,7 @@ from edgecv.analysis.doctor.kernel_parity import compare_kernels, parity_finding
 from edgecv.analysis.doctor.layer_errors import layer_errors, layer_findings
 from edgecv.analysis.doctor.output_errors import Answers, output_findings
 from edgecv.analysis.doctor.records import Diagnosis, Finding, LayerError, worst_first
-from edgecv.analysis.doctor.run_files import examined_file, read_models
+from edgecv.analysis.doctor.run_files import check_input, examined_file, read_models
 from edgecv.analysis.doctor.slow_files import speed_findings
 from edgecv.analysis.doctor.structure import structural_findings
 from edgecv.analysis.inspection.read_file import inspect
@@ -72,6 +72,8 @@ def diagnose(options: DoctorOptions, context: AnalysisContext) -> tuple[DoctorOp
     contents = inspect(options.path).contents
     spec = read_as(options.input_spec, examined.source)
     file = single_file(options.path, spec, examined.report)
+    if spec != file.input_spec:
+        check_input(options, file, examined.report)
     findings = [*examined.findings, *structural_findings(contents, options.path.name)]
     variant = {"kernels": options.kernels} if "kernels" in runtime.model_fields else {}
     layers: tuple[LayerError, ...] = ()

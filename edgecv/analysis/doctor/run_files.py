@@ -4,12 +4,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgecv.analysis.described_files import described_input, is_baseline_of, report_in, single_file
+from edgecv.analysis.described_files import (
+    RETRAINED,
+    check_is_read_as,
+    described_input,
+    is_baseline_of,
+    report_in,
+    single_file,
+)
 from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.options import DoctorOptions
 from edgecv.analysis.preprocessing import ReadModels
 from edgecv.core.comparison import Comparison
 from edgecv.core.errors import InputError
+from edgecv.core.input_spec import DEFAULT_INPUT
 from edgecv.core.plugins import DatasetSource
 from edgecv.core.registry import DATASETS
 from edgecv.core.report import Report
@@ -21,9 +29,6 @@ from edgecv.reports.json_file import read_report
 from edgecv.system.storage import check_seal, describe
 
 REPORT = "report.json"
-RETRAINED = ("compressed.keras", "compressed.h5")
-"""The float model that the files of a run were exported from, if it was retrained; with
-quantizers it is a .h5 file."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,14 @@ def read_models(options: DoctorOptions, file: MeasuredFile, report: Report | Non
     of_baseline = known(baseline)
     spec = described_input(baseline, options.input_spec, of_baseline)
     return ReadModels(tuple(files), baseline, spec, is_baseline_of(baseline, of_baseline))
+
+
+def check_input(options: DoctorOptions, file: MeasuredFile, report: Report | None) -> None:
+    """Raise InputError for an input that is asked for, and that no file is read by."""
+    if options.input_spec != DEFAULT_INPUT:
+        models = read_models(options, file, report)
+        others = [each.input_spec for each in models.files[1:]]
+        check_is_read_as(options.input_spec, [*others, models.baseline_input])
 
 
 def _source_of(folder: Path, report: Report) -> DatasetSource:

@@ -74,6 +74,9 @@ def test_a_file_of_a_run_brings_them_too(run: Path) -> None:
     folder, file = (examined_file(DoctorOptions(path=path)) for path in (run, run / "int8.tflite"))
     assert file == folder
     assert file.source is not None
+    for path in (run, run / "int8.tflite"):
+        with pytest.raises(InputError, match="a run records how its own are read; leave them out"):
+            doctor(DoctorOptions(path=path, preprocess="0..1"))
 
 
 def test_a_run_folder_brings_its_trained_model_and_its_images(run: Path) -> None:
