@@ -194,6 +194,12 @@ class DoctorOptions(InputOptions, TaskOptions):
     model_explorer: OnePath | None = None
     """Write the error of each layer here as JSON, which Model Explorer lays over the graph."""
 
+    @property
+    def needs_images(self) -> bool:
+        """True if more than the structure of the file is asked for."""
+        asked = (self.data, self.baseline, self.beside, self.fix, self.model_explorer)
+        return any(each is not None for each in asked)
+
 
 def doctor(
     options: DoctorOptions,

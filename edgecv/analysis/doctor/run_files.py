@@ -1,5 +1,6 @@
 """Files of a run: a file in a run folder is compared with the model that it was exported from."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,14 @@ def examined_file(options: DoctorOptions) -> ExaminedFile:
     if is_other:
         return ExaminedFile(options, source, report=beside)
     failed = tuple(_failed(beside, path.name))
-    return _of_run(options, beside, source or _source_of(path.parent, beside), failed)
+    source = source or _source_of(path.parent, beside)
+    missing = "" if options.needs_images else _missing(source)
+    if missing:
+        note = Finding(
+            "no-images", "note", path.name, f"the images of its run are missing: {missing}"
+        )
+        return ExaminedFile(options, None, findings=(*failed, note), report=beside)
+    return _of_run(options, beside, source, failed)
 
 
 def read_models(options: DoctorOptions, file: MeasuredFile, report: Report | None) -> ReadModels:
@@ -102,6 +110,18 @@ def check_input(options: DoctorOptions, file: MeasuredFile, report: Report | Non
 
 def _source_of(folder: Path, report: Report) -> DatasetSource:
     return DATASETS.parse(report.recipe.get("data"), f"{folder / REPORT}, data")
+
+
+def _missing(source: DatasetSource) -> str:
+    """Return why the images of a run cannot be had, by a quick look; empty where they can."""
+    place = vars(source).get("path")
+    if place is not None and not os.path.exists(place):
+        return f"there is no {place}; give --data"
+    try:
+        source.most_calibration_images()
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def _chosen(folder: Path, report: Report) -> tuple[Comparison, tuple[Finding, ...]]:

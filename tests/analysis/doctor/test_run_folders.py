@@ -79,6 +79,25 @@ def test_a_file_of_a_run_brings_them_too(run: Path) -> None:
             doctor(DoctorOptions(path=path, preprocess="0..1"))
 
 
+def test_a_file_whose_images_are_gone_is_read_by_its_structure(run: Path, tmp_path: Path) -> None:
+    """Nobody but a program has arrays of its own; asked for layers, the file needs them."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    report = read_report(folder)
+    for kept, reason in (
+        ({"source": "images", "path": "gone"}, "there is no gone; give --data"),
+        ({"source": "arrays", "sha256": "0" * 64}, "arrays in a Python program"),
+    ):
+        changed = replace(report, recipe={**report.recipe, "data": kept})
+        write_report(changed, folder / "report.json")
+        seal(folder)
+        found = examined_file(DoctorOptions(path=folder / "int8.tflite"))
+        (note,) = (each for each in found.findings if each.name == "no-images")
+        assert reason in note.observed
+        assert (found.source, found.options.baseline) == (None, None)
+    with pytest.raises(InputError, match="arrays in a Python program"):
+        doctor(DoctorOptions(path=folder / "int8.tflite", fix=tmp_path / "fix.toml"))
+
+
 def test_a_run_folder_brings_its_trained_model_and_its_images(run: Path) -> None:
     found = doctor(DoctorOptions(path=run))
     assert found.path == str(run / "int8.tflite")
