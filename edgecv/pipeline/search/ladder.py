@@ -54,6 +54,10 @@ def ladder(
     """
 
     def of_precision(name: str) -> Iterator[Recipe]:
+        io = base.exports[0].model_dump().get("io")
+        if io is not None:  # What reads the file gives that type.
+            say(f"{name} is left out: its files take no --io {io}")
+            return
         with suppress(InputError):  # The format has none.
             yield base.replace(exports=(with_precision(base.exports[0], name),))
 

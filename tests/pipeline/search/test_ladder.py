@@ -188,6 +188,12 @@ def test_other_precisions_keep_what_is_said_of_the_files() -> None:
         "int8": "off", "mixed": "off", "float16": "off"
     }  # fmt: skip
     assert files["mixed"].calibration_images == 100
+    asked, said = first_recipe(given.model_copy(update={"io": "uint8"})), list[str]()
+    tried = {each.exports[0].precision for each in ladder(asked, {}, say=said.append)}
+    assert (tried, said) == (
+        {"int8"},
+        [f"{name} is left out: its files take no --io uint8" for name in ("mixed", "float16")],
+    )
     several = given.model_copy(update={"formats": ("tflite", "onnx"), "pack": None})
     with pytest.raises(InputError, match=r"--format tflite,onnx: recipes are compared by one file"):
         first_recipe(several)
