@@ -56,7 +56,7 @@ def with_four_bits(content: bytes) -> bytes:
     axes = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "DEPTHWISE_CONV_2D": 3}
     for operator in tables.operators:
         if operator.kind in axes and (kernel := operator.inputs[1]) is not None:
-            editor.round(operator, kernel, axes[operator.kind])
+            editor.round(kernel, axes[operator.kind])
     return editor.content()
 
 
