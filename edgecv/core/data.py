@@ -21,10 +21,10 @@ Bools = NDArray[np.bool_]
 UNKNOWN_LABEL = -1
 """Label of each image of a data set without labels."""
 Predictions = NDArray[np.float32]
+"""Values of one output: float32 (N, ...), a row an image."""
 PixelClasses = Literal["scores last", "scores first", "numbers", "logit", "probability"]
 """The form in which an output holds a class for each pixel: a score for each class, behind height
 and width or before them; its number; or one score of the second of two classes."""
-"""Values of one output: float32 (N, ...), a row an image."""
 Shape = tuple[int, int, int]
 """Height, width, channels of one image."""
 SPLITS = ("train", "calibration", "validation", "test")
