@@ -68,6 +68,11 @@ class Recipe(Options):
         return self.settings.name
 
     @property
+    def trains(self) -> bool:
+        """True if one of its techniques trains."""
+        return any(each.trainings for each in self.techniques)
+
+    @property
     def mirrors(self) -> bool:
         """True if training mirrors images where the schedule leaves it open."""
         return type(self.data).mirrors and self.task.mirrors

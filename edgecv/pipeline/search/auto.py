@@ -72,7 +72,7 @@ def compress_auto(
     lost: RuntimeFailure | None = None
     on_event = without_repeats(on_event)
     for number, recipe in enumerate(ladder(base, training, attempts, say)):
-        if lost and not attempts and trains(recipe):
+        if lost and not attempts and recipe.trains:
             continue  # No training changes what a runtime dies of.
         if (attempts or lost) and time.monotonic() > end:
             say(f"--minutes {minutes:g} are over: no further recipe is tried")
@@ -121,16 +121,11 @@ def judged(
     What trains is run without a control, and with one where it holds its limits without.
     """
     bare, controlled = names
-    trial = judged_on_validation(base, recipe, bare, has_control=not trains(recipe))
+    trial = judged_on_validation(base, recipe, bare, has_control=not recipe.trains)
     report = run_once(trial)
     if not needs_control(report, recipe, base):
         return report
     return run_once(judged_on_validation(base, recipe, controlled))
-
-
-def trains(recipe: Recipe) -> bool:
-    """Return True if one of its techniques trains."""
-    return any(each.trainings for each in recipe.techniques)
 
 
 def within(on_event: OnEvent, end: float, minutes: float) -> OnEvent:

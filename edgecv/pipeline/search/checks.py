@@ -15,7 +15,7 @@ from edgecv.evaluation.limits import Limits
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.recipe.search_space import SearchSpace
 from edgecv.pipeline.search.engines.contract import ModelAndData
-from edgecv.pipeline.search.engines.ray.node_files import hashes_of
+from edgecv.pipeline.search.named_files import hashes_of
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.search.trial import SearchTrial
 from edgecv.reports.json_file import read_report

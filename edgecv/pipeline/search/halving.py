@@ -28,8 +28,7 @@ def needs_control(report: Report, recipe: Recipe, base: Recipe) -> bool:
     One that does not would hold them no better against the better of baseline and control. None is
     needed where nothing is trained, nothing was measured, or ``base`` asks for none.
     """
-    trains = any(each.trainings for each in recipe.techniques)
-    if not trains or base.settings.control == "off" or unmeasured(report):
+    if not recipe.trains or base.settings.control == "off" or unmeasured(report):
         return False
     held = all(gate.outcome == "passed" for gate in report.gates if gate.name not in TIMES)
     return held and not cannot_hold(figures_of(report, recipe), base.gates)

@@ -225,7 +225,7 @@ class FirstRecipe:
     @property
     def trains(self) -> bool:
         """True if one of its techniques trains."""
-        return any(each.trainings for each in self.recipe.techniques)
+        return self.recipe.trains
 
 
 def first_recipes(

@@ -90,8 +90,7 @@ class SearchTrial:
         """Return the trial of a recipe that was not tried yet."""
         table = recipe.table()
         key = content_key({**table, "name": "", "gates": {}})
-        trains = any(each.trainings for each in recipe.techniques)
-        return cls(number, generation, proposal, steps_of(recipe), key, table, trains)
+        return cls(number, generation, proposal, steps_of(recipe), key, table, recipe.trains)
 
     def seconds_in_full(self, screening: float) -> float | None:
         """Return the seconds of its trainings in full, as measured, or as its screening tells."""

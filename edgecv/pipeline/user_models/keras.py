@@ -46,8 +46,7 @@ class KerasModel(UserModel):
         path = Path(str(recipe.baseline.model))
         context.emit("baseline", f"opening the model {path}")
         file = ModelFile.at(path, recipe.baseline.trusted, recipe.baseline.input_spec)
-        is_trained = any(each.trainings for each in recipe.techniques)
-        adapted = adapt_file(file, context.store, context.converter, is_trained=is_trained)
+        adapted = adapt_file(file, context.store, context.converter, is_trained=recipe.trains)
         own = adapted.facts
         loaded = load_data(recipe.data, own.shape, context, for_brought=True)
         recipe, data, notes = fitted_to_task(recipe, loaded, own.outputs, own.ending, str(path))
@@ -59,7 +58,7 @@ class KerasModel(UserModel):
             recipe = recipe.replace(baseline=baseline)
         if choice.preprocess is not None or recipe.task.ending not in ("", own.ending):
             adapted = adapt_file(
-                file, context.store, context.converter, recipe.task, is_trained=is_trained
+                file, context.store, context.converter, recipe.task, is_trained=recipe.trains
             )
         if recipe.task.ending:
             notes = (*notes, adapted.facts.ending_note)

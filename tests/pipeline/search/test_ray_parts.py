@@ -15,13 +15,10 @@ from edgecv.pipeline.search.engines.contract import LostMachines, UnfitMachine
 from edgecv.pipeline.search.engines.ray.cluster import connect
 from edgecv.pipeline.search.engines.ray.head import MAKE, THERE, WAIT, SearchHead
 from edgecv.pipeline.search.engines.ray.node import check_data, check_software, environment_of
-from edgecv.pipeline.search.engines.ray.node_files import (
-    check_files,
-    hashes_of,
-    without_network_teacher,
-)
+from edgecv.pipeline.search.engines.ray.node_files import check_files, without_network_teacher
 from edgecv.pipeline.search.engines.ray.node_watch import WAIT_FOR_NODES_S, NodeWatch
 from edgecv.pipeline.search.engines.ray.software import CODE, Software, installed
+from edgecv.pipeline.search.named_files import hashes_of
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.system.storage import Store, pack
 

@@ -41,10 +41,11 @@ from edgecv.pipeline.search.engines.ray.node import (
     environment_of,
     run_trial,
 )
-from edgecv.pipeline.search.engines.ray.node_files import hashes_of, without_network_teacher
+from edgecv.pipeline.search.engines.ray.node_files import without_network_teacher
 from edgecv.pipeline.search.engines.ray.node_look import NodeLook, check_packages
 from edgecv.pipeline.search.engines.ray.node_watch import NodeWatch
 from edgecv.pipeline.search.engines.ray.software import installed
+from edgecv.pipeline.search.named_files import hashes_of
 from edgecv.reports.json_file import read_report
 from edgecv.system.isolation.typed_errors import error_of
 from edgecv.system.storage import Store, check_seal

@@ -1,4 +1,4 @@
-"""Files that a recipe names, by their content: each node must have the same at the same path."""
+"""Files that a recipe names: each node must have the same at the same path."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,14 +10,6 @@ from edgecv.pipeline.search.engines.contract import UnfitMachine
 from edgecv.system.storage import tree_sha256
 
 PATHS = "model and data are read on each node: put the same at that path, or on a shared folder"
-
-
-def hashes_of(recipe: Recipe) -> dict[str, str]:
-    """Return the hash of each file or folder that a recipe names beside its data, by its path."""
-    baseline, backbone = recipe.baseline, recipe.baseline.backbone
-    named = [baseline.model, baseline.teacher, recipe.settings.unlabelled]
-    named += [] if backbone is None else [backbone.model, backbone.weights]
-    return {each: tree_sha256(Path(each)) for each in named if isinstance(each, str)}
 
 
 def check_files(node: str, own: Mapping[str, str]) -> None:
