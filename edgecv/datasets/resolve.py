@@ -1,6 +1,9 @@
 """Resolution of a name or path to a source of images."""
 
+import json
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular
@@ -36,6 +39,27 @@ def resolve(
     asked = {"resize": resize, "skip_bad_images": skip_bad_images}
     changes = {name: each for name, each in asked.items() if each}
     return source.model_copy(update=changes) if changes else source
+
+
+def resolve_table(table: Mapping[str, Any], where: str) -> DatasetSource:
+    """Return the source that the table ``[data]`` of a recipe names. Raises InputError.
+
+    Where ``source`` is a path in place of a kind, the error says how the table is written.
+    """
+    named = table.get("source")
+    is_path = isinstance(named, str) and named not in DATASETS.classes and os.path.exists(named)
+    if not is_path:
+        return DATASETS.parse(table, where)
+    source = _find(str(named), skip_bad_images=False)
+    options = source.model_dump(mode="json", exclude_defaults=True)
+    table = {DATASETS.key: source.name, **options}
+    lines = (f"{key} = {json.dumps(each)}" for key, each in table.items())
+    raise InputError(
+        where,
+        f'source = "{printable(str(named))}" is a path, where the kind of the data is named',
+        accepted=", ".join(DATASETS.classes),
+        remedy=f"write {' and '.join(lines)}; or give --data {printable(str(named))}",
+    )
 
 
 def _find(text: str, skip_bad_images: bool) -> DatasetSource:

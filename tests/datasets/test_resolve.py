@@ -1,5 +1,6 @@
 """What ``--data`` says is found, or the nearest is named."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from edgecv.datasets.cifar10 import Cifar10
 from edgecv.datasets.digits import Digits
 from edgecv.datasets.images import ImageTree
 from edgecv.datasets.npz import Npz
-from edgecv.datasets.resolve import resolve
+from edgecv.datasets.resolve import resolve, resolve_table
 
 pytestmark = pytest.mark.quick
 
@@ -56,6 +57,20 @@ def test_paths(make_tree: Any, tree_files: Any, tmp_path: Path) -> None:
     assert resolve(str(tmp_path / "a.npz")) == Npz(path=str(tmp_path / "a.npz"))
     assert resolve(str(batches)) == Cifar10(path=str(batches))
     assert resolve(str(tar)) == Cifar10(path=str(tar))
+
+
+def test_a_path_as_the_kind_of_data_is_told_how_to_write_it(
+    make_tree: Any, tree_files: Any
+) -> None:
+    """It was an unknown data set, and its own name was none of those that are accepted."""
+    tree = str(make_tree(tree_files()))
+    with pytest.raises(InputError) as caught:
+        resolve_table({"source": tree}, "run.toml, [data]")
+    told = re.search(
+        r'write source = "(\w+)" and path = "(.*)"; or give --data ', str(caught.value)
+    )
+    assert told is not None
+    assert resolve_table({"source": told[1], "path": told[2]}, "") == resolve(tree)
 
 
 def test_a_name_wins_over_a_folder_of_that_name(

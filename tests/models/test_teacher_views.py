@@ -117,7 +117,7 @@ def test_an_interruption_changes_nothing(taught: Fit) -> None:
 
 
 def test_minutes_are_filled_with_epochs(taught: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgecv.models.training.trainer.seconds_of", lambda call: call() and 1.0)
+    monkeypatch.setattr("edgecv.models.training.pace.seconds_of", lambda call: call() and 1.0)
     # A pass takes 4 steps of 1 s, and 2 s for validation; 4 s more while its batches are new.
     assert len(taught(2, name="two", minutes=1)[1]) == (60 - 2 * 4) // 6
     assert len(taught(9, name="nine", minutes=1)[1]) == (60 - 6 * 4) // 6

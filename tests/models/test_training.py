@@ -1,5 +1,7 @@
 """Training on a tiny model: it learns, resumes bit for bit, keeps its best, stops at NaN."""
 
+import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.softmax import logits_model, separate_softmax
 from edgecv.models.tf import load_tensorflow, set_seed
 from edgecv.models.training import batch_norm as moving_averages
+from edgecv.models.training import pace
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.devices import use_device
 from edgecv.models.training.distillation import Distillation
@@ -232,6 +235,28 @@ def test_a_number_too_large_for_float16_is_named_with_its_step(tmp_path: Path) -
     assert str(caught.value).endswith(
         "in float16; leave mixed_precision out, or lower learning_rate"
     )
+
+
+def test_16_bits_that_are_slower_than_float32_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A processor without instructions for bfloat16 took six times as long, said nothing, and
+    estimated an eighth of the time: gradients are the slow part."""
+    schedule = QUICK.model_copy(update={"mixed_precision": "bfloat16"})
+    notes: dict[float, list[str]] = {}
+    weights = set()
+    for limit in (0.0, math.inf):
+        monkeypatch.setattr(pace, "MUCH_SLOWER", limit)
+        events: list[Event] = []
+        model = tiny()
+        train(tmp_path, model, schedule, events.append)
+        (tmp_path / "epoch.npz").unlink()
+        notes[limit] = [each.message for each in events if each.stage == "note"]
+        weights.add(weights_sha256(model))
+    said = r"bfloat16 takes about [\d.]+ times as long as float32 on this processor: without"
+    assert [re.match(said, each) is not None for each in notes[0.0]].count(True) == 1
+    assert notes[math.inf] == notes[0.0][1:]
+    assert len(weights) == 1  # The timed steps are undone.
 
 
 def test_a_device_that_is_not_there_is_named() -> None:

@@ -26,8 +26,9 @@ from edgecv.models.training.augmentation import check_schedule
 from edgecv.models.training.checkpoint import Epoch, TrainingProgress, read_progress, write_progress
 from edgecv.models.training.devices import gpu_name, in_precision
 from edgecv.models.training.estimate import MINUTE, duration
-from edgecv.models.training.evaluation import SplitScore
+from edgecv.models.training.evaluation import Evaluation, SplitScore
 from edgecv.models.training.losses import Teacher
+from edgecv.models.training.pace import Pace
 from edgecv.models.training.replicas import SHARED, make_replicas
 from edgecv.models.training.schedule import Schedule
 from edgecv.models.training.trainer import Trainer
@@ -70,9 +71,10 @@ def fit(
         replicas.check_batch(min(schedule.batch, len(data.train)))
         replicas.take_first_workers(checkpoint)
     trainer = Trainer(model, data.train, task, schedule, seed, constraint, teacher, replicas)
+    pace = Pace(trainer, len(data.validation))
     epochs = schedule.total_epochs(len(data.train))
     if schedule.minutes is not None:
-        epochs = _epochs_in(schedule.minutes, trainer, len(data.validation), checkpoint)
+        epochs = _epochs_in(schedule.minutes, pace, checkpoint)
         trainer.rates = schedule.learning_rates(trainer.steps * epochs)
     progress = read_progress(checkpoint)
     if progress.was_damaged:
@@ -82,7 +84,10 @@ def fit(
         done = len(progress.history)
         on_event(Event("resume", f"an interrupted training goes on after epoch {done} of {epochs}"))
     if len(progress.history) < epochs:
-        on_event(Event("training", _plan(trainer, data, epochs - len(progress.history))))
+        on_event(Event("training", _plan(pace, epochs - len(progress.history))))
+        is_in_16_bits = model is not whole and replicas is None
+        if is_in_16_bits and (slower := pace.slower_than(Evaluation(whole, task))):
+            on_event(Event("note", slower))
     for epoch in range(len(progress.history), epochs):
         if schedule.patience and progress.epochs_without_gain >= schedule.patience:
             on_event(Event("note", f"no better epoch in {schedule.patience}: stopped early"))
@@ -102,9 +107,9 @@ def fit(
     return history
 
 
-def _plan(trainer: Trainer, data: Dataset, epochs: int) -> str:
+def _plan(pace: Pace, epochs: int) -> str:
     """Return the size of a training, and about how long it takes."""
-    a_pass = trainer.seconds_a_pass(len(data.validation))
+    trainer, a_pass = pace.trainer, pace.a_pass()
     steps = f"{counted(trainer.steps, 'step')} of {counted(trainer.batch, 'image')}"
     if trainer.unlabelled_batch:
         steps += f" and {trainer.unlabelled_batch:,} without labels"
@@ -114,11 +119,11 @@ def _plan(trainer: Trainer, data: Dataset, epochs: int) -> str:
     return f"training {counted(epochs, 'epoch')} of {steps}{gpu}: about {duration(epochs * a_pass)}"
 
 
-def _epochs_in(minutes: float, trainer: Trainer, validation: int, checkpoint: Path) -> int:
+def _epochs_in(minutes: float, pace: Pace, checkpoint: Path) -> int:
     """Return the epochs that fit into a time; after an interruption as many as before it."""
     path = checkpoint.with_suffix(".json")
     if not path.exists():
-        write_json(path, trainer.epochs_in(minutes * MINUTE, validation))
+        write_json(path, pace.epochs_in(minutes * MINUTE))
     epochs: int = json.loads(path.read_text("utf-8"))
     return epochs
 

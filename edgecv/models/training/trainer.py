@@ -14,7 +14,6 @@ from edgecv.models.tf import compile_function, tensorflow, without_fusions
 from edgecv.models.training.batch_variation import BatchVariation
 from edgecv.models.training.batches import Batches
 from edgecv.models.training.checkpoint import TrainingProgress, Weights
-from edgecv.models.training.estimate import FORWARDS_A_STEP, seconds_of
 from edgecv.models.training.evaluation import Evaluation, SplitScore
 from edgecv.models.training.losses import (
     Teacher,
@@ -70,11 +69,11 @@ class Trainer:
             self.optimizer.build(trained.trainable_variables)
         labelled = self.batch if further is not None else None
         self._variation = BatchVariation(schedule, task, split.labels, labelled)
-        self._teacher = None if teacher is None else teacher.inference(task)
+        self.teacher = None if teacher is None else teacher.inference(task)
         self._fusions: Callable[[], Any] = nullcontext
-        if self._teacher is not None:
-            self._teacher(np.zeros((1, *split.images.shape[1:]), np.float32))
-            self._fusions = nullcontext if self._teacher.has_kernels else without_fusions
+        if self.teacher is not None:
+            self.teacher(np.zeros((1, *split.images.shape[1:]), np.float32))
+            self._fusions = nullcontext if self.teacher.has_kernels else without_fusions
         is_half = schedule.mixed_precision == "float16"
         outputs_of = student_outputs(task, trained, teacher)
         loss_of = batch_loss(task, teacher, trained)
@@ -119,17 +118,17 @@ class Trainer:
             return loss, score
 
         self._step = compile_function(step)
-        self._views = None if teacher is None else teacher.distillation.epochs_varied(self.steps)
-        asked = self._teacher if self._views else None
+        self.views = None if teacher is None else teacher.distillation.epochs_varied(self.steps)
+        asked = self.teacher if self.views else None
         self._answers = TeacherAnswers(asked, MOST_BYTES_OF_VIEWS)
         self._images: Any = compile_function(lambda *batch: self._variation.blended(*batch)[0][0])
-        self._evaluation = Evaluation(model, task, teacher, self._teacher, replicas)
+        self.evaluation = Evaluation(model, task, teacher, self.teacher, replicas)
 
     def epoch(self, epoch: int) -> Iterator[tuple[int, float, float]]:
         """Train one pass; yield (steps done, mean loss, mean score) now and then."""
         sums = np.zeros(2)
         waiting: list[tuple[Any, Any]] = []
-        view = epoch if self._views is None else epoch % self._views
+        view = epoch if self.views is None else epoch % self.views
         for number, batch in enumerate(self._taken(view)):
             step, place = epoch * self.steps + number, view * self.steps + number
             if self.constraint is not None:
@@ -173,43 +172,22 @@ class Trainer:
 
     def evaluated(self, split: Split) -> SplitScore:
         """Return the score and the loss of a split with the weights of ``model``."""
-        return self._evaluation.of(split)
+        return self.evaluation.of(split)
 
-    def seconds_a_pass(self, validation: int) -> float:
-        """Return an estimate of the seconds of one epoch, by the time of one batch.
+    @contextmanager
+    def undone_step(self) -> Iterator[Callable[[], float]]:
+        """Give a step on the first batch, which returns its loss; undone afterwards.
 
         Nothing random is drawn for it: the training that follows is the same without.
         """
-        batch = self._batches.images[: self.batch].astype(np.float32)
-        forward = seconds_of(lambda: self._evaluation.forward(batch))
-        a_step = FORWARDS_A_STEP * forward
-        if self._teacher is not None:
-            asked = seconds_of(lambda: self._asked(batch))
-            epochs = len(self.rates) / self.steps
-            a_step += asked * min(1.0, (self._views or epochs) / epochs)
-        a_step *= 1 + self.unlabelled_batch / self.batch
-        return self.steps * a_step + validation / self.batch * forward
-
-    def epochs_in(self, seconds: float, validation: int) -> int:
-        """Return the epochs that fit into a time, at least one, by steps that are undone."""
         before = TrainingProgress((), self.weights(), self.optimizer_state())
         batch = next(self._taken(0))
-        step = seconds_of(lambda: float(self._one_step(batch, 0, 0, 0.0)[0]))
+        yield lambda: float(self._one_step(batch, 0, 0, 0.0)[0])
         self.restore(before)
-        images = np.zeros((self.batch, *self._batches.images.shape[1:]), np.float32)
-        forward = seconds_of(lambda: self._evaluation.forward(images))
-        a_pass = self.steps * step + validation / self.batch * forward
-        if self._views is None:
-            return max(1, int(seconds / a_pass))
-        # The teacher was asked in the first of these steps alone.
-        asked = self.steps * seconds_of(lambda: self._asked(images))
-        varied = min(self._views, int(seconds / (a_pass + asked)))
-        return max(1, int((seconds - varied * asked) / a_pass))
 
-    def _asked(self, images: Any) -> list[NDArray[Any]]:
-        """Return what the teacher says of a batch, once it is there."""
-        assert self._teacher is not None
-        return [each.numpy() for each in tensorflow.nest.flatten(self._teacher(images))]
+    def first_images(self) -> NDArray[np.float32]:
+        """Return images of a batch that are not varied: float32 (N, H, W, C)."""
+        return self._batches.images[: self.batch].astype(np.float32)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

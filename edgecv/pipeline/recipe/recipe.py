@@ -24,6 +24,7 @@ from edgecv.core.registry import (
     TASKS,
     TECHNIQUES,
 )
+from edgecv.datasets.resolve import resolve_table
 from edgecv.evaluation.limits import Limits
 from edgecv.models.training.schedule import Schedule
 from edgecv.models.training.schedules import parse_schedule
@@ -163,7 +164,7 @@ def parse_recipe(
     inside = f"{where}, [baseline]"
     if "model" in baseline and (training or architecture or "input_shape" in baseline):
         raise InputError(inside, "names a model and how to train one", remedy="keep one of the two")
-    source = data or DATASETS.parse(_table(table, "data", where), f"{where}, [data]")
+    source = data or resolve_table(_table(table, "data", where), f"{where}, [data]")
     techniques = parse_techniques(table.get("technique", ()), where)
     exports = tuple[Exporter, ...]()
     if table.get("export", []) != [] or not is_only_trained:
