@@ -23,7 +23,7 @@ from edgecv.system.environment import environment
 from edgecv.system.storage import content_key, copy_file
 from edgecv.system.timing_slot import SLOT
 
-STAGE_VERSION = 8
+STAGE_VERSION = 9
 NARROW = 8
 """Calibration pixels are refused if their range times this is below that of the test images."""
 

@@ -24,8 +24,14 @@ from edgecv.formats.onnx.kernel_scales import KernelScales
 from edgecv.formats.onnx.mixed import FloatLayers, prove_mixed
 from edgecv.formats.onnx.packing import packed
 from edgecv.formats.onnx.quantize import ACTIVATIONS, Quantizer
+from edgecv.formats.onnx.weight_range import WeightRange, better_range, may_saturate
 from edgecv.formats.packing import Packed
 from edgecv.models.declared_pixels import with_pixel_kernel
+
+TRAINED_TO_8_BITS = (
+    "weights of 8 bits, as they were trained: their sums of products may saturate on this"
+    " processor, which has no VNNI"
+)
 
 
 class Onnx(FileExporter):
@@ -46,11 +52,16 @@ class Onnx(FileExporter):
     first_convolution: Literal["blocks", "plain"] | None = None
     """The first convolution of an int8 file: blocks, the default, lets it take blocks of pixels
     where its channels are no multiple of 4, which is faster on x86; plain leaves it as it is."""
+    weight_range: WeightRange | None = None
+    """The weights of an int8 file: full, 8 bits; reduced, 7 bits, whose answers are the same on
+    every processor: on x86 without VNNI sums of 8 bits saturate. If not given, full, and on such a
+    processor what is nearer to float32 there."""
 
     @model_validator(mode="after")
-    def _convolution_is_of_integers(self) -> Self:
-        if self.first_convolution is not None and self.precision == "float32":
-            raise ValueError("first_convolution is of int8 files: leave it out for float32")
+    def _options_are_of_integers(self) -> Self:
+        for option in ("first_convolution", "weight_range"):
+            if getattr(self, option) is not None and self.precision == "float32":
+                raise ValueError(f"{option} is of int8 files: leave it out for float32")
         return self
 
     def export(self, model: KerasModel | OnnxNetwork, calibration: Images, path: Path) -> Artifact:
@@ -68,6 +79,9 @@ class Onnx(FileExporter):
         converted = model.model() if is_foreign else convert(model, shape, where)
         names = self.one_scale_names(None if is_foreign else model, where)
         kernels = KernelScales() if is_foreign else KernelScales(model, names)
+        if kernels.are_trained and self.weight_range == "reduced":
+            found = "weights of 7 bits were asked for, and kernels were trained to scales of 8"
+            raise StepError(where, found, remedy="leave weight_range out, or qat")
         notes = one_scale_note(names, self.precision)
         if self.precision == "float32":
             prove_float(converted, where)
@@ -99,8 +113,10 @@ class Onnx(FileExporter):
         quantizer = Quantizer(
             converted, calibration, where, scales, in_blocks=in_blocks, floats=layers
         )
-        made = quantizer.quantize(ACTIVATIONS[0])
-        return made, prove_mixed(made, layers, where)
+        kind = ACTIVATIONS[0]
+        made = quantizer.quantize(kind, self.weight_range or "full")
+        made, notes = self._of_better_range(made, quantizer, kind, converted)
+        return made, (*notes, *prove_mixed(made, layers, where))
 
     def _quantize(
         self, converted: ModelProto, calibration: Images, where: str, scales: KernelScales
@@ -108,19 +124,38 @@ class Onnx(FileExporter):
         io = self.io or "uint8"
         in_blocks = self.first_convolution != "plain"
         quantizer = Quantizer(converted, calibration, where, scales, io, in_blocks=in_blocks)
-        candidates = {kind: quantizer.quantize(kind) for kind in ACTIVATIONS}
+        weights = self.weight_range or "full"
+        candidates = {kind: quantizer.quantize(kind, weights) for kind in ACTIVATIONS}
         kernels, refusals = dict[str, tuple[str, ...]](), dict[str, StepError]()
         for kind, model in candidates.items():
             try:
                 kernels[kind] = prove_integer(model, where)
             except StepError as error:  # The other type may be run in integers all the same.
                 refusals[kind] = error
-        if len(kernels) < len(candidates):
-            if not kernels:
-                raise next(iter(refusals.values()))
-            ((chosen, notes),) = kernels.items()
-            (refusal,) = refusals.values()
-            return candidates[chosen], (f"activations {chosen}: else {refusal.found}", *notes)
-        contents = {kind: serialized(model) for kind, model in candidates.items()}
-        chosen, reason = choose(contents, serialized(converted), calibration, where)
-        return candidates[chosen], (reason, *kernels[chosen])
+        if not kernels:
+            raise next(iter(refusals.values()))
+        if refusals:
+            (chosen,), (refusal,) = kernels, refusals.values()
+            reason = f"activations {chosen}: else {refusal.found}"
+        else:
+            contents = {kind: serialized(model) for kind, model in candidates.items()}
+            chosen, reason = choose(contents, serialized(converted), calibration, where)
+        made, notes = self._of_better_range(candidates[chosen], quantizer, chosen, converted)
+        return made, (reason, *notes, *kernels[chosen])
+
+    def _of_better_range(
+        self, made: ModelProto, quantizer: Quantizer, activations: str, converted: ModelProto
+    ) -> tuple[ModelProto, tuple[str, ...]]:
+        """Return ``made``, or where no range is asked for the model with the better one; notes."""
+        if self.weight_range is not None or not may_saturate():
+            return made, ()
+        if quantizer.kernels.are_trained:
+            return made, (TRAINED_TO_8_BITS,)
+        models: dict[WeightRange, ModelProto] = {
+            "full": made,
+            "reduced": quantizer.quantize(activations, "reduced"),
+        }
+        contents = {name: serialized(model) for name, model in models.items()}
+        reference = serialized(converted)
+        chosen, note = better_range(contents, reference, quantizer.images, quantizer.where)
+        return models[chosen], (note,)

@@ -46,6 +46,11 @@ class KernelScales:
             if layer.name in one_scale and layer.name not in done:
                 self._kernels.append(KernelScale(layer.name, layer.weights, None))
 
+    @property
+    def are_trained(self) -> bool:
+        """True if a kernel was trained to its scales."""
+        return any(kernel.scales is not None for kernel in self._kernels)
+
     def overrides(self, graph: Graph, where: str) -> dict[str, Any]:
         """Return the quantizer's options for the kernels of a graph, by the names of their tensors.
 

@@ -27,6 +27,7 @@ from edgecv.formats.onnx.prepare import fold_rescaling
 from edgecv.formats.onnx.quantized_ends import QuantizedEnds
 from edgecv.formats.onnx.session import write_optimized
 from edgecv.formats.onnx.trained_ranges import take_trained_ranges
+from edgecv.formats.onnx.weight_range import WeightRange, in_range
 
 CHANGES_KERNELS = ("ConvAddFusion", "ConvMulFusion", "ConvBNFusion")
 """Optimizations that fold what follows a convolution into its weights: arithmetic behind a kernel
@@ -70,11 +71,11 @@ class Quantizer:
     ) -> None:
         from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-        self._where = where
+        self.where = where
         self._io = io
         self._in_blocks = in_blocks
         self._floats = floats
-        self._kernels = kernels
+        self.kernels = kernels
         self._model = read_model(model)
         self._outputs = [str(each.name) for each in self._model.graph.outputs]
         if any(node.op_type == "QuantizeLinear" for node in self._model.graph):
@@ -83,12 +84,13 @@ class Quantizer:
         self._zero = fold_rescaling(self._model.graph, self._trained.ranges)
         fold_gemm_factors(self._model.graph)
         RemoveUnusedNodesPass()(self._model)
-        self._images = images
+        self.images = images
 
-    def quantize(self, activations: str) -> ModelProto:
+    def quantize(self, activations: str, weights: WeightRange = "full") -> ModelProto:
         """Return the ModelProto with activations of one type, "uint8" or "int8".
 
-        Raises StepError if ONNX Runtime cannot quantize the model.
+        ``weights``: "reduced" for codes of at most 64 in size. Raises StepError if ONNX Runtime
+        cannot quantize the model.
         """
         import onnx_ir
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
@@ -111,14 +113,17 @@ class Quantizer:
                 quantize_static(
                     prepared,
                     quantized,
-                    CalibrationPixels(self._images, self._zero),
+                    CalibrationPixels(self.images, self._zero),
                     quant_format=QuantFormat.QDQ,
                     per_channel=True,
+                    reduce_range=weights == "reduced",
                     activation_type=kind,
                     weight_type=QuantType.QInt8,
                     nodes_to_exclude=self._excluded(prepared.read_bytes()),
                     extra_options={
-                        "TensorQuantOverrides": self._overrides(prepared, activations, kind),
+                        "TensorQuantOverrides": self._overrides(
+                            prepared, activations, kind, weights
+                        ),
                         # Without it, a transposed input is quantized behind the transposition.
                         "ForceQuantizeNoInputCheck": True,
                     },
@@ -128,10 +133,10 @@ class Quantizer:
             raise
         except Exception as error:  # its errors have no other common base class
             raise StepError(
-                self._where, f"ONNX Runtime cannot quantize this model: {first_line(error)}"
+                self.where, f"ONNX Runtime cannot quantize this model: {first_line(error)}"
             ) from error
         ends = QuantizedEnds(
-            self._where,
+            self.where,
             self._io,
             self._zero,
             self._outputs,
@@ -141,12 +146,12 @@ class Quantizer:
             ends.take_floats(model.graph)
             if self._in_blocks:
                 take_blocks(model.graph)
-            return canonical(model, self._where, outputs=self._outputs)
+            return canonical(model, self.where, outputs=self._outputs)
         ends.take_bytes(model.graph, activations)
         if self._in_blocks:
             take_blocks(model.graph)
         metadata = ends.give_integers(model.graph)
-        return canonical(model, self._where, metadata, self._outputs)
+        return canonical(model, self.where, metadata, self._outputs)
 
     def _excluded(self, content: bytes) -> list[str]:
         """Return the names of the nodes that are left as they are."""
@@ -158,7 +163,9 @@ class Quantizer:
             kept += self._floats.nodes(onnx.ModelProto.FromString(content), graph)
         return kept
 
-    def _overrides(self, prepared: Path, activations: str, kind: Any) -> dict[str, Any]:
+    def _overrides(
+        self, prepared: Path, activations: str, kind: Any, weights: WeightRange
+    ) -> dict[str, Any]:
         """Return fixed ranges: of the input, whose codes are bytes, and those found in training."""
         shift = INT8_SHIFT if activations == "int8" else 0
         graph = read_model(prepared.read_bytes()).graph
@@ -171,21 +178,17 @@ class Quantizer:
             if maker is not None and maker.op_type in BETWEEN_0_AND_1:
                 # As in a TFLite file, codes of these do not depend on the calibration images.
                 ranges[str(answer.name)] = PROBABILITY_STEP, 0
-        kernels = self._kernels.overrides(graph, self._where)
-        return (
-            _one_scale_grouped(graph)
-            | kernels
-            | {
-                name: [
-                    {
-                        "scale": np.array(scale, np.float32),
-                        "zero_point": np.array(zero_point - shift, activations),
-                        "quant_type": kind,
-                    }
-                ]
-                for name, (scale, zero_point) in ranges.items()
-            }
-        )
+        kernels = _one_scale_grouped(graph) | self.kernels.overrides(graph, self.where)
+        return {name: in_range(options, weights) for name, options in kernels.items()} | {
+            name: [
+                {
+                    "scale": np.array(scale, np.float32),
+                    "zero_point": np.array(zero_point - shift, activations),
+                    "quant_type": kind,
+                }
+            ]
+            for name, (scale, zero_point) in ranges.items()
+        }
 
 
 def _one_scale_grouped(graph: Graph) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exact_products import exact_session
 
 from edgecv.formats.onnx.kernel_scales import KernelScales
 from edgecv.formats.onnx.quantize import Quantizer
@@ -122,11 +123,7 @@ def matmul_of_three_axes(net: Net) -> str:
 
 def run(model: Any, images: np.ndarray) -> np.ndarray:
     """Return the probabilities of images by ONNX Runtime."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = exact_session(model.SerializeToString())
     is_integer = "uint8" in session.get_inputs()[0].type
     (found,) = session.run(None, {"image": images if is_integer else images.astype(np.float32)})
     if found.dtype == np.float32:
@@ -168,7 +165,6 @@ def test_int8_answers_like_float32(build: Callable[[Net], str], activations: str
 
 def test_an_output_that_another_layer_takes_too_is_of_integers() -> None:
     """The layer behind it was given the integers in place of the numbers they stand for."""
-    import onnxruntime
     from onnx import TensorProto, helper
 
     names: list[str] = []
@@ -184,7 +180,7 @@ def test_an_output_that_another_layer_takes_too_is_of_integers() -> None:
     made = Quantizer(model, images, "net.onnx", KernelScales()).quantize("uint8")
     steps = {each.key: float(each.value) for each in made.metadata_props}
     found, wanted = (
-        onnxruntime.InferenceSession(each.SerializeToString()).run(None, {"image": given})
+        exact_session(each.SerializeToString()).run(None, {"image": given})
         for each, given in ((made, images), (model, images.astype(np.float32)))
     )
     for name, mine, true in zip(("probabilities", names[0]), found, wanted, strict=True):

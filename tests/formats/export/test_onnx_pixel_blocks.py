@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exact_products import exact_session
 from numpy.typing import NDArray
 
 from edgecv.core.data import Shape
@@ -79,10 +80,7 @@ def quantized(model: Any, shape: Shape, *, in_blocks: bool, io: str = "uint8") -
 
 
 def answers(content: bytes, pixels: NDArray[Any]) -> NDArray[Any]:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    found: NDArray[Any] = session.run(None, {"image": pixels})[0]
+    found: NDArray[Any] = exact_session(content).run(None, {"image": pixels})[0]
     return found
 
 
