@@ -29,6 +29,12 @@ def failed(report: Report, *gates: Gate) -> Report:
     return replace(report, outcome="failed", gates=gates)
 
 
+def faster(report: Report) -> Report:
+    """Return the report as if its files were faster than floats, which not every machine says."""
+    rows = (replace(each, speedup=2.0) for each in report.comparisons)
+    return replace(report, comparisons=tuple(rows))
+
+
 LOST = Gate("max_drop_points", "int8.tflite", 0.5, 3.0, "failed")
 LARGE = Gate("max_bytes", "int8.tflite", 1000, 1200, "failed")
 SLOW = Gate("min_speedup", "int8.tflite", 3.0, 2.4, "failed")
@@ -54,7 +60,7 @@ def test_a_file_of_a_run_that_is_measured_again_is_named_with_its_folder(
 
 def test_limits_on_size_and_time_are_no_work_for_the_doctor(main_report: Report) -> None:
     for gate, target in ((LARGE, "--shrink 1000B"), (SLOW, "--shrink 3x")):
-        step = next_step(failed(main_report, gate), RUN)
+        step = next_step(failed(faster(main_report), gate), RUN)
         assert step is not None
         assert step.advice.startswith(target)
         assert "doctor" not in str(step)
@@ -75,7 +81,7 @@ def test_a_remedy_is_written_as_the_option_is(main_report: Report) -> None:
 def test_a_run_chosen_among_recipes_is_not_advised_to_try_recipes(main_report: Report) -> None:
     recipe = {**main_report.recipe, "remark": "chosen by --auto among 3 recipes"}
     for gate in (LARGE, SLOW):
-        step = next_step(failed(replace(main_report, recipe=recipe), gate), RUN)
+        step = next_step(failed(replace(faster(main_report), recipe=recipe), gate), RUN)
         assert step is not None
         assert "more --minutes" in step.advice
         assert "--auto" not in step.advice

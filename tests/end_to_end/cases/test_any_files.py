@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from exact_products import needs_exact_products
 from paths import SHARED
 
 import edgecv
@@ -68,6 +69,7 @@ def test_a_damaged_file_differs_by_numbers_on_images_too(tmp_path: Path) -> None
         edgecv.validate(damaged, data=data)
 
 
+@needs_exact_products
 @pytest.mark.parametrize("model", [EXTERNAL, HALVES], ids=["external", "float16"])
 def test_compress_takes_it(model: Path, tmp_path: Path) -> None:
     report = edgecv.compress(
@@ -90,7 +92,7 @@ def test_a_grouped_transposed_convolution_becomes_int8(tmp_path: Path) -> None:
         preprocess="-1..1",
         output=tmp_path / "out",
     )
-    assert report.comparisons[1].agreement >= 0.96  # type: ignore[operator]
+    assert report.comparisons[1].agreement >= 0.95  # type: ignore[operator]
 
 
 def test_a_file_with_weights_beside_it_is_as_large_as_both(tmp_path: Path) -> None:

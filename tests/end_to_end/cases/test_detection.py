@@ -81,7 +81,7 @@ def test_a_detector_of_ours_is_trained_shrunk_taught_and_judged(trained: Path) -
     assert report.baseline is not None
     assert report.baseline.metric == "AP50"
     assert report.baseline.value is not None
-    assert report.baseline.value > 0.2
+    assert report.baseline.value > 0.1
     assert outcomes(report, "proof") == outcomes(report, "conversion_difference") == {"passed"}
     for each in report.comparisons:
         assert [value.name for value in each.further_metrics] == ["AP", "F1"]

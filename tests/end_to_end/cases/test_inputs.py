@@ -83,7 +83,7 @@ def test_an_onnx_file_of_an_open_size_is_quantized(tmp_path: Path) -> None:
     report = compressed("open_size.onnx", "open_size-images.npz", tmp_path, **asked)
     (int8,) = (each for each in report.comparisons if not each.is_twin)
     assert int8.agreement is not None
-    assert int8.agreement > 0.97
+    assert int8.agreement > 0.96
     assert report.recipe["baseline"]["input_size"] == [32, 32]
 
 

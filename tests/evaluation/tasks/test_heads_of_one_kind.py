@@ -260,4 +260,5 @@ def test_a_test_accepts_every_head(
     text = str(worse.value)
     assert "int8.onnx (light): " in text
     assert "(colour): " not in text
-    assert "accuracy 100.00% -> 0.00%" in text
+    print(text)
+    assert 0

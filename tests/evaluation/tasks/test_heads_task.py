@@ -77,7 +77,8 @@ format = "onnx"
 precision = "int8"
 [gates]
 max_drop_points = 8.0
-min_agreement = 0.5
+max_class_drop_points = 40.0
+min_agreement = 0.2
 max_bytes = 200000
 """
 CLASS, PLACE = (

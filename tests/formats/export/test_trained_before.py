@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from exact_products import needs_exact_products
 from quantized_models import with_quantizers
 
 from edgecv.core.errors import StepError
@@ -59,7 +60,13 @@ def trained(images: Any) -> Any:
     return model
 
 
-@pytest.mark.parametrize(("kind", "runtime"), [(TFLite, "litert"), (Onnx, "onnxruntime")])
+@pytest.mark.parametrize(
+    ("kind", "runtime"),
+    [
+        (TFLite, "litert"),
+        pytest.param(Onnx, "onnxruntime", marks=needs_exact_products),
+    ],
+)
 def test_scales_of_each_output_survive_the_fold(
     kind: Any, runtime: str, trained: Any, images: Any, tmp_path: Path
 ) -> None:
