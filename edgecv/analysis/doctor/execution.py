@@ -7,6 +7,7 @@ from edgecv.analysis.doctor.structure import layer_of
 from edgecv.core.artifact import ExecutedOperator
 from edgecv.core.text import counted
 from edgecv.formats.contents import Contents
+from edgecv.formats.onnx.weight_range import may_saturate
 from edgecv.system.cpu import instructions
 
 FLOAT_KERNELS = ("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")
@@ -20,6 +21,11 @@ INSTRUCTIONS = {
     "i8mm": "int8 matrix products",
 }
 """Processor flags of Linux that decide how fast integers are."""
+SATURATION = (
+    "ONNX Runtime adds two products in 16 bits here, which weights of more than 64 may exceed:"
+    ' their answers differ from those on other processors, and weight_range = "reduced" under'
+    " [[export]] avoids it"
+)
 DOTS = ("avx_vnni", "avx512_vnni", "asimddp", "i8mm")
 
 
@@ -110,13 +116,15 @@ def processor_finding(contents: Contents) -> Finding:
     has = [name for flag, name in INSTRUCTIONS.items() if flag in flags]
     is_integer = any(each.arithmetic == "quantized" for each in contents.operators)
     lacks = is_integer and not any(flag in flags for flag in DOTS)
+    saturates = is_integer and contents.format == "onnx" and may_saturate()
     tiles = "; matrix tiles (AMX) are left off" if "amx_tile" in flags else ""
     return Finding(
         "processor",
         "note",
         "this machine",
         f"it has {', '.join(has) or 'none of the instructions known here'}{tiles}"
-        + ("; without products of bytes int8 gains less here than on a device" if lacks else ""),
+        + ("; without products of bytes int8 gains less here than on a device" if lacks else "")
+        + (f"; {SATURATION}" if saturates else ""),
     )
 
 
