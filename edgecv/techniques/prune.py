@@ -111,8 +111,9 @@ class Prune(Technique):
         """Raise StepError if a layer of a file has fewer zeros than were asked for."""
         for layer in layers:
             wanted = HALF if self.pattern else target_of(layer.name, self.layers, self.sparsity)
-            excluded = is_left_whole(layer, self.exclude)
-            if not excluded and self._fits(layer.shape) and layer.sparsity < wanted - TOLERANCE:
+            if is_left_whole(layer, self.exclude) or not self._fits(layer.shape):
+                continue
+            if layer.sparsity < zeros_of(layer.weights, wanted) / layer.weights - TOLERANCE:
                 raise StepError(
                     where,
                     f"{layer.sparsity:.1%} of {layer.name} is zero, {wanted:.1%} was asked for",
@@ -177,11 +178,15 @@ def keep_largest(kernel: NDArray[np.float32], sparsity: float) -> NDArray[np.boo
     >>> keep_largest(np.array([3.0, -1.0, 0.5, 2.0], np.float32), 0.5)
     array([ True, False, False,  True])
     """
-    zeros = round(kernel.size * sparsity)
     order = np.argsort(np.abs(kernel), axis=None, kind="stable")
     keep = np.ones(kernel.size, np.bool_)
-    keep[order[:zeros]] = False
+    keep[order[: zeros_of(kernel.size, sparsity)]] = False
     return keep.reshape(kernel.shape)
+
+
+def zeros_of(weights: int, sparsity: float) -> int:
+    """Return the number of weights that become zero, nearest to a fraction of them."""
+    return round(weights * sparsity)
 
 
 def keep_two_of_four(kernel: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -331,6 +331,18 @@ def test_a_broken_promise_fails_the_step() -> None:
         Cluster(clusters=16).check(dense, "int8.tflite")
 
 
+def test_a_small_kernel_is_held_to_whole_weights() -> None:
+    """70% of 32 weights are 22, which are 68.8%: such a layer failed the run after all training."""
+    for size, sparsity in ((32, 0.7), (8, 0.8), (16, 0.9), (10, 0.25), (5, 0.9)):
+        kernel = np.arange(1, size + 1, dtype=np.float32).reshape(1, 1, 1, size)
+        zeros = np.count_nonzero(~keep_largest(kernel, sparsity))
+        made = Layer("dense", (size, 1), "float16", size, zeros / size, size)
+        Prune(sparsity=sparsity).check((made,), "float16.tflite")
+        with pytest.raises(StepError, match="of dense is zero"):
+            fewer = replace(made, sparsity=(zeros - 1) / size)
+            Prune(sparsity=sparsity).check((fewer,), "float16.tflite")
+
+
 def test_a_depthwise_kernel_is_left_whole_and_not_held_to_a_promise() -> None:
     depthwise = (Layer("depthwise", (3, 3, 8, 1), "int8", 72, 0.0, 70, is_depthwise=True),)
     Prune(sparsity=0.5).check(depthwise, "int8.tflite")
