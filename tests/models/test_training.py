@@ -25,6 +25,7 @@ from edgecv.models.training import pace
 from edgecv.models.training.checkpoint import Epoch
 from edgecv.models.training.devices import use_device
 from edgecv.models.training.distillation import Distillation
+from edgecv.models.training.evaluation import Evaluation
 from edgecv.models.training.loop import fit
 from edgecv.models.training.losses import Teacher
 from edgecv.models.training.schedule import Schedule
@@ -165,21 +166,60 @@ def test_minutes_decide_the_epochs_and_an_interruption_keeps_their_number(tmp_pa
     assert int((tmp_path / "epoch.json").read_text()) >= 1
 
 
-def test_averages_are_refused_where_weights_are_held_to_a_rule(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"ema": 0.9}, "ema: averages weights that are held to a rule"),
+        ({"mixed_precision": "bfloat16"}, "mixed_precision: trains a copy of weights that are"),
+    ],
+)
+def test_other_weights_than_those_held_to_a_rule_are_refused(
+    option: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    """In 16 bits the rule held the original, and the copy lost the zeros of a user's model."""
+
     class Zeros(Constraint):
         def project(self) -> None: ...
 
-    with pytest.raises(InputError, match="ema: averages weights that are held to a rule"):
+    with pytest.raises(InputError, match=message):
         fit(
             tiny(),
             DATA,
             Classification(),
-            QUICK.model_copy(update={"ema": 0.9}),
+            QUICK.model_copy(update=option),
             seed=7,
             checkpoint=tmp_path / "epoch.npz",
             on_event=lambda event: None,
             constraint=Zeros(),
         )
+
+
+def test_a_model_with_regularized_activations_trains(tmp_path: Path) -> None:
+    """Their loss is one of a batch: an evaluation behind the first epoch ended in a traceback."""
+    _, keras = load_tensorflow()
+    layers, decay = keras.layers, keras.regularizers.L2(0.01)
+    set_seed(0)
+    model = keras.Sequential(
+        [
+            layers.Input((8, 8, 1)),
+            layers.Flatten(),
+            layers.Dense(8, "relu", activity_regularizer=decay, kernel_regularizer=decay),
+            layers.ActivityRegularization(l2=0.01),
+            layers.Dense(2),
+            layers.Softmax(),
+        ]
+    )
+    schedule = QUICK.model_copy(update={"epochs": 1})
+    (epoch,) = train(tmp_path, model, schedule)
+    assert math.isfinite(epoch.validation_loss)
+    kernel = model.layers[1].get_weights()[0]
+    found = Evaluation(model, Classification()).of(DATA.validation)
+    assert found.loss == pytest.approx(epoch.validation_loss, rel=1e-5)
+    model.layers[1].kernel.assign(kernel * 0)  # All images have the same answer then.
+    without = Evaluation(model, Classification()).of(DATA.validation).loss
+    answers = model(DATA.validation.images.astype(np.float32)).numpy()
+    rows = np.arange(len(answers))
+    assert without == pytest.approx(-np.log(answers[rows, DATA.validation.labels]).mean(), rel=1e-4)
 
 
 def test_a_schedule_without_new_options_is_written_as_ever() -> None:

@@ -64,7 +64,7 @@ class Evaluation:
             own = Split(image_rows(split.images).at(rows), split.labels[rows], split.sha256)
             sums = replicas.sum_of_workers(self._sums(own))
         score, loss = (sums / whole).tolist()
-        return SplitScore(score, loss + float(sum(self.model.losses)))
+        return SplitScore(score, loss + _loss_of_weights(self.model))
 
     def _sums(self, split: Split) -> NDArray[np.float64]:
         """Return the sums of scores and losses: float64 (2,)."""
@@ -88,6 +88,15 @@ class Evaluation:
     def forward(self, images: Any) -> Outputs:
         """Return the outputs for one batch: float32 (N, H, W, C)."""
         return named_outputs(self.model, self._answers(images)[0])
+
+
+def _loss_of_weights(model: KerasModel) -> float:
+    """Return the loss that layers ask for their weights.
+
+    What they ask for activations is a loss of one batch, and a tensor of its graph.
+    """
+    losses = (loss() for layer in model._flatten_layers() for loss in layer._callable_losses)
+    return float(sum(each for each in losses if each is not None))
 
 
 def _with_raw_outputs(model: KerasModel, raw_model: KerasModel) -> Any:

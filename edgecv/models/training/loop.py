@@ -61,8 +61,8 @@ def fit(
     task = task.for_data(data)
     _check_enough(data, schedule)
     check_schedule(schedule, task, data.name)
-    if constraint is not None and schedule.ema is not None:
-        raise InputError("ema", "averages weights that are held to a rule", remedy="leave it out")
+    if constraint is not None:
+        _check_holds(schedule)
     whole = model
     if schedule.mixed_precision is not None:
         model = in_precision(model, schedule.mixed_precision)
@@ -213,6 +213,13 @@ def _diverged(
     else:
         remedy = "lower learning_rate"
     return DivergedError("training", f"{where}{kept}", remedy=remedy)
+
+
+def _check_holds(schedule: Schedule) -> None:
+    """Raise InputError for options by which other weights are kept than a rule holds."""
+    for key, does in (("ema", "averages"), ("mixed_precision", "trains a copy of")):
+        if getattr(schedule, key) is not None:
+            raise InputError(key, f"{does} weights that are held to a rule", remedy="leave it out")
 
 
 def _check_enough(data: Dataset, schedule: Schedule) -> None:
