@@ -121,6 +121,9 @@ WRONG = [
     (["blur", "blur=2"], "each variation once: blur"),
     (["cutout", "cutout=4"], "each variation once: cutout"),
     (["blur", "choose"], "choose below the number"),
+    (["choose=1.5", "rotate", "blur"], "a whole number of variations to choose"),
+    (["flip=1"], "flip takes no number"),
+    (["mirror=0.5"], "mirror takes no number"),
     ({"tilt": 3}, 'known variations: "tilt"'),
 ]
 

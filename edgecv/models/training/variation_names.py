@@ -38,6 +38,8 @@ def check_variations(found: Mapping[str, float]) -> None:
         least, most, _ = VARIATIONS[name]
         if not least <= value <= most:
             raise ValueError(f"{name} from {least:g} to {most:g}")
+    if not float(found.get("choose", 1)).is_integer():
+        raise ValueError("a whole number of variations to choose")
     if "choose" in found and not 1 <= found["choose"] < len(found):
         raise ValueError("choose below the number of variations that it chooses from")
 
@@ -51,6 +53,8 @@ def _variation(text: Any) -> tuple[str, Any]:
         raise ValueError(f'known variations: "{text}" is none of {known}')
     if not is_given:
         return key, USUAL[key] if key in USUAL else VARIATIONS[key][2]
+    if key == "mirror":
+        raise ValueError(f'{name.strip()} takes no number: "{text}"')
     try:
         value = float(number)
     except ValueError:
