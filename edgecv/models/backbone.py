@@ -56,12 +56,13 @@ def with_new_head(
     """
     tensor = _named(model, layer, where) if layer is not None else _before_head(model, where)
     own = tensor.node.layer
-    left_out = [each.name for each in model.layers if each not in _needed(model, tensor)]
+    body = keras.Model(model.inputs, tensor)
+    needed = {id(each) for each in body.layers}
+    left_out = [each.name for each in model.layers if id(each) not in needed]
     shape = "x".join(str(side) for side in tensor.shape[1:])
     sentence = f"the backbone ends at {own.name} ({shape})"
     if left_out:
         sentence += f"; new layers take the place of {', '.join(left_out[-3:])}"
-    body = keras.Model(model.inputs, tensor)
     thaw(body)
     if features == "row" and len(tensor.shape) == MAP:
         tensor = keras.layers.GlobalAveragePooling2D(name="backbone_pool")(tensor)
@@ -160,11 +161,6 @@ def _names_by_class(model: KerasModel) -> dict[str, str]:
 
 def _is_model(layer: Any) -> bool:
     return isinstance(layer, keras.Model)
-
-
-def _needed(model: KerasModel, tensor: Tensor) -> Sequence[KerasLayer]:
-    layers: Sequence[KerasLayer] = keras.Model(model.inputs, tensor).layers
-    return layers
 
 
 def _named(model: KerasModel, name: str, where: str) -> Tensor:

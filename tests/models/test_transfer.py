@@ -74,6 +74,22 @@ def test_the_last_weights_are_the_head(ends: list[str], last: str, left_out: str
     assert backbone.model.get_layer("conv") is model.get_layer("conv")
 
 
+def test_what_is_left_out_is_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network was built for each layer of the model, only to name those left out."""
+    model = trained()
+    kind = type(model)
+    built: list[int] = []
+    begin = kind._init_graph_network
+
+    def counting(*given: Any, **options: Any) -> Any:
+        built.append(1)
+        return begin(*given, **options)
+
+    monkeypatch.setattr(kind, "_init_graph_network", counting)
+    with_head(model)
+    assert len(built) == 2, "the backbone, and the network with the new head"
+
+
 def test_a_layer_can_be_named_and_what_does_not_fit_is_refused() -> None:
     model = trained()
     assert "ends at norm (6x6x4)" in with_head(model, "norm").sentence
