@@ -24,6 +24,19 @@ def kernels_of(model: KerasModel, *, depthwise: bool = False) -> dict[str, Any]:
     return found
 
 
+def layers_without_kernels(model: KerasModel) -> dict[str, str]:
+    """Return the kind of each layer whose weights ``kernels_of`` leaves out, by name: Conv1D, LSTM.
+
+    Layers of nothing but numbers a channel are none of them.
+    """
+    return {
+        layer.name: type(layer).__name__
+        for _, layer in _leaves(model)
+        if any(each.trainable and len(each.shape) > 1 for each in layer.weights)
+        and not _kernels(layer, depthwise=False)
+    }
+
+
 def _kernels(wrapper: Any, *, depthwise: bool) -> dict[str, Any]:
     """Return the kernels of one layer, or of the one in a wrapper, by name."""
     layers, layer = keras.layers, getattr(wrapper, "layer", wrapper)

@@ -18,7 +18,12 @@ from edgecv.core.plugins.technique import WIDTHS_OUTPUTS_ZEROS
 from edgecv.core.text import counted
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.techniques.layer_selection import chosen, is_left_whole, target_of
+from edgecv.techniques.layer_selection import (
+    chosen,
+    is_left_whole,
+    note_left_whole,
+    target_of,
+)
 from edgecv.techniques.rewrites.fold_batch_norm import fold, folded_note, normalizations_in
 from edgecv.techniques.rewrites.plain_layers import flatten
 from edgecv.techniques.weight_sharing import SharedValues
@@ -67,6 +72,7 @@ class Cluster(Technique):
         clustered, folded = self._folded(model)
         if folded:
             context.note(folded_note(folded))
+        note_left_whole(clustered, context.note)
         kernels = chosen(clustered, self.exclude, self.layers, "cluster")
         for number, (name, kernel) in enumerate(kernels.items()):
             seed, most = context.seed + number, target_of(name, self.layers, self.clusters)

@@ -3,14 +3,15 @@
 Depthwise kernels are left whole: nine weights per channel are too few to choose from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from edgecv.core.artifact import Layer
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
-from edgecv.models.kernels import kernels_of
+from edgecv.core.text import listed
+from edgecv.models.kernels import kernels_of, layers_without_kernels
 from edgecv.models.preprocessing import is_pixel_name, pixel_kernel
 from edgecv.models.tf import keras
 
@@ -36,6 +37,18 @@ def chosen(
     if not left:
         raise InputError(where, "every layer is excluded", accepted="a pattern that leaves some")
     return left
+
+
+def note_left_whole(model: KerasModel, note: Callable[[str], None]) -> None:
+    """Note the layers of kinds that techniques on kernels leave as they are."""
+    kinds, pixels = dict[str, list[str]](), pixel_kernel(model)
+    for name, kind in layers_without_kernels(model).items():
+        if pixels is not None and name == pixels.name:
+            continue
+        kinds.setdefault(kind, []).append(name)
+    if kinds:
+        found = (f"{listed(names, 8)} ({kind})" for kind, names in kinds.items())
+        note(f"left whole: {'; '.join(found)}")
 
 
 def is_left_whole(layer: Layer, exclude: Sequence[str]) -> bool:

@@ -26,7 +26,13 @@ from edgecv.core.plugins import (
 from edgecv.models.tf import tensorflow
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
-from edgecv.techniques.layer_selection import chosen, clone, is_left_whole, target_of
+from edgecv.techniques.layer_selection import (
+    chosen,
+    clone,
+    is_left_whole,
+    note_left_whole,
+    target_of,
+)
 
 GROUP = 4
 KEPT_OF_A_GROUP = 2
@@ -99,6 +105,7 @@ class Prune(Technique):
         odd = [name for name, kernel in kernels.items() if not self._fits(kernel.shape)]
         if odd:
             context.note(f"left {', '.join(odd)} whole: 2:4 needs input channels in fours")
+        note_left_whole(pruned, context.note)
         targets = {
             name: (kernel, target_of(name, self.layers, self.sparsity))
             for name, kernel in kernels.items()

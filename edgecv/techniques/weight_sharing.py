@@ -4,11 +4,15 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import Constraint
 from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import tensorflow
+
+MOST_VALUES = 256
+"""No more distinct weights are given to a kernel by ``cluster``."""
 
 
 class SharedValues(Constraint):
@@ -50,12 +54,12 @@ def kept(
 ) -> SharedValues | None:
     """Return the constraint that keeps zeros and shared weights; None if there are none.
 
-    ``shared_kernels``: the layers whose equal weights stay equal. Training makes no zeros by
-    chance: however few a kernel has, somebody has set them.
+    ``shared_kernels``: the layers whose equal weights stay equal, if they have any. Training makes
+    no zeros by chance: however few a kernel has, somebody has set them.
     """
     shared, zeros = [], []
     for name, kernel in kernels_of(model).items():
-        if name in shared_kernels:
+        if name in shared_kernels and _has_equal_weights(kernel.numpy()):
             shared.append(kernel)
         elif np.any(kernel.numpy() == 0):
             zeros.append(kernel)
@@ -63,3 +67,13 @@ def kept(
         return None
     note(f"layers that kept their shared weights: {len(shared)}, their zeros: {len(zeros)}")
     return SharedValues(shared, zeros)
+
+
+def _has_equal_weights(kernel: NDArray[np.float32]) -> bool:
+    """Return True if weights beside the zeros are equal, and not by chance.
+
+    Of a million float32 numbers some are: less than half of them.
+    """
+    weights = kernel[kernel != 0]
+    most = max(MOST_VALUES, weights.size // 2)
+    return np.unique(weights).size <= min(most, weights.size - 1)

@@ -196,6 +196,47 @@ def test_few_zeros_are_kept_too(model: Any) -> None:
     assert sparsity(kernel) == pytest.approx(0.05, abs=0.005)
 
 
+def test_weights_that_no_one_made_equal_are_held_to_no_rule(model: Any) -> None:
+    """A kernel that an export gives one scale was called shared, and ema was refused for it."""
+    fresh, notes = clone(model), list[str]()
+    names = frozenset(kernels_of(fresh))
+    assert kept(fresh, names, notes.append) is None
+    assert not notes
+    for name, clusters in (("dense_1", 16), ("logits", 31)):
+        kernel = kernels_of(fresh)[name]
+        kernel.assign(cluster(kernel.numpy(), clusters, "density", 0))
+    assert kept(fresh, names, notes.append) is not None
+    assert notes == ["layers that kept their shared weights: 2, their zeros: 0"]
+
+
+@pytest.mark.parametrize("technique", [Prune(training=QUICK), Cluster(training=QUICK)])
+def test_layers_that_no_technique_changes_are_named(
+    technique: Technique, context: TechniqueContext
+) -> None:
+    """All of a network but its last layer was left whole without a word, and the run passed."""
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    made = keras.Sequential(
+        [
+            layers.InputLayer((12, 12, 3)),
+            layers.DepthwiseConv2D(3, name="depthwise"),
+            layers.SeparableConv2D(4, 3, name="both"),
+            layers.BatchNormalization(),
+            layers.Reshape((8, -1)),
+            layers.Conv1D(4, 3, name="conv1d"),
+            layers.Conv1D(4, 3, name="conv1d_1"),
+            layers.LSTM(4, name="lstm"),
+            layers.Dense(2, name="logits"),
+        ]
+    )
+    notes: list[str] = []
+    nothing = replace(context, fit=lambda *given: None, note=notes.append)
+    technique.apply(made, nothing)
+    assert notes[-1] == (
+        "left whole: depthwise (DepthwiseConv2D); conv1d, conv1d_1 (Conv1D); lstm (LSTM)"
+    )
+
+
 def test_clusters_are_counted_layer_by_layer(model: Any, context: TechniqueContext) -> None:
     options = Cluster(clusters=16, layers={"dense_*": 5}, exclude=("logits",), training=QUICK)
     kernels = kernels_of(options.apply(model, context))
