@@ -22,6 +22,11 @@ def fitting_batch(shape: tuple[int, ...], most: int) -> int:
     return max(1, min(most, MOST_BYTES // (4 * math.prod(shape))))
 
 
+def batch_count(images: Images, size: int = USUAL) -> int:
+    """Return the number of batches that ``float_batches`` yields."""
+    return math.ceil(len(images) / size)
+
+
 def float_batches(images: Images, size: int = USUAL) -> Iterator[NDArray[np.float32]]:
     """Yield images, uint8 (N, H, W, C), in batches of reals: float32 (up to ``size``, H, W, C).
 
@@ -30,7 +35,7 @@ def float_batches(images: Images, size: int = USUAL) -> Iterator[NDArray[np.floa
     >>> [batch.shape for batch in float_batches(np.zeros((9, 1, 1, 3), np.uint8), 4)]
     [(3, 1, 1, 3), (3, 1, 1, 3), (3, 1, 1, 3)]
     """
-    count = math.ceil(len(images) / size)
+    count = batch_count(images, size)
     for number in range(count):
         start, stop = (len(images) * each // count for each in (number, number + 1))
         yield images[start:stop].astype(np.float32)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.plugins import TechniqueContext, TechniqueFlag
 from edgecv.core.plugins.technique import WIDTHS_OUTPUTS_ZEROS
@@ -42,7 +43,7 @@ class AdaRound(RoundingTechnique):
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Learn the rounding of each weight, up or down, on calibration images.", place=48
     )
-    images: int = Field(default=1000, ge=1)
+    images: int = Field(default=1000, ge=2)
     """The most calibration images that the values of a layer are sampled from."""
     steps: int = Field(default=1000, ge=10)
     """Steps of each layer."""
@@ -56,6 +57,13 @@ class AdaRound(RoundingTechnique):
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a copy in plain layers whose kernels are rounded as learned."""
         network = RoundedNetwork(model, context, self.images)
+        if len(network.images) == 1:
+            raise InputError(
+                "the data",
+                "has 1 calibration image",
+                accepted="two or more: some decide whether what was learned on others is better",
+                remedy="add training images: some of them are taken",
+            )
         moved = every = 0
         for each in network.layers("learning to round"):
             nearest = each.nearest
@@ -71,7 +79,7 @@ class AdaRound(RoundingTechnique):
         """Return the kernel, rounded so that samples which are held out have the smaller error."""
         chance = np.random.default_rng(seed)
         places = chance.permutation(len(each.rows))
-        held, used = np.split(places, [int(len(places) * HELD_OUT)])
+        held, used = np.split(places, [max(1, int(len(places) * HELD_OUT))])
         up = self._trained(each, used, chance)
         codes = each.codes
         rounded = np.where(_is_whole(codes), np.round(codes), np.floor(codes) + (up > 0))

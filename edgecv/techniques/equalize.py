@@ -154,8 +154,14 @@ def _with_limits(model: KerasModel) -> list[str]:
         name
         for name in kernels
         for node in model.get_layer(name).outbound_nodes
-        if type(node.layer) is keras.layers.ReLU and node.layer.max_value is not None
+        if _has_limit(node.layer)
     ]
+
+
+def _has_limit(layer: KerasLayer) -> bool:
+    if type(layer) is keras.layers.Activation:
+        return bool(keras.activations.serialize(layer.activation) == "relu6")
+    return type(layer) is keras.layers.ReLU and layer.max_value is not None
 
 
 def _by_output(layer: LinearLayer) -> Array:

@@ -123,6 +123,15 @@ def test_a_model_of_everything_is_trained_with_rounding_and_written_in_both_form
     assert check_same_scales(artifacts)
 
 
+def test_frozen_layers_stay_frozen() -> None:
+    """Separable convolutions and normalizations of a frozen backbone were trained by qat."""
+    model = model_of_everything()
+    model.trainable = False
+    assert not plain(model)[0].trainable_weights
+    model.trainable = True
+    assert len(plain(model)[0].trainable_weights) == len(plain(model)[0].weights)
+
+
 @pytest.mark.parametrize("kind", ["PReLU", "LayerNormalization"])
 def test_what_has_no_integers_is_named_before_any_training(kind: str) -> None:
     _, keras = load_tensorflow()

@@ -28,6 +28,7 @@ from edgecv.techniques.cluster import Cluster
 from edgecv.techniques.equalize import Equalize, pairs_of
 from edgecv.techniques.prune import Prune
 from edgecv.techniques.qat import Qat
+from edgecv.techniques.quantizers import linear_layers as linear
 from edgecv.techniques.quantizers.linear_layers import linear_layers
 from edgecv.techniques.quantizers.rounding import RoundedNetwork
 from edgecv.techniques.reestimate import BATCH, Reestimate
@@ -148,14 +149,15 @@ def test_equalization_balances_channels_and_keeps_the_function(
     assert notes[0].startswith(f"{len(names)} pairs of layers with balanced channels: conv to")
 
 
-def test_relu6_is_not_balanced_and_named(context: TechniqueContext) -> None:
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_relu6_is_not_balanced_and_named(is_inside: bool, context: TechniqueContext) -> None:
     _, keras = load_tensorflow()
     layers = keras.layers
     model = keras.Sequential(
         [
             layers.InputLayer((SIDE, SIDE, 3)),
-            layers.Conv2D(4, 3, name="limited"),
-            layers.ReLU(6.0, name="relu6"),
+            layers.Conv2D(4, 3, name="limited", activation="relu6" if is_inside else None),
+            layers.Identity() if is_inside else layers.ReLU(6.0, name="relu6"),
             layers.Conv2D(4, 3, name="open", activation="relu"),
             layers.GlobalAveragePooling2D(),
             layers.Dense(2, name="logits"),
@@ -253,6 +255,63 @@ def check_in_both_files(result: Any, folder: Path) -> None:
             codes = true / np.where(step > 0, step, 1)
             np.testing.assert_allclose(codes, np.round(codes), atol=1e-3)
             np.testing.assert_array_equal(own, np.round(codes), err_msg=f"{name} {layer.name}")
+
+
+@pytest.mark.parametrize("images", [2, 3])
+def test_few_images_decide_too(images: int, model: Any, context: TechniqueContext) -> None:
+    """Of fewer than five samples of a layer none decided: all was rounded to nearest."""
+    few = bars(images, 2, (SIDE, SIDE, 3))
+    notes: list[str] = []
+    taken = replace(context, calibration=few, bits=FOUR_BITS, note=notes.append)
+    AdaRound(steps=30).apply(model, taken)
+    assert not notes[-2].startswith("0 of")
+    one = replace(taken, calibration=bars(1, 2, (SIDE, SIDE, 3)))
+    with pytest.raises(InputError, match=r"has 1 calibration image.*two or more"):
+        AdaRound(steps=30).apply(model, one)
+
+
+def test_samples_are_drawn_one_batch_after_the_other(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All images were float32 in memory at once: 3 GB of a thousand at 512x512."""
+    flat, _ = plain(model)
+    order: list[str] = []
+
+    def batches(images: Any) -> Any:
+        for batch in float_batches(images):
+            order.append("made")
+            yield batch
+
+    def sample(layer: Any, values: Any, count: int, chance: Any) -> Any:
+        order.append("used")
+        return draw(layer, values, count, chance)
+
+    draw = linear.LinearLayer._sample
+    monkeypatch.setattr(linear, "float_batches", batches)
+    monkeypatch.setattr(linear.LinearLayer, "_sample", sample)
+    next(linear_layers(flat)).rows(flat, DATA.calibration.images, seed=3)
+    assert order == ["made", "used"] * 2
+
+
+def test_a_layer_of_several_outputs_may_stand_in_between(context: TechniqueContext) -> None:
+    """Behind tf.split the maker of a tensor was not found: a traceback."""
+    tensorflow, keras = load_tensorflow()
+    layers = keras.layers
+    image = layers.Input((SIDE, SIDE, 3))
+    parts = tensorflow.split(image, [1, 2], axis=-1)
+    pixels = layers.Concatenate()([layers.Rescaling(1 / 128, -1.0)(part) for part in parts])
+    left, right = tensorflow.split(layers.Conv2D(4, 3, name="first")(pixels), 2, axis=-1)
+    joined = layers.Concatenate()([layers.Conv2D(4, 3, name="second")(left), right[:, 1:-1, 1:-1]])
+    pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 1, name="third")(joined))
+    model = keras.Model(image, layers.Softmax()(layers.Dense(2, name="logits")(pooled)))
+    Equalize().check_model(model)
+    techniques: list[Technique] = [Equalize(), BiasCorrection(), AdaRound(steps=10)]
+    for technique in techniques:
+        technique.check_model(model)
+        result = technique.apply(model, context)
+        assert np.abs(answers(result) - answers(model)).max() < 0.05
+    with pytest.raises(InputError, match="qat"):
+        Qat().check_model(model)
 
 
 def test_data_without_calibration_images_are_refused(model: Any, context: TechniqueContext) -> None:

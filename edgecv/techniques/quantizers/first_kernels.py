@@ -8,7 +8,7 @@ from edgecv.core.keras_types import KerasLayer, KerasModel, Tensor
 from edgecv.models.preprocessing import is_augmentation, pixel_layers
 from edgecv.models.tf import keras
 from edgecv.techniques.quantizers.kinds import KERNELS
-from edgecv.techniques.rewrites.replay import nodes_of
+from edgecv.techniques.rewrites.replay import makers_of, nodes_of
 
 HALF_STEP = 0.5 + 1e-6
 PASSED = ("Reshape", "Dropout")
@@ -58,7 +58,7 @@ def kernels_behind(model: KerasModel, rescale: Any) -> list[Any] | None:
         return None
     nodes = nodes_of(model)
     made = [node for node in nodes if node.layer is rescale]
-    if len(made) != 1 or not _is_of_input(nodes, made[0].keras_inputs[0]):
+    if len(made) != 1 or not _is_of_input(makers_of(model), made[0].keras_inputs[0]):
         return None
     takers = _takers(nodes, made[0].outputs)
     layers = {id(layer): layer for layer in takers}
@@ -75,13 +75,13 @@ def kernels_behind(model: KerasModel, rescale: Any) -> list[Any] | None:
     return None if is_far and any(_is_padded(layer) for layer in found) else found
 
 
-def _is_of_input(nodes: list[Any], tensor: Tensor) -> bool:
+def _is_of_input(makers: dict[int, Any], tensor: Tensor) -> bool:
     """Return True if nothing has been computed with the pixels."""
-    maker = next(node for node in nodes if node.outputs is tensor)
+    maker = makers[id(tensor)]
     if isinstance(maker.layer, keras.layers.InputLayer):
         return True
     is_passed = is_augmentation(maker.layer) or _is_idle(maker.layer)
-    return is_passed and _is_of_input(nodes, maker.keras_inputs[0])
+    return is_passed and _is_of_input(makers, maker.keras_inputs[0])
 
 
 def _is_idle(layer: KerasLayer) -> bool:

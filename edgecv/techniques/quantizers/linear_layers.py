@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from edgecv.core.data import Images
 from edgecv.core.keras_types import KerasModel
-from edgecv.models.float_batches import float_batches
+from edgecv.models.float_batches import batch_count, float_batches
 from edgecv.models.quantizers import output_axes
 from edgecv.models.tf import keras
-from edgecv.techniques.rewrites.replay import nodes_of
+from edgecv.techniques.rewrites.replay import makers_of, nodes_of
 
 KINDS = ("Conv2D", "DepthwiseConv2D", "Dense")
 ROWS = 8192
@@ -60,12 +60,9 @@ class LinearLayer:
         """
         given = keras.Model(model.inputs, model.get_layer(self.layer.name).get_input_at(0))
         chance = np.random.default_rng(seed)
-        found = []
-        batches = list(float_batches(images))
-        for batch in batches:
-            values = given(batch, training=False)
-            found.append(self._sample(values.numpy(), math.ceil(ROWS / len(batches)), chance))
-        return np.concatenate(found)
+        count = math.ceil(ROWS / batch_count(images))
+        batches = (given(batch, training=False).numpy() for batch in float_batches(images))
+        return np.concatenate([self._sample(values, count, chance) for values in batches])
 
     def _sample(self, values: Array, count: int, chance: np.random.Generator) -> Array:
         if type(self.layer).__name__ == "Dense":
@@ -111,12 +108,12 @@ def linear_layers(model: KerasModel) -> Iterator[LinearLayer]:
     A kernel behind pixels that are rescaled channel by channel is left out: converters fold the
     factors into it. So are transposed convolutions, whose outputs sum up unequal numbers of rows.
     """
-    makers = {id(node.outputs): node.layer for node in nodes_of(model)}
+    makers = makers_of(model)
     for node in nodes_of(model):
         layer = node.layer
         if type(layer).__name__ not in KINDS or len(layer.inbound_nodes) != 1:
             continue
-        before = makers[id(node.keras_inputs[0])]
+        before = makers[id(node.keras_inputs[0])].layer
         if not isinstance(before, keras.layers.Rescaling) or not np.ndim(before.scale):
             yield LinearLayer(layer)
 

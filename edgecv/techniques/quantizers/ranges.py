@@ -19,7 +19,7 @@ from edgecv.techniques.quantizers.kinds import (
     has_range,
     is_fused_relu,
 )
-from edgecv.techniques.rewrites.replay import nodes_of
+from edgecv.techniques.rewrites.replay import makers_of, nodes_of
 
 Range = tuple[float, float]
 KNOWN: dict[str, Range] = {"sigmoid": (0.0, 255 / 256), "tanh": (-1.0, 127 / 128)}
@@ -72,7 +72,7 @@ class RangePlan:
 
 def plan_ranges(model: KerasModel) -> RangePlan:
     """Return the ranges that a model of plain layers is to have with quantizers."""
-    makers = {id(node.outputs): node for node in nodes_of(model)}
+    makers = makers_of(model)
     plan = RangePlan()
 
     def sources(tensor: Tensor) -> list[str]:

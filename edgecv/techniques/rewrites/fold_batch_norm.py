@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.models.tf import keras, tensorflow
+from edgecv.models.tf import keras
 from edgecv.techniques.rewrites.plain_layers import normalization_of
-from edgecv.techniques.rewrites.replay import nodes_of
+from edgecv.techniques.rewrites.replay import makers_of, nodes_of
 
 Weights = list[NDArray[Any]]
 CHANNELS_OF = {
@@ -84,15 +84,13 @@ def _pairs(model: KerasModel, is_wanted: Callable[[Any], bool]) -> list[Foldable
     uses = Counter(id(node.layer) for node in nodes)
     takers = Counter(id(tensor) for node in nodes for tensor in node.keras_inputs)
     takers.update(id(tensor) for tensor in model.outputs)
-    makers = {
-        id(tensor): node.layer for node in nodes for tensor in tensorflow.nest.flatten(node.outputs)
-    }
+    makers = makers_of(model)
     found = {}
     for node in nodes:
         if not is_wanted(node.layer) or len(node.keras_inputs) != 1:
             continue
         (taken,) = node.keras_inputs
-        layer = makers[id(taken)]
+        layer = makers[id(taken)].layer
         is_alone = takers[id(taken)] == uses[id(layer)] == uses[id(node.layer)] == 1
         if is_alone and _is_linear_kernel(layer):
             found[layer.name] = FoldablePair(layer, node.layer, len(taken.shape))

@@ -13,7 +13,7 @@ from edgecv.core.keras_types import KerasLayer, KerasModel
 from edgecv.models.preprocessing import pixel_normalization
 from edgecv.models.tf import keras
 from edgecv.techniques.rewrites.operator_layers import as_layer
-from edgecv.techniques.rewrites.replay import Chain, nodes_of, renamed, rewritten
+from edgecv.techniques.rewrites.replay import Chain, makers_of, nodes_of, renamed, rewritten
 
 KEPT_INSIDE = ("linear", "relu")
 """Activations that stay part of their layer: the integer kernels have them."""
@@ -76,12 +76,12 @@ def merge_rescalings(model: KerasModel) -> KerasModel:
 
     ``pixel / 127.5 - 1`` of a Keras 3 model is two layers; only one is folded into a convolution.
     """
-    makers = {id(node.outputs): node.layer for node in nodes_of(model)}
+    makers = makers_of(model)
     for node in nodes_of(model):
         layer = node.layer
         if not isinstance(layer, keras.layers.Rescaling):
             continue
-        before = makers.get(id(node.keras_inputs[0]))
+        before = makers[id(node.keras_inputs[0])].layer
         if not isinstance(before, keras.layers.Rescaling):
             continue
         if len(before.outbound_nodes) == len(layer.inbound_nodes) == 1:
@@ -157,10 +157,16 @@ def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:
         depth_multiplier=layer.depth_multiplier,
         dilation_rate=layer.dilation_rate,
         use_bias=False,
+        trainable=layer.trainable,
         name=f"{name}_depthwise",
     )
     pointwise = keras.layers.Conv2D(
-        layer.filters, 1, use_bias=layer.use_bias, activation=activation, name=name
+        layer.filters,
+        1,
+        use_bias=layer.use_bias,
+        activation=activation,
+        trainable=layer.trainable,
+        name=name,
     )
     depthwise.initial_weights, pointwise.initial_weights = (
         layer.get_weights()[:1],
@@ -172,7 +178,7 @@ def _two_convolutions(layer: KerasLayer, name: str, activation: Any) -> Chain:
 def _as_depthwise(layer: KerasLayer, name: str) -> Chain:
     factor, mean, beta = normalization_of(layer)
     shift = -mean * factor + beta
-    depthwise = keras.layers.DepthwiseConv2D(1, name=name)
+    depthwise = keras.layers.DepthwiseConv2D(1, trainable=layer.trainable, name=name)
     depthwise.initial_weights = [
         factor.reshape(1, 1, -1, 1).astype(np.float32),
         shift.astype(np.float32),

@@ -18,6 +18,12 @@ def nodes_of(model: KerasModel) -> list[Any]:
     return [node for depth in depths for node in model._nodes_by_depth[depth]]
 
 
+def makers_of(model: KerasModel) -> dict[int, Any]:
+    """Return the call that makes each tensor of a flat model, by the tensor's id."""
+    nodes = nodes_of(model)
+    return {id(tensor): node for node in nodes for tensor in tensorflow.nest.flatten(node.outputs)}
+
+
 def rewritten(
     model: KerasModel,
     replace: Callable[[Any, str], Chain],
