@@ -24,7 +24,7 @@ from edgecv.pipeline.technique_stage import TechniqueStage, bits_of, range_image
 from edgecv.pipeline.user_models import UserModel
 from edgecv.system.storage import content_key, write_bytes, write_json
 
-STAGE_VERSION = 6
+STAGE_VERSION = 7
 
 
 @dataclass(frozen=True)
