@@ -75,5 +75,5 @@ def _has_equal_weights(kernel: NDArray[np.float32]) -> bool:
     Of a million float32 numbers some are: less than half of them.
     """
     weights = kernel[kernel != 0]
-    most = max(MOST_VALUES, weights.size // 2)
-    return np.unique(weights).size <= min(most, weights.size - 1)
+    most = min(max(MOST_VALUES, weights.size // 2), weights.size - 1)
+    return bool(len(np.unique(weights)) <= most)
