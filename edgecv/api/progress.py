@@ -41,7 +41,7 @@ def _view() -> "EventProgress | NotebookProgress":
 
     from edgecv.cli.progress import EventProgress
 
-    console = Console(stderr=True)
+    console = Console(stderr=True, emoji=False)
     return EventProgress(console, has_bar=console.is_terminal, wording=in_parameters)
 
 

@@ -149,14 +149,17 @@ class Screen:
         """Return the width of the terminal, or ``of_a_file`` where standard output is none."""
         # Not shutil.get_terminal_size: it reads descriptor 1, which is the log now.
         if self.is_terminal:
-            return os.get_terminal_size(self._output.fileno()).columns
+            # 0 where nobody has set the size of a pseudo-terminal.
+            return os.get_terminal_size(self._output.fileno()).columns or of_a_file
         return of_a_file
 
     def rendered(self, part: Any, **options: Any) -> str:
         """Return plain text, or a table of it, as rich renders it for standard output."""
         part = printable_lines(part) if isinstance(part, str) else part
         is_terminal = self.is_terminal
-        console = Console(file=io.StringIO(), force_terminal=is_terminal, width=self.columns())
+        console = Console(
+            file=io.StringIO(), force_terminal=is_terminal, width=self.columns(), emoji=False
+        )
         if isinstance(part, Table) and not is_terminal:
             console.width = max(console.width, natural_width(part))
         console.print(part, highlight=False, markup=False, **options)
@@ -232,5 +235,5 @@ def natural_width(table: Table) -> int:
 
 def _console(stream: IO[Any]) -> Console:
     """Return a console that does not truncate tables when it is not on a terminal."""
-    console = Console(file=stream)
-    return console if console.is_terminal else Console(file=stream, width=WIDE)
+    console = Console(file=stream, emoji=False)
+    return console if console.is_terminal else Console(file=stream, width=WIDE, emoji=False)

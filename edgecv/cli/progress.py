@@ -53,7 +53,7 @@ class EventProgress(Closing):
             self._progress.show(event.row)
         elif event.stage == "epoch":
             if line := epoch_line(event):
-                self._console.print(line, highlight=False)
+                self._console.print(line, highlight=False, markup=False)
         elif event.row and not event.message:
             return
         elif event.total is None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from shlex import quote
 
 from rich.table import Table
+from rich.text import Text
 
 from edgecv.acceptance.outputs import to_table as judgement_table
 from edgecv.acceptance.records import Judgement
@@ -90,16 +91,24 @@ def show_comparison(reports: Sequence[Report], page: Path, screen: Screen) -> No
     for report in reports:
         style = COLOURS[report.outcome]
         text += screen.rendered(f"{report.name}: {verdict_line(report)}", style=style)
+    if not screen.quiet:
+        text += compared(reports, screen)
+    screen.write(f"{text}Written: {printable(str(page))}\n")
+
+
+def compared(reports: Sequence[Report], screen: Screen) -> str:
+    """Return the tables of the files of several runs, and what the runs share."""
+    text = ""
     for found in compared_files(reports):
         shown = [place for place, name in enumerate(found.table.headings) if name not in LEFT_OUT]
         headings = tuple(found.table.headings[place] for place in shown)
-        table = _table(printable(found.title), headings, left=3)
+        table = _table(found.title, headings, left=3)
         for line in found.table.rows:
             table.add_row(*(printable(line[place]) for place in shown))
         text += screen.rendered(table)
     for sentence in remarks(reports):
         text += screen.rendered(sentence)
-    screen.write(f"{text}Written: {printable(str(page))}\n")
+    return text
 
 
 def show_judgement(judgement: Judgement, screen: Screen, *, as_json: bool) -> None:
@@ -107,14 +116,14 @@ def show_judgement(judgement: Judgement, screen: Screen, *, as_json: bool) -> No
     if as_json:
         screen.table(judgement_table(judgement))
         return
-    table = _table(printable(judgement.title), judgement_headings(judgement), left=3)
+    table = _table(judgement.title, judgement_headings(judgement), left=3)
     for change in changed_first(judgement):
         table.add_row(*map(printable, cells(change, judgement)))
-    text = screen.rendered(table)
+    text = "" if screen.quiet else screen.rendered(table)
     for reason in judgement.not_compared:
         text += screen.rendered(f"Not compared: {reason}")
     text += screen.rendered(judgement_line(judgement), style=COLOURS[judgement.outcome])
-    for sentence in advice(judgement):
+    for sentence in () if screen.quiet else advice(judgement):
         text += screen.rendered(sentence)
     screen.write(text)
 
@@ -137,7 +146,8 @@ def show_training(training: Training, screen: Screen, *, as_json: bool) -> None:
         f"the best of them is number {best['epoch']}: {name.replace('_', ' ')} "
         f"{score_text(best[name])}\n"
         f"On the {test.images:,} test images: {test.metric} {score_text(test.value)}{further}\n"
-        f"Kept in {folder}; next: edgecv compress {folder}/model.keras with the same --data"
+        f"Kept in {folder}; next: edgecv compress {quote(f'{folder}/model.keras')}"
+        " with the same --data"
     )
 
 
@@ -148,7 +158,7 @@ def class_tables(training: Training, screen: Screen) -> Iterator[str]:
         head = f": {each.head}" if each.head else ""
         counted_by = ", images of each split" if training.facts.class_counts else ""
         title = f"Test images by class{counted_by}{head}"
-        table = _table(printable(title), found.headings, left=1)
+        table = _table(title, found.headings, left=1)
         for row in found.rows:
             table.add_row(*map(printable, row))
         yield screen.rendered(table)
@@ -167,7 +177,7 @@ def report_tables(report: Report) -> Iterator[Table]:
 def narrow_tables(report: Report) -> Iterator[Table]:
     """Yield the same tables with one column for each artifact, for a narrow terminal."""
     for found in run_tables(report):
-        table = Table(title=_title(report, found.head), show_header=False)
+        table = Table(title=_as_title(_title(report, found.head)), show_header=False)
         for _ in range(len(found.rows) + 1):
             table.add_column(overflow="fold")
         for heading, *line in zip(found.headings, *found.rows, strict=True):
@@ -177,13 +187,18 @@ def narrow_tables(report: Report) -> Iterator[Table]:
 
 def _table(title: str, columns: tuple[str, ...], left: int) -> Table:
     """Return an empty table, whose first columns are text and whose others are numbers."""
-    table = Table(title=title)
+    table = Table(title=_as_title(title))
     for place, heading in enumerate(columns):
         table.add_column(heading, justify="left" if place < left else "right")
     return table
 
 
+def _as_title(title: str) -> Text:
+    """Return the title of a table as text without markup: names of files and devices are in it."""
+    return Text(printable(title), "table.title")
+
+
 def _title(report: Report, head: str) -> str:
     images = report.data.splits["test"].images
     name = f": {head}" if head else ""
-    return printable(f"{report.name}: {report.data.name}, {images:,} test images{name}")
+    return f"{report.name}: {report.data.name}, {images:,} test images{name}"

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from edgecv.core.artifact import Artifact
@@ -77,7 +78,8 @@ def read_run(folder: Path) -> Report:
     if not (folder / "report.json").is_file():
         accepted = "the folder of a run, which holds a report.json"
         if (folder / "training.json").is_file():
-            remedy = f"edgecv compress {folder / 'model.keras'} with its --data makes a run of it"
+            model = quote(str(folder / "model.keras"))
+            remedy = f"edgecv compress {model} with its --data makes a run of it"
             raise InputError(str(folder), "is a baseline", accepted=accepted, remedy=remedy)
         if (folder / "search.json").is_file():
             runs = sorted(str(each.parent) for each in folder.glob("*/report.json"))

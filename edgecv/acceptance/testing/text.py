@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -29,11 +30,11 @@ Rows = list[tuple[str, str]]
 def limit_text(pair: MeasuredPair, gate: Gate) -> str:
     """Return the message for a limit that is exceeded or undecided."""
     doubt = "inconclusive: " if gate.outcome == "inconclusive" else ""
-    evidence = evidence_of(gate.name)
+    artifact, evidence = quote(pair.names[0]), evidence_of(gate.name)
     if evidence == "size":
-        rows, following = _size_rows(pair), f"edgecv inspect {pair.names[0]} says what fills it"
+        rows, following = _size_rows(pair), f"edgecv inspect {artifact} says what fills it"
     elif evidence == "time":
-        rows, following = _time_rows(pair), f"edgecv doctor {pair.names[0]} says what is slow"
+        rows, following = _time_rows(pair), f"edgecv doctor {artifact} says what is slow"
     else:
         rows, following = answer_rows(pair), _advice(pair, gate)
     return laid_out(
@@ -169,7 +170,7 @@ def _notes(pair: MeasuredPair) -> Rows:
 
 
 def _advice(pair: MeasuredPair, gate: Gate) -> str:
-    artifact, baseline, data = pair.names
+    artifact, baseline, data = map(quote, pair.names)
     if gate.outcome == "inconclusive":
         return "compare on more test images, or allow what so many can tell"
     options = f"{artifact} --baseline {baseline} --data {data}"

@@ -6,6 +6,7 @@ Each combination of file and kernels runs in its own child process: a crash is o
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from shlex import quote
 from typing import get_args
 
 import numpy as np
@@ -131,7 +132,8 @@ def _remedy(cell: KernelCell, data: str) -> str:
     kernels = cell.kernels.lower()
     if kernels not in get_args(Kernels):
         return "measure accuracy on the device itself"
-    measured = f"edgecv validate {cell.path} --data {data} --kernels {kernels}"
+    names = f"{quote(cell.path)} --data {quote(data)}"
+    measured = f"edgecv validate {names} --kernels {kernels}"
     return f"measure accuracy with the kernels of the device: {measured}"
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from edgecv.analysis.described_files import (
     RETRAINED,
@@ -143,7 +144,7 @@ def _chosen(folder: Path, report: Report) -> tuple[Comparison, tuple[Finding, ..
         "note",
         chosen.artifact.path,
         f"this file of the run was examined; it also has {', '.join(names)}",
-        f"edgecv doctor {folder / names[0]}",
+        f"edgecv doctor {quote(str(folder / names[0]))}",
     )
     return chosen, (others,)
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -78,7 +79,8 @@ def _notes(client: BoardClient, file: DeployedFile, where: str) -> tuple[str, ..
             where,
             f"the board runs another model: SHA-256 {client.model[:12]}",
             accepted=f"SHA-256 {file.artifact.sha256[:12]}",
-            remedy=f"edgecv deploy {file.path} --to qemu writes its firmware: put it on the board",
+            remedy=f"edgecv deploy {quote(str(file.path))} --to qemu writes its firmware: put it on"
+            " the board",
         )
     return ()
 
