@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgecv.core.errors import InputError, StepError
-from edgecv.system.storage import Store, check_seal, describe, seal, write_bytes
+from edgecv.system.storage import Store, check_seal, describe, seal, tree_sha256, write_bytes
 
 pytestmark = pytest.mark.quick
 
@@ -141,6 +141,21 @@ def test_the_manifest_lists_bytes_and_hashes(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["files"]["a.txt"]["bytes"] == 1
     assert len(manifest["files"]["a.txt"]["sha256"]) == 64
+
+
+def test_the_hash_of_a_folder_leaves_out_nothing_that_links_bring_in(tmp_path: Path) -> None:
+    """New weights behind a link to variables/ had the results of the old ones."""
+    model, elsewhere = tmp_path / "model", tmp_path / "elsewhere"
+    model.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "weights").write_text("old")
+    (model / "weights").symlink_to(elsewhere / "weights")
+    before = tree_sha256(model)
+    (elsewhere / "weights").write_text("new")
+    assert tree_sha256(model) != before
+    (model / "variables").symlink_to(elsewhere)
+    with pytest.raises(InputError, match=r"/variables: is a link to a folder; accepted: files"):
+        tree_sha256(model)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -20,6 +20,7 @@ from edgecv.system.isolation.codec import decode
 from edgecv.system.isolation.limits import ProcessLimits
 from edgecv.system.isolation.process import ChildProgram
 from edgecv.system.isolation.request import Request
+from edgecv.system.storage import files_of
 
 PROGRAM = ChildProgram(
     "edgecv.analysis.inspection.child",
@@ -136,7 +137,7 @@ def _contents(path: Path, kind: str, input_spec: InputSpec) -> Contents:
 def _sizes(path: Path) -> tuple[int, int]:
     """Return the size of a file, or of all in a folder, in bytes, and after gzip -9."""
     packer, size, packed = zlib.compressobj(9, zlib.DEFLATED, GZIP), 0, 0
-    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    files = files_of(path) if path.is_dir() else [path]
     for each in files:
         with open_regular(each) as file:
             while chunk := file.read(CHUNK_BYTES):

@@ -9,7 +9,7 @@ from edgecv.system.storage.atomic_files import (
     write_bytes,
     write_json,
 )
-from edgecv.system.storage.hashing import bytes_of, content_key, describe, tree_sha256
+from edgecv.system.storage.hashing import bytes_of, content_key, describe, files_of, tree_sha256
 from edgecv.system.storage.manifest import MANIFEST, check_outside_runs, check_seal, is_sealed, seal
 from edgecv.system.storage.packing import pack
 from edgecv.system.storage.run_store import RESERVED_NAMES, SPACE_BYTES, Store
@@ -26,6 +26,7 @@ __all__ = [
     "content_key",
     "copy_file",
     "describe",
+    "files_of",
     "file_sha256",
     "is_sealed",
     "on_disk",

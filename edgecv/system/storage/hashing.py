@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecv.core.artifact import Artifact, Layer
+from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular, file_sha256, read_regular
 
 
@@ -23,14 +24,30 @@ def content_key(*parts: Any) -> str:
 def tree_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, or of all files of a folder with their names.
 
-    Raises InputError where something in the folder is neither: who opens it might wait for ever.
+    Raises InputError as ``files_of`` does.
     """
     if not path.is_dir():
         return file_sha256(path)
-    for each in path.rglob("*"):
-        check_regular(each, folders=True)
-    files = sorted(each for each in path.rglob("*") if each.is_file())
+    files = files_of(path)
     return content_key([[str(each.relative_to(path)), file_sha256(each)] for each in files])
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Return all files of a folder, sorted.
+
+    Raises InputError where something in it is neither file nor folder, as who opens it might wait
+    for ever, and for a link to a folder, whose files would not be among them.
+    """
+    for each in folder.rglob("*"):
+        check_regular(each, folders=True)
+        if each.is_symlink() and each.is_dir():
+            raise InputError(
+                str(each),
+                "is a link to a folder",
+                accepted="files, folders and links to files",
+                remedy="put the folder itself there",
+            )
+    return sorted(each for each in folder.rglob("*") if each.is_file())
 
 
 def bytes_of(path: Path) -> int:
