@@ -5,6 +5,7 @@ from pathlib import Path
 from edgecv.acceptance.gate import gate_run
 from edgecv.acceptance.options import GateOptions
 from edgecv.acceptance.text import verdict_line
+from edgecv.core.errors import EdgecvError
 from edgecv.core.events import Event, OnEvent, ignore_event
 from edgecv.core.registry import TARGETS
 from edgecv.pipeline.recipe.options import TargetOptions
@@ -21,16 +22,27 @@ def accept_front(
 ) -> None:
     """Write ``RUN.lock`` beside each run of the front that did not fail, unless it is there.
 
-    A run that fails when it is measured again has no lock, and its failed gates are said.
+    A run that fails when it is measured again, or cannot be, has no lock, and the reason is said:
+    the result of a search is not lost with it.
     """
     for point in result.front:
         place = Path(f"{point.folder}.lock")
         if point.outcome == "failed" or place.exists():
             continue
         on_event(Event("search", f"writing {place}"))
-        judgement = gate_run(gate_options(Path(point.folder), place, options), on_event, log)
-        if judgement.update == "refused":
-            on_event(Event("note", f"{point.folder} has no lock: {verdict_line(judgement)}"))
+        if reason := _refusal(Path(point.folder), place, options, on_event, log):
+            on_event(Event("note", f"{point.folder} has no lock: {reason}"))
+
+
+def _refusal(
+    run: Path, place: Path, options: SearchOptions, on_event: OnEvent, log: Path | None
+) -> str:
+    """Accept a run, and return the reason where it was not; empty where it was."""
+    try:
+        judgement = gate_run(gate_options(run, place, options), on_event, log)
+    except EdgecvError as error:
+        return str(error)
+    return verdict_line(judgement) if judgement.update == "refused" else ""
 
 
 def gate_options(run: Path, place: Path, options: SearchOptions) -> GateOptions:

@@ -10,14 +10,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.core.data import Outputs, Targets
+from edgecv.core.errors import InputError
 from edgecv.core.options import Options
 from edgecv.core.plugins import Task
+from edgecv.core.text import counted
 
 Right = NDArray[np.bool_]
 """One value a test image, True where the answer is right: bool (N,), in the split's order."""
 Scores = NDArray[np.float64]
 """One score a test image, higher is better: float64 (N,), in the split's order."""
-Base64 = Annotated[str, Field(max_length=1_000_000)]
+LONGEST = 1_000_000
+"""Letters of base64 that are read."""
+Base64 = Annotated[str, Field(max_length=LONGEST)]
 LARGEST_CODE = 2**16 - 1
 SMALLEST_STEP = 1e-9
 LARGEST = 1e12
@@ -35,11 +39,18 @@ class PackedScores(Options):
 
     @classmethod
     def of(cls, scores: Scores) -> "PackedScores":
-        """Return the scores with two bytes an image."""
+        """Return the scores with two bytes an image. Raises InputError for too many images."""
         least = float(scores.min())
         step = max((float(scores.max()) - least) / LARGEST_CODE, SMALLEST_STEP)
         codes = np.rint((scores - least) / step).astype("<u2")
         text = base64.b64encode(codes.tobytes()).decode("ascii")
+        if len(text) > LONGEST:
+            raise InputError(
+                "the scores of the test images",
+                f"are those of {counted(len(codes), 'image')}",
+                accepted=f"up to {LONGEST * 3 // 8:,} in a lock",
+                remedy="measure fewer test images",
+            )
         return cls(least=least, step=step, codes=text)
 
     def unpacked(self, images: int) -> Scores:

@@ -59,7 +59,7 @@ def judge_changes(
         if comparison.is_twin and not only_twins and change.path not in asked_twins:
             continue
         if has_same_images(lock, report):
-            gates += _answers(change, lock.limits, since, task_of(report).headline)
+            gates += _answers(change, lock, since, task_of(report).headline)
         gates += _sizes(change, lock.limits)
         if speed_is_comparable(lock, report):
             gates += _speed(change, comparison, lock.limits)
@@ -125,15 +125,15 @@ def _file(change: Change, since: Since) -> list[Gate]:
     return [Gate(FILE, change.path, 0.0, None, outcome, reason)]
 
 
-def _answers(change: Change, limits: AcceptedLimits, since: Since, headline: Metric) -> list[Gate]:
-    gates = []
+def _answers(change: Change, lock: Lock, since: Since, headline: Metric) -> list[Gate]:
+    gates, limits = [], lock.limits
     if limits.max_drop_points is not None:
         gates.append(_drop(change, limits, limits.max_drop_points, since, headline))
     accepted, found = change.accepted, change.found
-    before = None if accepted is None else accepted.agreement
-    now = None if found is None else found.agreement
+    before = None if accepted is None else accepted.flips
+    now = None if found is None else found.flips
     if limits.max_agreement_drop_points is not None and before is not None and now is not None:
-        lost = (before - now) * 100
+        lost = (now - before) / lock.data.images * 100  # The lock's agreement is rounded.
         gates.append(most_gate(AGREEMENT, change.path, limits.max_agreement_drop_points, lost))
     return gates
 

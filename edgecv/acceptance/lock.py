@@ -14,7 +14,8 @@ SCHEMA_VERSION = 1
 DIGITS = 6
 """The decimal places of figures in a lock."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-OneLine = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$")]
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$"
+OneLine = Annotated[str, Field(pattern=ONE_LINE)]
 """One line of printable characters."""
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,199}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]

@@ -17,6 +17,7 @@ from edgecv.acceptance.lock_file import read_lock
 from edgecv.acceptance.markdown import to_markdown
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.text import advice, verdict_line
+from edgecv.core.paired_results import Flips
 from edgecv.core.report import Gate, Report
 from edgecv.evaluation.gates import failed_file
 from edgecv.evaluation.limits import Limits
@@ -141,7 +142,7 @@ WORSE: list[tuple[str, Change, str, str]] = [
     ("smaller gzip", lambda lock: artifact(lock, gzip_bytes=99), "accepted_gzip_bytes", "failed"),
     (
         "agreed more",
-        lambda lock: limits(artifact(lock, agreement=1.0), max_agreement_drop_points=0.0),
+        lambda lock: limits(artifact(lock, agreement=1.0, flips=0), max_agreement_drop_points=0.0),
         "accepted_agreement_drop_points",
         "failed",
     ),
@@ -161,6 +162,33 @@ def test_what_got_worse_fails_by_its_own_gate(
     if name == "accepted_agreement_drop_points" and accepted.lock.artifacts[INT8].agreement == 1:
         pytest.skip("the int8 file of this machine agrees on every image")
     assert wrong == {name: outcome}
+
+
+@pytest.mark.parametrize(
+    ("lost", "limit", "outcome"), [(0, 0.0, "passed"), (9, 2.0, "passed"), (10, 2.0, "failed")]
+)
+def test_agreement_is_held_by_whole_images(
+    accepted: Accepted, lost: int, limit: float, outcome: str
+) -> None:
+    images, found = accepted.lock.data.images, set()
+    for same in range(lost, images + 1, 7):
+        before = artifact(accepted.lock, agreement=round(same / images, 6), flips=images - same)
+        report = with_agreement(accepted.report, same - lost, images)
+        gate = gates(judged(accepted, limits(before, max_agreement_drop_points=limit), report))
+        found.add(gate["accepted_agreement_drop_points"].outcome)
+    assert found == {outcome}
+
+
+def with_agreement(report: Report, same: int, images: int) -> Report:
+    """Return the report with another number of images that the int8 file agrees on."""
+    comparisons = []
+    for each in report.comparisons:
+        if each.artifact.path == INT8 and each.statistics is not None:
+            flips = Flips(images - same, 1 - same / images)
+            statistics = replace(each.statistics, flips=flips)
+            each = replace(each, agreement=same / images, statistics=statistics)
+        comparisons.append(each)
+    return replace(report, comparisons=tuple(comparisons))
 
 
 def test_a_float_file_is_judged_where_the_recipe_asks_for_it(accepted: Accepted) -> None:

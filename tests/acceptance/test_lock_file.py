@@ -106,6 +106,14 @@ def test_a_lock_with_scores_is_the_same_after_reading(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.unpacked(10), SCORES, atol=1e-4)
 
 
+def test_scores_of_too_many_images_for_a_lock_are_wrong_input() -> None:
+    """They were an internal error, after everything had been measured."""
+    reason = r"are those of 400,000 images; accepted: up to 375,000 in a lock; measure fewer"
+    with pytest.raises(InputError, match=reason):
+        PackedScores.of(np.linspace(-1, 0, 400_000))
+    PackedScores.of(np.linspace(-1, 0, 375_000))
+
+
 CODES = PackedScores.of(SCORES).codes
 
 

@@ -5,20 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgecv.acceptance.gate import MeasuredRun, judgement_of, proposal
-from edgecv.acceptance.lock import Lock
+from edgecv.acceptance.lock import ONE_LINE, Lock
 from edgecv.acceptance.records import Judgement
 from edgecv.acceptance.testing.accepted_file import accepted_file, change_entry, read_accepted
 from edgecv.acceptance.testing.measured_pair import MeasuredPair
 from edgecv.acceptance.testing.text import changed_text, nothing_text
 from edgecv.acceptance.text import changes_sentence
 from edgecv.core.errors import InputError
-from edgecv.core.text import printable
+from edgecv.core.text import counted, printable, short_name
 from edgecv.evaluation.gates import verdict
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.pipeline.run_gates import limit_gates
 from edgecv.system.environment import machine
 
+NAME_IT = 'name it: assert_as_accepted(name="...")'
 NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -27,7 +28,7 @@ def judge_accepted(pair: MeasuredPair, name: str | None) -> None:
 
     Raises AssertionError with an explanation, InputError if the file is damaged.
     """
-    entry = _entry(pair) if name is None else name
+    entry = _checked(_entry(pair) if name is None else name)
     path = accepted_file(pair.setting.test_file())
     if pair.setting.is_update:
         _update(pair, entry, path)
@@ -75,10 +76,23 @@ def _entry(pair: MeasuredPair) -> str:
             raise InputError(
                 "assert_as_accepted",
                 f"{path} lies outside of {pair.setting.root}, so that its path names no entry",
-                remedy='name it: assert_as_accepted(name="...")',
+                remedy=NAME_IT,
             )
     artifact, baseline, data = pair.names
     return printable(f"{artifact} beside {baseline} on {data}")
+
+
+def _checked(entry: str) -> str:
+    """Return the name of an entry. Raises InputError for one that the file cannot hold."""
+    if re.fullmatch(ONE_LINE, entry) is None:
+        raise InputError(
+            "assert_as_accepted",
+            f"the name of the entry is {short_name(repr(entry))}, "
+            f"{counted(len(entry), 'character')}",
+            accepted="a name of one line, up to 200 characters",
+            remedy=NAME_IT,
+        )
+    return entry
 
 
 def _as_in(pair: MeasuredPair, lock: Lock | None, entry: str) -> MeasuredRun:

@@ -3,11 +3,14 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from edgecv.acceptance import lock_file
+from edgecv.acceptance.testing.accepted import judge_accepted
 from edgecv.acceptance.testing.accepted_file import read_accepted
 from edgecv.acceptance.testing.assertions import ComparedPair
 from edgecv.acceptance.testing.fixture import EdgecvCompare
@@ -247,3 +250,19 @@ def test_what_could_not_be_written_is_not_said_to_be_accepted(
         compared(comparing, update=True, told=told).assert_as_accepted()
     assert not told
     assert not lock.exists()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", [None, "n" * 201, "two\nlines", ""])
+def test_a_name_that_the_file_cannot_hold_is_refused_with_its_remedy(
+    name: str | None, tmp_path: Path
+) -> None:
+    """Long paths failed with a regular expression."""
+    setting = SimpleNamespace(root=tmp_path, holds=lambda path: True, is_update=True)
+    paths = ("models/" + "m" * 90, "models/" + "b" * 90, "data/" + "d" * 90)
+    pair: Any = SimpleNamespace(
+        setting=setting, artifact=paths[0], baseline=paths[1], data=paths[2], names=paths
+    )
+    remedy = r"^assert_as_accepted: .*; accepted: .* up to 200 characters; name it: assert_as_accepted\(name="
+    with pytest.raises(InputError, match=remedy):
+        judge_accepted(pair, name)
