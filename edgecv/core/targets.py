@@ -145,6 +145,8 @@ def rarest_class(labels: Targets) -> NDArray[np.int64]:
     found = occurrence(labels[kinds[0]], kinds[0], _classes(labels[kinds[0]], kinds[0]))
     if kinds[0] == "mask":
         found = found[:, 1:]  # The background is everywhere.
+    if not found.shape[1]:
+        return np.full(len(labels), -1)
     images = np.where(found, found.sum(axis=0), len(labels) + 1)
     return np.where(found.any(axis=1), images.argmin(axis=1), -1)
 
@@ -165,7 +167,7 @@ def _check_classes(data: Dataset, kind: str) -> list[str]:
     """
     names, of_what = data.class_names, CLASS_NOUNS[kind]
     there = _any(data.test, kind, len(names))
-    if kind == "boxes" and not there.any():
+    if kind != "classes" and not there[kind == "mask" :].any():  # Class 0 is the background.
         raise InputError(
             data.name,
             "no test image has an object",

@@ -82,8 +82,10 @@ def without_password(uri: str) -> str:
 
     >>> without_password("https://me:secret@example.org/x")
     'https://...@example.org/x'
+    >>> without_password("postgresql://me:pa/s@?s@host/db"), without_password("file:///a@b/runs")
+    ('postgresql://...@host/db', 'file:///a@b/runs')
     """
-    return re.sub(r"//[^/@]*@", "//...@", uri)
+    return re.sub(r"://(?!/).*@", "://...@", uri)
 
 
 def one_line(text: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from edgecv.core.data import Dataset, Split, Targets
 from edgecv.core.errors import InputError
-from edgecv.core.targets import kinds_of, together, with_targets
+from edgecv.core.targets import IGNORED, kinds_of, rarest_class, together, with_targets
 
 
 def data_with(labels: Targets) -> Dataset:
@@ -40,3 +40,19 @@ def test_a_kind_that_the_data_does_not_have_is_refused() -> None:
 def test_targets_of_other_images_are_refused() -> None:
     with pytest.raises(ValueError, match="2, 3"):
         together({"class": np.zeros(2), "mask": np.zeros((3, 4, 4))})
+
+
+@pytest.mark.parametrize("value", [0, IGNORED])
+def test_masks_without_an_object_have_no_rarest_class(value: int) -> None:
+    """Masks that a tool has written wrongly ended in an internal error."""
+    masks = together({"mask": np.full((4, 8, 8), value, np.uint8)})
+    assert rarest_class(masks).tolist() == [-1, -1, -1, -1]
+
+
+def test_test_images_without_an_object_are_refused() -> None:
+    background = data_with(together({"mask": np.zeros((2, 4, 4), np.uint8)}))
+    with pytest.raises(InputError, match=r"^shapes: no test image has an object; accepted"):
+        with_targets(background, "mask", "segmentation")
+    none = data_with(together({"boxes": np.full((2, 1, 5), -1, np.float32)}))
+    with pytest.raises(InputError, match=r"^shapes: no test image has an object; accepted"):
+        with_targets(none, "boxes", "detection")
