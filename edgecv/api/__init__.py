@@ -5,7 +5,7 @@ model or of data, a function also takes a Keras model and arrays in memory. Prog
 notebook, and in a script with ``progress=True``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,19 +28,22 @@ from edgecv.api.call import (
     Data,
     FunctionCall,
     Model,
+    as_data,
     call,
+    is_in_memory,
     options_of,
     store_of,
     stored_data,
     stored_images,
     stored_models,
-    stored_teacher,
+    unwritten,
 )
 from edgecv.api.function import api_function, parameters_of
 from edgecv.api.models import is_keras_model
 from edgecv.core.report import Report
 from edgecv.formats.contents import Inspection
 from edgecv.pipeline.recipe.from_flags import CompressOptions, TrainOptions
+from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.front import SearchResult
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.pipeline.stored_training import Training
@@ -80,7 +83,7 @@ def train(
     return pipeline.train(recipe, store, this.on_event)
 
 
-@api_function(CompressOptions, MODEL="model")
+@api_function(CompressOptions)
 def compress(
     this: FunctionCall,
     /,
@@ -115,20 +118,25 @@ def compress(
     from edgecv.pipeline.search.auto import compress_auto, first_recipe
 
     store = store_of(options)
-    models, keep = stored_models({"model": model, "from_model": from_model}, store)
-    further = {
-        "teacher": stored_teacher(teacher, store),
-        "unlabelled": stored_images(options.get("unlabelled"), store),
-    }
-    asked = this.options(CompressOptions, {**options, **models, **further}, data)
-    plan = first_recipe(asked) if asked.auto else asked.to_recipe()
+    given = {"model": model, "from_model": from_model, "teacher": teacher}
+    models, keep = stored_models(given, store)
+    unlabelled, source = options.get("unlabelled"), as_data(data)
+
+    def read(files: Mapping[str, Any]) -> tuple[CompressOptions, Recipe]:
+        asked = this.options(CompressOptions, {**options, **models, **files}, source)
+        return asked, first_recipe(asked) if asked.auto else asked.to_recipe()
+
+    if any(map(is_in_memory, (*given.values(), unlabelled))):
+        read({"teacher": unwritten(teacher), "unlabelled": unwritten(unlabelled)})
+    images = stored_images(unlabelled, store)
     keep()
+    asked, plan = read({"unlabelled": images})
     if asked.auto:
         return compress_auto(asked, this.on_event)
     return pipeline.run(plan, store, force=asked.force, on_event=this.on_event)
 
 
-@api_function(SearchOptions, MODEL="model")
+@api_function(SearchOptions)
 def search(
     this: FunctionCall,
     /,
@@ -159,10 +167,15 @@ def search(
     from edgecv.pipeline.search.search import search as search_recipes
 
     store = store_of(options)
-    models, keep = stored_models({"model": model, "from_model": from_model}, store)
-    further = {"teacher": stored_teacher(teacher, store), "data": stored_data(data, store)}
-    asked = options_of(SearchOptions, {**options, **models, **further})
+    given = {"model": model, "from_model": from_model, "teacher": teacher}
+    models, keep = stored_models(given, store)
+    source = as_data(data)
+    if any(map(is_in_memory, (*given.values(), data))):
+        unkept = {**models, "teacher": unwritten(teacher), "data": source}
+        options_of(SearchOptions, {**options, **unkept}).to_recipe()
+    stored = stored_data(data, source, store)
     keep()
+    asked = options_of(SearchOptions, {**options, **models, "data": stored})
     result = search_recipes(asked, this.on_event)
     accept_front(result, asked, this.on_event)
     return result
@@ -246,7 +259,7 @@ def bench(
     return bench_files(files, options_of(BenchOptions, options), on_event=this.on_event)
 
 
-@api_function(DeployOptions, RUN="paths")
+@api_function(DeployOptions)
 def deploy(
     this: FunctionCall,
     /,

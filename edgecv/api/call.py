@@ -1,6 +1,7 @@
 """One call of a function of the API: its arguments are converted to options of a command."""
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -91,9 +92,10 @@ def as_data(data: Data | None) -> str | DatasetSource | None:
     return Arrays.of(data if isinstance(data, Mapping | Sequence) else (data,))
 
 
-def stored_data(data: Data | None, store: Store) -> str | DatasetSource | None:
-    """Return a data set as ``as_data`` does, with arrays in a .npz that is written to the store."""
-    source = as_data(data)
+def stored_data(
+    data: Data | None, source: str | DatasetSource | None, store: Store
+) -> str | DatasetSource | None:
+    """Return the source of a data set, with arrays in a .npz that is written to the store."""
     if not isinstance(source, Arrays) or not isinstance(data, Mapping | Sequence):
         return source
     key, arrays = f"arrays-{source.sha256[:32]}", dict[str, Any](named_arrays(data))
@@ -127,11 +129,17 @@ def stored_models(
     return {**models, **paths}, keep
 
 
-def stored_teacher(model: Model | None, store: Store) -> Any:
-    """Return the path of a teacher; one in memory is written to the store: recipes look for it."""
-    models, keep = stored_models({"teacher": model}, store)
-    keep()
-    return models["teacher"]
+def is_in_memory(value: Any) -> bool:
+    """Return True for a model, arrays or images that are no path."""
+    return value is not None and not isinstance(value, str | Path)
+
+
+def unwritten(value: Any) -> Any:
+    """Return a path as it is, and for what is in memory one that stands for it.
+
+    Recipes look for these files, and nothing is written before the other parameters are checked.
+    """
+    return os.devnull if is_in_memory(value) else value
 
 
 def stored_images(images: Any, store: Store) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from edgecv.api.call import FunctionCall, call
 from edgecv.api.parameter_names import in_parameters
-from edgecv.core.command_options import with_parameters
+from edgecv.core.command_options import flag_of, with_parameters
 from edgecv.core.events import OnEvent
 from edgecv.core.options import Options
 
@@ -27,15 +27,19 @@ def api_function(
     """Decorate a function of the API that ends in ``**options``.
 
     The function is given its ``FunctionCall``; its caller may give ``progress``, ``on_event`` and
-    the fields of ``options``. ``arguments``: placeholder of the command line -> parameter, for
-    errors.
+    the fields of ``options``. ``arguments``: further placeholders of the command line than those of
+    the options -> parameter, for errors.
     """
+    flags = {name: flag_of(name, each) for name, each in options.model_fields.items()}
+    placeholders = {each.name: name for name, each in flags.items() if each.is_argument}
 
     def decorate(function: Callable[Concatenate[FunctionCall, P], R]) -> Callable[P, R]:
         @wraps(function)
         def called(*args: Any, **given: Any) -> R:
             with call(
-                given.pop("progress", None), given.pop("on_event", None), **arguments
+                given.pop("progress", None),
+                given.pop("on_event", None),
+                **{**placeholders, **arguments},
             ) as this:
                 return function(this, *args, **given)
 

@@ -8,6 +8,7 @@ from operator import or_
 from types import MappingProxyType, UnionType
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
+import numpy as np
 from pydantic import (
     ValidationError,
     field_validator,
@@ -42,10 +43,10 @@ class CommandOptions(Options):
     @field_validator("*", mode="before")
     @classmethod
     def _says_something(cls, value: Any) -> Any:
-        """Refuse an empty string: a shell variable that was never set."""
-        if value == "" or (isinstance(value, tuple | list) and "" in value):
+        """Refuse an empty string: a shell variable that was never set. Take a number of NumPy."""
+        if _is_empty(value):
             raise ValueError("something: it is empty")
-        return value
+        return value.item() if isinstance(value, np.generic) else value
 
     @classmethod
     def flag_name(cls, field: str) -> str:
@@ -61,6 +62,12 @@ class CommandOptions(Options):
                 raise InputError(
                     flag, f"cannot be given beside {beside}", remedy=f"leave out {flag}{further}"
                 )
+
+
+def _is_empty(value: Any) -> bool:
+    """Return True for an empty string, and for several values with one among them."""
+    several = value if isinstance(value, tuple | list) else (value,)
+    return any(isinstance(each, str) and not each for each in several)
 
 
 def flag_of(name: str, field: FieldInfo) -> Flag:
@@ -142,6 +149,6 @@ def parse_flags(cls: type[O], options: Mapping[str, Any]) -> O:
         first = error.errors(include_url=False)[0]
         field, found = str(first["loc"][0]), first["input"]
         flag = flag_of(field, cls.model_fields[field]).name
-        if found == "" or (isinstance(found, tuple) and "" in found):
+        if _is_empty(found):
             raise InputError(flag, "is empty", remedy="give a value, or leave it out") from None
         raise InputError(flag, f"{found}", accepted=accepted_values(first["msg"])) from None

@@ -63,6 +63,8 @@ PLAIN_KINDS = {
     "a valid number": "a number",
     "a valid boolean": "true or false",
     "a valid string": "text",
+    "a valid tuple": "one or several, as a list or a tuple",
+    "Input is not a valid path": "a path",
 }
 """Kinds of values in plain words, by the start of pydantic's message."""
 KINDS = ("int", "float", "str", "bool")

@@ -11,7 +11,9 @@ import pytest
 import edgecv
 from edgecv.api import FUNCTIONS
 from edgecv.api.models import is_keras_model
+from edgecv.core.command_options import parse_flags
 from edgecv.core.errors import InputError
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.reports.json_file import to_table
 
 LABELS = np.arange(60) % 3
@@ -138,6 +140,37 @@ def test_nothing_is_written_where_a_parameter_is_wrong(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("function", "options"),
+    [
+        (edgecv.compress, {"unlabelled": IMAGES, "distil": True, "quantize": "bogus"}),
+        (edgecv.compress, {"unlabelled": IMAGES, "distil": True, "epochs": -1}),
+        (edgecv.compress, {"unlabelled": IMAGES / 255, "distil": True, "teacher": True}),
+        (edgecv.compress, {"teacher": True}),
+        (edgecv.search, {"trials": -1, "teacher": True}),
+        (edgecv.search, {"quantize": "bogus", "max_drop": 1}),
+    ],
+)
+def test_no_array_and_no_teacher_is_written_where_a_parameter_is_wrong(
+    function: Any, options: dict[str, Any], tmp_path: Path
+) -> None:
+    """Gigabytes of arrays were, and then an option was refused."""
+    given = {**options, "teacher": network("tf_keras")} if "teacher" in options else options
+    with pytest.raises(InputError):
+        function(network("tf_keras"), data=ALL, output=tmp_path / "out", **given)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("function", [edgecv.compress, edgecv.search])
+def test_no_output_is_no_folder_of_that_name(
+    function: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"^output: None; accepted: text$"):
+        function("x.keras", data=ALL, unlabelled=IMAGES, output=None)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_model_that_cannot_be_saved_is_refused() -> None:
     class Model:
         name = "broken"
@@ -148,6 +181,32 @@ def test_a_model_that_cannot_be_saved_is_refused() -> None:
     Model.__module__ = "keras.src.models.model"
     with pytest.raises(InputError, match="model: the model cannot be saved: ValueError: no such"):
         edgecv.inspect(Model())
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "expected"),
+    [
+        (edgecv.validate, {"labels": ["a", "b"]}, r"^labels: \['a', 'b'\]; accepted: a path$"),
+        (edgecv.validate, {"labels": np.array(["a", "b"])}, "^labels: .*; accepted: a path$"),
+        (edgecv.validate, {"paths": None}, "^paths: None; accepted: one or several, as a list"),
+        (edgecv.doctor, {"path": None}, "^path: None; accepted: a path$"),
+        (edgecv.gate, {"run": None}, "^run: None; accepted: a path$"),
+        (edgecv.validate, {"paths": ["a.tflite", ""]}, "^paths: is empty; give a value"),
+        (edgecv.compress, {"quantize": ["int8", ""]}, "^quantize: is empty; give a value"),
+    ],
+)
+def test_values_of_other_types_are_refused_in_plain_words(
+    function: Any, options: dict[str, Any], expected: str
+) -> None:
+    first = {edgecv.doctor: "path", edgecv.gate: "run", edgecv.compress: "model"}
+    with pytest.raises(InputError, match=expected):
+        function(**{first.get(function, "paths"): "x.tflite", **options})
+
+
+def test_a_number_of_numpy_is_a_number() -> None:
+    given = {"epochs": np.int64(3), "seed": np.uint8(1), "max_drop": np.float32(0.5)}
+    found = parse_flags(CompressOptions, given)
+    assert (found.epochs, found.seed, found.max_drop) == (3, 1, 0.5)
 
 
 def test_files_of_bench_and_doctor_are_parameters(tmp_path: Path) -> None:
