@@ -19,7 +19,7 @@ from edgecv.datasets.array_targets import (
     refuse,
 )
 from edgecv.datasets.decoded import Decoded
-from edgecv.datasets.npz_arrays import NAMES
+from edgecv.datasets.npz_arrays import LAYOUT, NAMES
 from edgecv.datasets.numbers import are_numbers, as_levels
 
 MOST_CLASSES = 10_000
@@ -33,23 +33,18 @@ def decoded_of(arrays: Arrays, notes: tuple[str, ...], where: str) -> Decoded:
     Of ``x``, without splits, all images become training images. Images that are already uint8 are
     not copied.
     """
+    _refuse_splits_beside_whole(arrays, where)
     splits = (
         [""] if "x" in arrays else [each for each in ("train", "test") if f"x_{each}" in arrays]
     )
     names = [f"x_{split}".rstrip("_") for split in splits]
+    _check_shapes([arrays[name] for name in names], names, where)
     meaning = None
     if are_numbers(arrays[names[0]]):
         images, meaning, note = as_levels([arrays[name] for name in names], names, where)
         notes = (*notes, note)
     else:
         images = [_as_images(arrays[name], name, where) for name in names]
-    if images[0].shape[1:] != images[-1].shape[1:]:
-        raise InputError(
-            where,
-            f"x_train holds images of shape {images[0].shape[1:]}, "
-            f"x_test of {images[-1].shape[1:]}",
-            accepted="one shape for both",
-        )
     fields = _fields(arrays, splits, images, where)
     if "mask" in fields and _is_binary(fields["mask"]):
         fields["mask"] = {
@@ -70,6 +65,39 @@ def decoded_of(arrays: Arrays, notes: tuple[str, ...], where: str) -> Decoded:
     return Decoded(class_names, *train, *test, notes, target_names=target_names, meaning=meaning)
 
 
+def _refuse_splits_beside_whole(arrays: Arrays, where: str) -> None:
+    """Raise InputError where arrays without a split stand beside those of one."""
+    splits = {name: name[2:] for name in arrays if name in ("x", "x_train", "x_test")}
+    splits |= {name: place[0] for name in arrays if (place := place_of(name)) is not None}
+    whole = [name for name, split in splits.items() if not split]
+    parts = [name for name, split in splits.items() if split]
+    if whole and parts:
+        raise InputError(
+            where,
+            f"there is {whole[0]}, of images without splits, beside {parts[0]}",
+            accepted=LAYOUT,
+            remedy="call x and y x_train and y_train" if "x" in whole else f"leave {whole[0]} out",
+        )
+
+
+def _check_shapes(images: list[NDArray[Any]], names: list[str], where: str) -> None:
+    """Raise InputError for arrays of no images, or of images of other shapes."""
+    for values, name in zip(images, names, strict=True):
+        if values.ndim not in (3, 4) or not values.size:
+            raise InputError(
+                where,
+                f"{name} has the shape {values.shape}",
+                accepted="(N, height, width, channels), or (N, height, width) for grey",
+            )
+    first, last = (each.shape[1:] + (1,) * (each.ndim == 3) for each in (images[0], images[-1]))
+    if first != last:
+        raise InputError(
+            where,
+            f"x_train holds images of shape {first}, x_test of {last}",
+            accepted="one shape for both",
+        )
+
+
 def _joined(fields: Mapping[str, Targets]) -> Targets:
     """Return targets of several kinds as one array; the classes of images alone as they are."""
     return fields["class"] if fields.keys() == {"class"} else together(fields)
@@ -79,7 +107,13 @@ def _fields(
     arrays: Arrays, splits: list[str], images: list[Images], where: str
 ) -> dict[str, dict[str, Targets]]:
     """Check all targets: field -> name of the array of each split -> targets."""
-    named = {place: name for name in arrays if (place := place_of(name)) is not None}
+    named: dict[tuple[str, str], str] = {}
+    for name in arrays:
+        if (place := place_of(name)) is None:
+            continue
+        if place in named:
+            raise InputError(where, f"there are {named[place]} and {name}", accepted="one of them")
+        named[place] = name
     size = images[0].shape[2], images[0].shape[1]
     fields: dict[str, dict[str, Targets]] = {}
     for kind in sorted({kind for _, kind in named}):
@@ -118,13 +152,7 @@ def _is_binary(masks: Mapping[str, Targets]) -> bool:
 
 
 def _as_images(values: NDArray[Any], name: str, where: str) -> Images:
-    """Check an array of images; return it as uint8 (N, H, W, C)."""
-    if values.ndim not in (3, 4) or not values.size:
-        raise InputError(
-            where,
-            f"{name} has the shape {values.shape}",
-            accepted="(N, height, width, channels), or (N, height, width) for grey",
-        )
+    """Check the values of an array of images; return it as uint8 (N, H, W, C)."""
     if values.dtype.kind not in "iu":
         is_fraction = values.dtype.kind == "b" or _is_fraction(values)
         scale, scaled = ("multiply by 255 and ", "(x * 255)") if is_fraction else ("", "x")

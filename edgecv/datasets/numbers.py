@@ -48,8 +48,6 @@ def as_levels(
     """
     numbers = []
     for values, name in zip(arrays, names, strict=True):
-        if not values.size:
-            raise InputError(where, f"{name} has the shape {values.shape}", accepted="numbers")
         if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
             raise InputError(where, f"{name} holds NaN, infinity or no numbers", accepted="numbers")
         floats = values.astype(np.float64)
@@ -58,7 +56,8 @@ def as_levels(
     low, high = numbers[0].min(axis=axes), numbers[0].max(axis=axes)
     step = np.where(high > low, high - low, 1.0) / LARGEST_BYTE
     levels = [((each - low) / step).round().clip(0, LARGEST_BYTE) for each in numbers]
-    beyond = np.mean([((each < low) | (each > high)).mean() for each in numbers])
+    beyond = sum(((each < low) | (each > high)).sum() for each in numbers)
+    beyond /= sum(each.size for each in numbers)
     meant = Preprocessing(scale=_number(step), offset=_number(low))
     noise = float(np.sum((levels[-1] * step + low - numbers[-1]) ** 2))
     power = float(np.sum((numbers[-1] - numbers[-1].mean(axis=axes)) ** 2))

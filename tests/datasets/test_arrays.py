@@ -18,6 +18,10 @@ pytestmark = pytest.mark.quick
 SHAPE = (8, 8, 3)
 
 
+def without_training(arrays: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arrays.items() if name.endswith("test")}
+
+
 def load(source: Any, shape: Any = SHAPE) -> Any:
     return source.load(shape, 0, lambda done, total: None)
 
@@ -112,6 +116,15 @@ def test_they_come_from_no_path(tmp_path: Path) -> None:
         (lambda a: {**a, "x_test": [[1], [1, 2]]}, ["x_test is no array"]),
         (lambda a: {**a, "class_names": [1, 2, 3]}, ["class_names is int64", "dtype=str"]),
         (lambda a: {**a, "class_names": ["a", "b"]}, ["y_train[2] is 2", "0..1"]),
+        (
+            lambda a: {"x": a["x_train"], "y": a["y_train"]} | without_training(a),
+            ["there is x, of images without splits, beside ", "call x and y x_train and y_train"],
+        ),
+        (lambda a: {**a, "y": a["y_test"]}, ["there is y, of images without", "leave y out"]),
+        (
+            lambda a: {**a, "y_test_depth": np.ones(6), "y_depth_test": np.ones(6)},
+            ["there are y_test_depth and y_depth_test"],
+        ),
     ],
 )
 def test_wrong_arrays_are_refused(arrays: dict[str, Any], change: Any, parts: list[str]) -> None:
@@ -119,6 +132,16 @@ def test_wrong_arrays_are_refused(arrays: dict[str, Any], change: Any, parts: li
         Arrays.of(change(arrays))
     for part in ["--data: ", *parts]:
         assert part in str(caught.value)
+
+
+def test_a_test_set_beside_images_without_splits_is_not_dropped(
+    arrays: dict[str, Any], tmp_path: Path
+) -> None:
+    """Test images were drawn from x, and the given ones were left out without a word."""
+    whole = {"x": arrays["x_train"], "y": arrays["y_train"]}
+    np.savez(tmp_path / "data.npz", **whole, x_test=arrays["x_test"])
+    with pytest.raises(InputError, match="there is x, of images without splits, beside x_test"):
+        load(Npz.at(tmp_path / "data.npz"))
 
 
 def test_more_than_memory_should_hold_is_refused(

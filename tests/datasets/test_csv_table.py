@@ -8,7 +8,7 @@ from annotated_trees import encoded, load_annotated, shape_image
 
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.targets import kinds_of, with_targets
+from edgecv.core.targets import KINDS, kinds_of, with_targets
 from edgecv.datasets.class_folders import ClassFolders
 from edgecv.datasets.csv_table import CsvTable
 from edgecv.datasets.resolve import resolve
@@ -35,6 +35,8 @@ def rows_of(data: Dataset) -> int:
         ("file,age,height", lambda n: f"photos/IMG {n}.JPG,{n},{n / 7}", {"numbers"}),
         ("filename,label", lambda n: f"IMG {n}.JPG,{'cat dog'.split()[n % 2]}", {"class"}),
         ("image_id,label", lambda n: f"IMG {n},{n % 3 + 1}", {"class"}),
+        ("image_id,label", lambda n: f"IMG {n},{'²³'[n % 2]}", {"class"}),
+        ("file,mask", lambda n: f"IMG {n}.JPG,{'with none'.split()[n % 2]}", {"class"}),
         ("image,ok", lambda n: f"IMG {n}.jpg,{n % 2}", {"class"}),
         ("path,sea,sun", lambda n: f"C:\\Users\\me\\photos\\IMG {n}.JPG,{n % 2},1", {"classes"}),
         (";image;kind", lambda n: f"{n};.\\photos\\img {n}.jpg;{'ab'[n % 2]}", {"class"}),
@@ -141,6 +143,22 @@ def test_wrong_rows_are_refused_or_skipped(
         ("", "holds no table"),
         ("\n".join(PLAIN), "the first row of labels.csv is of an image"),
         ("file,x\n" + '"' + "a" * 200_000, "is no CSV file"),
+        (
+            "file,age,usage\n"
+            + "\n".join(
+                f"IMG {n}.JPG,{n},{'Training PublicTest'.split()[n % 2]}" for n in range(24)
+            ),
+            'the column usage of labels.csv holds "PublicTest"',
+        ),
+        *(
+            (
+                f"file,{kind},city\n"
+                + "\n".join(f"IMG {n}.JPG,{'ab'[n % 2]},{'cd'[n % 2]}" for n in range(24)),
+                f"has 2 columns of text, and one is called {kind}",
+            )
+            for kind in KINDS
+            if kind != "class"
+        ),
         ("file,split\n" + "\n".join(f"IMG {n}.JPG,train" for n in range(24)), "has no targets"),
     ],
 )

@@ -33,7 +33,8 @@ def test_the_range_is_that_of_the_training_images() -> None:
     (train, test), meant, note = as_levels([windows(8), far], ["x_train", "x_test"], "test")
     assert (train.min(), train.max()) == (0, 255)
     assert meant.offset == pytest.approx(float(windows(8).min()))
-    assert "lie beyond and were cut" in note
+    beyond = (far < windows(8).min()) | (far > windows(8).max())
+    assert f"; {beyond.sum() / 12 / 60:.2%} of all numbers lie beyond and were cut" in note
     assert "round((x - " in note
     assert test.max() == 255
 
@@ -65,6 +66,14 @@ def test_numbers_are_never_resized_and_must_be_finite() -> None:
         Arrays.of(arrays).load((24, 5, 1), 0, lambda done, total: None)
     arrays["x_test"][0, 0, 0, 0] = np.inf
     with pytest.raises(InputError, match="x_test holds NaN, infinity"):
+        Arrays.of(arrays)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_numbers_of_other_channels_are_refused(channels: int) -> None:
+    arrays = {"x_train": windows(6, 2), "y_train": np.arange(6) % 2}
+    arrays |= {"x_test": windows(6, channels), "y_test": np.arange(6) % 2}
+    with pytest.raises(InputError, match=r"x_train holds images of shape .*one shape for both"):
         Arrays.of(arrays)
 
 
