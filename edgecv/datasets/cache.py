@@ -30,8 +30,9 @@ from edgecv.datasets.cache_settings import cache_folder, is_cache_off
 from edgecv.datasets.decoded import Decoded
 from edgecv.datasets.workspace import IMAGES, PARTS, Workspace
 
-FORMAT = 2
-"""Version of the decoders and of the entries: raised whenever the same bytes give other pixels."""
+FORMAT = 3
+"""Version of the decoders and of the entries: raised whenever the same bytes give other pixels or
+targets, or are refused."""
 _ARRAYS = (
     "train_rows",
     "train_labels",

@@ -10,6 +10,7 @@ from edgecv.core.plugins import Progress
 from edgecv.core.text import counted, printable
 from edgecv.datasets.annotations.annotated import AnnotatedImage, Annotations, ImageNames, split_of
 from edgecv.datasets.annotations.folder_contents import FolderContents, has_class_folders
+from edgecv.datasets.annotations.polygons import masks_unread
 from edgecv.datasets.annotations.source import AnnotatedSource
 from edgecv.datasets.annotations.yolo import YoloFacts, YoloObjects, parse_objects, parse_yaml
 from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
@@ -53,7 +54,11 @@ class Yolo(AnnotatedSource):
                 found[name] = parse_objects(content, facts)
             except BadImage as error:
                 bad[name] = f"{labels[name]}: {error}"
-        has_masks = _are_all(found.values(), lambda each: len(each.regions) == len(each.boxes))
+        classes = facts.names or _numbered(found.values())
+        boxes = sum(len(each.boxes) for each in found.values())
+        lacking = boxes - sum(len(each.regions) for each in found.values())
+        unread = masks_unread(lacking, boxes, len(classes))
+        has_masks = boxes > 0 and lacking == 0 and not unread
         has_points = _are_all(found.values(), lambda each: len(each.points) == len(each.boxes) < 2)
         images = [
             AnnotatedImage(
@@ -71,11 +76,11 @@ class Yolo(AnnotatedSource):
             for name in files
             if "labels" in name.lower().split("/")[:-1] and _is_text(name) and name not in used
         ]
-        classes = facts.names or _numbered(found.values())
-        if lacking := len(pictures) - len(labels):
+        if unlabelled := len(pictures) - len(labels):
             notes.append(
-                f"{counted(lacking, 'image')} without a text file: taken as without objects"
+                f"{counted(unlabelled, 'image')} without a text file: taken as without objects"
             )
+        notes += [unread] if unread else []
         target_names = {"mask": ("background", *classes)} if has_masks else {}
         if has_points:
             target_names["keypoints"] = tuple(str(number) for number in range(facts.points))

@@ -134,6 +134,36 @@ def test_coco_with_keypoints_crowds_run_lengths_and_empty_images(make_tree: Any)
     assert sum(int((each["mask"] == 255).any(axis=(1, 2)).sum()) for each in whole) == 1
 
 
+def test_an_object_of_coco_without_a_box_has_that_of_its_polygon(make_tree: Any) -> None:
+    content = coco(range(24))
+    for each in content["annotations"][::2]:
+        del each["bbox"]
+    data = load_annotated(make_tree(coco_tree(content)), "coco")
+    check(data)
+    whole = [data.split(name).labels["boxes"] for name in SPLITS]
+    assert all((each[:, :, 0] != NO_BOX).all() for each in whole)
+    content["annotations"][0]["segmentation"] = {"counts": [0, 1200]}
+    data = load_annotated(make_tree(coco_tree(content), "runs"), "coco")
+    assert "1 object without a box was not read as boxes" in data.notes
+
+
+@pytest.mark.parametrize("count", [254, 255, 300])
+def test_more_classes_than_a_mask_holds_have_boxes_alone(make_tree: Any, count: int) -> None:
+    """Class 255 was counted nowhere, and 300 ended in an internal error."""
+    content = coco(range(24))
+    more = [{"id": 10 + number, "name": str(number)} for number in range(count - 2)]
+    content["categories"] += more
+    content["annotations"][0]["category_id"] = more[-1]["id"]
+    names = "\n".join(map(str, range(count))).encode()
+    yolo = yolo_tree("polygon") | {"classes.txt": names}
+    yolo["labels/3.txt"] = yolo["labels/3.txt"].replace(b"1 ", f"{count - 1} ".encode(), 1)
+    for files, kind in ((coco_tree(content), "coco"), (yolo, "yolo")):
+        data = load_annotated(make_tree(files, kind), kind)
+        note = f"masks were not read: they hold 254 classes, there are {count}"
+        assert (note in data.notes) == (count > 254)
+        assert kinds_of(data.test.labels) == ("boxes", *["mask"] * (count == 254))
+
+
 def changed(place: int, **values: Any) -> Any:
     def change(content: dict[str, Any]) -> None:
         content["annotations"][place] |= values
@@ -148,6 +178,7 @@ def changed(place: int, **values: Any) -> Any:
         (changed(3, bbox=[5, 5, 0, 4]), "images/3.jpg (box 1 has no size"),
         (changed(3, bbox=[5, 5, 4]), "images/3.jpg (a box has not four numbers"),
         (changed(3, category_id=2), "images/3.jpg (an object has the category 2"),
+        (changed(3, keypoints=[1, 2, 3, 4]), "keypoints are not x, y and visibility each"),
         (changed(3, segmentation=[[1, 2, 3]]), "a polygon has not three corners"),
         (changed(3, segmentation={"counts": [4, 4]}), "the run lengths of a mask are not those"),
         (changed(3, segmentation={"counts": "o" * 20}), "the run lengths of a mask are no"),
@@ -256,6 +287,13 @@ def test_yolo_as_ultralytics_has_it(make_tree: Any) -> None:
     assert [len(data.split(name)) for name in SPLITS] == [15, 2, 1, 6]
     assert kinds_of(data.test.labels) == ("boxes", "mask")
     check(data)
+
+
+def test_yolo_with_boxes_beside_polygons_says_that_masks_are_not_read(make_tree: Any) -> None:
+    files = yolo_tree("polygon") | {"labels/3.txt": yolo_line(3).encode()}
+    data = load_annotated(make_tree(files), "yolo")
+    assert kinds_of(data.test.labels) == ("boxes",)
+    assert "masks were not read: 1 object without any" in data.notes
 
 
 def test_yolo_with_keypoints_and_a_list_of_images(make_tree: Any) -> None:

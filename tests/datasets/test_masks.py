@@ -61,6 +61,7 @@ def own_palette_png(mask: Any) -> bytes:
         lambda mask: encoded(np.dstack([mask, mask, mask])),
         lambda mask: encoded(mask * 100),
         lambda mask: encoded(mask.astype(np.uint16)),
+        lambda mask: encoded(mask.astype(np.uint16) * 300),
     ],
 )
 def test_numbers_colours_palettes_and_grey_levels(make_tree: Any, save: Any) -> None:
@@ -134,6 +135,38 @@ def test_255_is_no_class_and_255_alone_is_one(make_tree: Any) -> None:
     )
     assert set(np.unique(data.train.labels["mask"])) == {0, 1}
     assert "255 was taken for class 1" in " ".join(data.notes)
+
+
+def test_65535_is_no_class_as_255_is(make_tree: Any) -> None:
+    """Values beyond 255 were cut to it: two classes were one, or none."""
+
+    def bordered(factor: int) -> Callable[[Any], bytes]:
+        def save(mask: Any) -> bytes:
+            deep = mask.astype(np.uint16) * factor
+            deep[0] = 65535
+            return encoded(deep)
+
+        return save
+
+    for factor, names in ((1, ("0", "1", "2")), (300, ("grey 0", "grey 300", "grey 600"))):
+        data = load_annotated(make_tree(tree(bordered(factor)), f"by{factor}"), "masks")
+        assert set(np.unique(data.train.labels["mask"])) == {0, 1, 2, 255}
+        assert data.class_names == names
+    colours = tree(lambda mask: encoded(COLOURS[mask]))
+    path = make_tree(colours | {"masks/0.png": tree(bordered(300))["masks/0.png"]}, "both")
+    with pytest.raises(InputError, match="holds numbers beyond 255, others hold colours"):
+        load_annotated(path, "masks")
+
+
+def test_grey_colours_are_named_by_their_level(make_tree: Any) -> None:
+    path = make_tree(tree(lambda mask: encoded(np.dstack([mask * 127] * 3))))
+    assert load_annotated(path, "masks").class_names == ("grey 0", "grey 127", "grey 254")
+
+
+def test_more_names_than_a_mask_holds_are_refused(make_tree: Any) -> None:
+    names = "\n".join(map(str, range(300))).encode()
+    with pytest.raises(InputError, match="a file names 300 classes of masks; accepted: at most"):
+        load_annotated(make_tree(tree() | {"classes.txt": names}), "masks")
 
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])

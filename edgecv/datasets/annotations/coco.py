@@ -20,7 +20,7 @@ from edgecv.datasets.annotations.annotated import (
     split_of,
     split_of_annotations,
 )
-from edgecv.datasets.annotations.polygons import Region, mask_of, uncompressed
+from edgecv.datasets.annotations.polygons import Region, mask_of, masks_unread, uncompressed
 from edgecv.datasets.image_tree.decoding import BadImage
 
 MOST_VALUES = 20_000_000
@@ -125,9 +125,14 @@ class _Reader:
                 f"{counted(crowds, 'region')} of crowds {were(crowds)} not read as boxes"
             )
         lacking = sum(not each.segmentation for each in objects)
-        self.has_masks = bool(objects) and lacking == 0
-        if 0 < lacking < len(objects):
-            self.notes.append(f"masks were not read: {counted(lacking, 'object')} without any")
+        note = masks_unread(lacking, len(objects), len(numbers))
+        self.has_masks = bool(objects) and lacking == 0 and not note
+        self.notes += [note] if note else []
+        unboxed = sum(not each.iscrowd and _edges(each) is None for each in objects)
+        if unboxed:
+            self.notes.append(
+                f"{counted(unboxed, 'object')} without a box {were(unboxed)} not read as boxes"
+            )
         self.points = self._points(objects)
 
     def _points(self, objects: list[_Object]) -> int:
@@ -174,11 +179,12 @@ class _Reader:
                 raise BadImage(f"an object has the category {each.category_id}, which is not there")
             if len(each.bbox) not in (0, 4):
                 raise BadImage("a box has not four numbers")
+            if len(each.keypoints) % 3:
+                raise BadImage("keypoints are not x, y and visibility each")
         boxes = [
-            [self.numbers[each.category_id], x, y, x + width, y + height]
+            [self.numbers[each.category_id], *edges]
             for each in objects
-            if not each.iscrowd and each.bbox
-            for x, y, width, height in [each.bbox]
+            if not each.iscrowd and (edges := _edges(each)) is not None
         ]
         targets: dict[str, Any] = {"boxes": np.array(boxes, np.float32).reshape(-1, 5)}
         if self.has_masks:
@@ -206,3 +212,15 @@ class _Reader:
             raise BadImage("a polygon has not three corners, x and y each")
         polygons = (np.array(points, np.float64).reshape(-1, 2) for points in each.segmentation)
         return Region(value, tuple(polygons))
+
+
+def _edges(each: _Object) -> list[float] | None:
+    """Return left, top, right and bottom of an object, of its polygons where it has no box."""
+    if len(each.bbox) == 4:
+        x, y, width, height = each.bbox
+        return [x, y, x + width, y + height]
+    if each.bbox or isinstance(each.segmentation, _Runs):
+        return None
+    xs = [x for points in each.segmentation for x in points[::2]]
+    ys = [y for points in each.segmentation for y in points[1::2]]
+    return [min(xs), min(ys), max(xs), max(ys)] if xs and ys else None

@@ -1,7 +1,7 @@
 """Masks in image files: classes as numbers or as colours, found over all masks together."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,10 @@ NAME_FILES = ("classes.txt", "labels.txt", "class_names.txt", "labelmap.txt", "l
 """Files that name the classes of masks, one a line, some with a colour."""
 VOID = 0xE0E0C0
 """The colour of Pascal VOC for pixels of no class."""
+DEEP_VOID = 0xFFFF
+"""The largest value of 16 bits, for pixels of no class as 255 is."""
+COLOURS = b"colours"
+"""What stands for the palettes of masks of colours."""
 MOST_LEVELS = 64
 """Most colours or grey levels that are taken for classes; noise has more."""
 GREY = 0x10101
@@ -60,50 +64,61 @@ class MaskClasses:
 def classes_of_masks(tree: Tree, masks: list[str], progress: Progress, where: str) -> MaskClasses:
     """Return the classes of all masks. Raises InputError where their values are no classes."""
     values, palettes = _values(tree, masks, False, progress)
-    as_colours = max(values, default=0) > IGNORED or len(palettes) > 1
+    has_colours = COLOURS in palettes and max(values, default=0) > IGNORED
+    as_colours = has_colours or len(palettes - {COLOURS}) > 1
     if as_colours:
         values, _ = _values(tree, masks, True, progress)
     if not values:
         raise InputError(where, "no mask can be read", accepted="masks that are PNG or BMP")
     named = _named_classes(tree, where)
+    if len(named) > IGNORED:
+        raise InputError(
+            where, f"a file names {len(named):,} classes of masks", accepted=f"at most {IGNORED}"
+        )
     if as_colours and any(colour is not None for _, colour in named):
         names = tuple(name for name, _ in named)
         classes = {colour: place for place, (_, colour) in enumerate(named) if colour is not None}
         return MaskClasses(names, {VOID: IGNORED, **classes}, True)
     if as_colours and any(value % GREY for value in values):
-        return _levels(values, "#{:06x}", True, where)
+        return _levels(values, "#{:06x}".format, True, where)
     unit = GREY if as_colours else 1
     return _numbers({value // unit for value in values}, [name for name, _ in named], unit, where)
 
 
 def _numbers(values: set[int], names: list[str], unit: int, where: str) -> MaskClasses:
-    """Return the classes of masks whose values are numbers, of which 255 is no class."""
-    most = max(values - {IGNORED}, default=0)
-    if values == {0, IGNORED} and len(names) in (0, 2):
-        note = "masks of 0 and 255: 255 was taken for class 1"
-        return MaskClasses(tuple(names) or ("0", "1"), {0: 0, IGNORED * unit: 1}, unit > 1, note)
+    """Return the classes of masks whose values are numbers, of which 255 and 65535 are none."""
+    most = max(values - {IGNORED, DEEP_VOID}, default=0)
+    if values in ({0, IGNORED}, {0, DEEP_VOID}) and len(names) in (0, 2):
+        white = max(values)
+        note = f"masks of 0 and {white}: {white} was taken for class 1"
+        return MaskClasses(tuple(names) or ("0", "1"), {0: 0, white * unit: 1}, unit > 1, note)
     if not names and most >= MOST_LEVELS:
-        return _levels({value * unit for value in values}, "grey {}", unit > 1, where)
+        codes = {value * unit for value in values}
+        return _levels(codes, lambda code: f"grey {code // unit}", unit > 1, where)
     names = names or [str(number) for number in range(most + 1)]
     classes = {number * unit: number for number in range(len(names))}
-    return MaskClasses(tuple(names), {**classes, IGNORED * unit: IGNORED}, unit > 1)
+    no_class = {IGNORED * unit: IGNORED, DEEP_VOID * unit: IGNORED}
+    return MaskClasses(tuple(names), {**classes, **no_class}, unit > 1)
 
 
-def _levels(values: set[int], name: str, as_colours: bool, where: str) -> MaskClasses:
+def _levels(
+    values: set[int], name: Callable[[int], str], as_colours: bool, where: str
+) -> MaskClasses:
     """Return a class for each colour or grey level, in their order."""
-    found = sorted(values - {VOID} if as_colours else values)
+    void = VOID if as_colours else DEEP_VOID
+    found = sorted(values - {void})
     if len(found) > MOST_LEVELS:
         raise InputError(
             where,
-            f"its masks have {len(found):,} different colours",
-            accepted=f"at most {MOST_LEVELS}, or the class of each pixel as a number",
+            f"its masks have {len(found):,} different {'colours' if as_colours else 'values'}",
+            accepted=f"at most {MOST_LEVELS}, or the class of each pixel as a number below 255",
             remedy="save masks as PNG, without smoothed edges; a class_dict.csv of name,r,g,b "
             "says which colours are classes",
         )
-    names = tuple(name.format(value) for value in found)
+    names = tuple(map(name, found))
     note = f"no file names the classes of the masks ({NAME_FILES[0]}); in order: {listed(names)}"
     classes = {value: place for place, value in enumerate(found)}
-    return MaskClasses(names, {VOID: IGNORED, **classes}, as_colours, note)
+    return MaskClasses(names, {void: IGNORED, **classes}, as_colours, note)
 
 
 def _values(
@@ -142,7 +157,10 @@ def _distinct(codes: _Codes) -> set[int]:
 
 
 def _codes(opened: Opened, as_colours: bool) -> tuple[_Codes, bytes]:
-    """Return the value of each pixel, int64 (h, w), and the palette where values are of one."""
+    """Return the value of each pixel, int64 (h, w), and the palette where values are of one.
+
+    Raises BadImage for numbers beyond 255 beside colours, which they cannot become.
+    """
     image = opened.image
     if not as_colours:
         if image.mode == "P":
@@ -152,8 +170,10 @@ def _codes(opened: Opened, as_colours: bool) -> tuple[_Codes, bytes]:
             return np.asarray(image).astype(np.int64), b""
         if image.mode == "LA":
             return np.asarray(image.getchannel("L")).astype(np.int64), b""
+    elif image.mode.startswith("I") and np.asarray(image).max(initial=0) > IGNORED:
+        raise BadImage("its mask holds numbers beyond 255, others hold colours")
     parts = np.asarray(image.convert("RGB")).astype(np.int64)
-    return parts[..., 0] << 16 | parts[..., 1] << 8 | parts[..., 2], b""
+    return parts[..., 0] << 16 | parts[..., 1] << 8 | parts[..., 2], COLOURS
 
 
 def _named_classes(tree: Tree, where: str) -> list[tuple[str, int | None]]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.targets import IGNORED
+from edgecv.core.text import counted
 from edgecv.datasets.annotations.annotated import Size
 from edgecv.datasets.image_tree.decoding import BadImage
 
@@ -39,6 +40,18 @@ class Region:
         for points in self.polygons:
             inside |= filled(points * size if self.is_relative else points, size)
         return inside
+
+
+def masks_unread(lacking: int, objects: int, classes: int) -> str:
+    """Return a note that masks are not read, as some objects have none, or classes are too many.
+
+    Nothing where no object has a mask, or all are read.
+    """
+    if 0 < lacking < objects:
+        return f"masks were not read: {counted(lacking, 'object')} without any"
+    if lacking < objects and classes >= IGNORED:
+        return f"masks were not read: they hold {IGNORED - 1} classes, there are {classes:,}"
+    return ""
 
 
 def mask_of(regions: Sequence[Region], size: Size) -> NDArray[np.uint8]:
