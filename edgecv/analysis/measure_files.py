@@ -9,13 +9,14 @@ from edgecv.core.comparison import Measurement
 from edgecv.core.data import Dataset, Shape
 from edgecv.core.errors import InputError, RuntimeFailure, failure_of_all
 from edgecv.core.input_spec import InputSpec
-from edgecv.datasets.class_order import in_order_of
+from edgecv.core.plugins import Task
 from edgecv.datasets.splits import sampled
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
 from edgecv.pipeline.load_data import load_data
 from edgecv.pipeline.measure import MeasuredFile, MeasurementPool
 from edgecv.pipeline.recipe.checks import check_limits
+from edgecv.pipeline.task_choice import check_takes_names
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,26 @@ def _shape_text(shape: Shape) -> str:
 def _load(request: ValidationRequest, size: Shape, context: AnalysisContext) -> Dataset:
     assert request.source is not None
     data = load_data(request.source, size, context, for_brought=True)
-    if request.labels is not None:
-        data = in_order_of(data, len(request.labels), request.labels)
+    check_limits(data, request.limits, "--data")
+    return data
+
+
+def fitted_data(request: ValidationRequest, group: SizeGroup, task: Task) -> Dataset:
+    """Return the data of a group with the targets of a task, in the order of the given names.
+
+    Raises InputError where the names do not match, and for other test images than those of a run.
+    """
+    data = task.of_task(group.data)
+    if request.labels is not None and not any(h.task.compares_numbers for h in task.heads()):
+        check_takes_names(task)
+        where = group.files[0].artifact.path if group.files else data.name
+        data = task.fit_data(data, len(request.labels), request.labels, where)
     if request.test_sha256 not in (None, data.test.sha256):
         raise InputError(
             data.name,
             "holds other test images than those that the run was proven on",
             remedy="give --data to measure on these all the same",
         )
-    check_limits(data, request.limits, "--data")
     return (
         data if request.images is None else replace(data, test=sampled(data.test, request.images))
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from edgecv.analysis.measure_files import SizeGroup, group_by_size, measure_groups
+from edgecv.analysis.measure_files import SizeGroup, fitted_data, group_by_size, measure_groups
 from edgecv.analysis.preprocessing import PreprocessingSearch, ReadModels
 from edgecv.analysis.reference_check import diagnose
 from edgecv.analysis.task_of_files import compares_numbers, no_baseline, task_of_files
@@ -62,7 +62,7 @@ def validate(
     context.measurements.reach_device([file.artifact.format for file in request.files])
     groups, failures = group_by_size(request, context)
     task, chosen = task_of_files(request, groups, context)
-    groups = [replace(group, data=task.of_task(group.data)) for group in groups]
+    groups = [replace(group, data=fitted_data(request, group, task)) for group in groups]
     data = groups[0].data
     lacks_baseline = request.baseline is None and compares_numbers(task)
     try:

@@ -63,6 +63,12 @@ def in_order_of(data: Dataset, outputs: int, labels: Sequence[str] | None) -> Da
         return replace(data, class_names=tuple(names))
     if labels is None or tuple(labels) == data.class_names:
         return data
+    if twice := [name for place, name in enumerate(labels) if name in labels[:place]]:
+        raise InputError(
+            "--labels",
+            f'the name "{twice[0]}" stands there twice',
+            accepted="another name for each output",
+        )
     places = {name: place for place, name in enumerate(labels)}
     if missing := [name for name in data.class_names if name not in places]:
         raise InputError(

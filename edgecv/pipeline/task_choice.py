@@ -67,6 +67,18 @@ def choose_task(
     return compared_outputs(), (note,)
 
 
+def check_takes_names(task: Task) -> None:
+    """Raise InputError for a task whose outputs no names are given to."""
+    if task.heads()[0].name:
+        raise InputError("--labels", "names the outputs of one task", remedy="leave it out")
+    if type(task).fit_data is Task.fit_data:
+        raise InputError(
+            "--labels",
+            f"names the outputs of a model, and the task {task.name} takes them by their numbers",
+            remedy="leave it out, and number the classes of the data as the model does",
+        )
+
+
 def _heads(data: Dataset, outputs: Sequence[OutputShape], where: str) -> list[dict[str, str]]:
     """Return a table for each target of the data that exactly one of several outputs fits."""
     found: list[dict[str, str]] = []

@@ -39,6 +39,7 @@ def test_a_model_may_know_more_classes_than_the_data() -> None:
     ("outputs", "labels", "message"),
     [
         (4, NAMES, "names 3 outputs, the model has 4"),
+        (4, ("cat", "bee", "cat", "ant"), 'the name "cat" stands there twice'),
         (3, ("ant", "bee", "dog"), 'the class "cat" of insects is not among them'),
     ],
 )

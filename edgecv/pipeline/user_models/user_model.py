@@ -12,14 +12,14 @@ from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasModel
 from edgecv.core.output_shape import OutputShape
-from edgecv.core.plugins import Task, TaskHead
+from edgecv.core.plugins import TaskHead
 from edgecv.core.targets import with_fields
 from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.baseline import BaselinePredictions, baseline_predictions
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.model_costs import costs_of
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.task_choice import choose_task
+from edgecv.pipeline.task_choice import check_takes_names, choose_task
 
 
 def fitted_to_task(
@@ -36,14 +36,8 @@ def fitted_to_task(
     task = task.for_outputs(outputs, where)
     data = task.of_task(data)
     recipe, labels = recipe.replace(task=task, task_is_given=True), recipe.baseline.labels
-    if labels is not None and task.heads()[0].name:
-        raise InputError("--labels", "names the outputs of one task", remedy="leave it out")
-    if labels is not None and type(task).fit_data is Task.fit_data:
-        raise InputError(
-            "--labels",
-            f"names the outputs of a model, and the task {task.name} takes them by their numbers",
-            remedy="leave it out, and number the classes of the data as the model does",
-        )
+    if labels is not None:
+        check_takes_names(task)
     parts = {
         head.name: _fitted(head, head.data(data), outputs, labels, where) for head in task.heads()
     }

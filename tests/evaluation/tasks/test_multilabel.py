@@ -112,6 +112,8 @@ def test_labels_in_the_order_of_the_outputs() -> None:
     assert np.array_equal(moved.test.labels, LABELS[:, [2, 0, 1]])
     with pytest.raises(InputError, match="gives 4 numbers for an image"):
         TASK.fit_data(DATA, 4, None, "m.keras")
+    without = replace(DATA, class_names=(), has_labels=False)
+    assert TASK.fit_data(without, 2, ("b", "a"), "m.keras").class_names == ("b", "a")
 
 
 def test_labels_in_another_order_are_another_split() -> None:

@@ -77,8 +77,8 @@ class Multilabel(TrainedMultilabel):
                 accepted="one output a label",
                 remedy="--labels FILE names each output by a label of the data",
             )
-        if wanted == own:
-            return replace(data, class_names=own)
+        if wanted == own or not data.has_labels:
+            return replace(data, class_names=wanted)
         places = np.array([own.index(name) for name in wanted])
         parts = {name: data.split(name) for name in SPLITS}
         splits: dict[str, Any] = {
