@@ -17,6 +17,7 @@ from edgecv.pipeline.mixed.search import LayerSearch
 from edgecv.pipeline.mixed.trial_runner import MixedTrial
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
+from edgecv.system.environment import environment
 from edgecv.system.storage import Store
 
 WEIGHTS = {"conv_1": 100, "conv_2": 1000, "dense_1": 4000, "logits": 100}
@@ -144,6 +145,12 @@ def test_a_run_chooses_resumes_and_says_so(
     assert [each for each in again.notes if each == note]
     same = [each.artifact.sha256 for each in again.comparisons if not each.is_twin]
     assert same == [candidate.artifact.sha256]
+    # Trials are run in LiteRT: another one may answer otherwise.
+    other = {**environment(), "ai-edge-litert": "another"}
+    events.clear()
+    with monkeypatch.context() as changed, pytest.raises(Stopped):
+        changed.setattr("edgecv.pipeline.mixed.environment", lambda: other)
+        run(recipe, store, force=True, on_event=stop)
     # Other limits may choose other layers: such a run is not judged again from what is stored.
     with pytest.raises(InputError, match="exists already"):
         run(options("mixed", max_drop=1.0).to_recipe(), store)

@@ -94,7 +94,10 @@ def _chosen(
         data.calibration.sha256,
         data.validation.sha256,
         limits.model_dump(mode="json"),
-        [facts[each] for each in ("tensorflow", "tf2onnx", "onnx", "onnxruntime")],
+        [
+            facts[each]
+            for each in ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
+        ],
         *task_key(recipe.task),
         *([recipe.settings.run_by] if recipe.settings.run_by else []),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecv.core.data import Bools, Dataset, Images, Outputs, Targets
+from edgecv.core.data import Bools, Dataset, Images, Outputs, Split, Targets
 from edgecv.core.errors import InputError
 from edgecv.core.images import ImageSequence
 from edgecv.core.plugins import Task
@@ -127,7 +127,7 @@ def run_trial(
         return Trial(scores, task.has_binary_scores, is_cut=end < len(images))
 
     first = score(choices, IMAGES[0])
-    if not first.is_open(current) or first.images < IMAGES[0]:
+    if not first.is_open(current) or first.is_cut or sample_size(data, IMAGES[1]) <= first.images:
         return first
     least = first.mean(current) + MARGIN
     open_ones = [name for name in choices if name == current or first.mean(name) >= least]
@@ -200,12 +200,21 @@ def choices_with(
 
 def labelled_sample(data: Dataset, most: int) -> tuple[Images, Targets]:
     """Return images of all classes with their labels: not test images, where there are enough."""
+    splits, rows = _sample(data, most)
+    labels: Targets = np.concatenate([each.labels for each in splits])
+    return _rows_of([each.images for each in splits], rows), labels[rows]
+
+
+def sample_size(data: Dataset, most: int) -> int:
+    """Return the number of images of ``labelled_sample``: it has as many of each class."""
+    return len(_sample(data, most)[1])
+
+
+def _sample(data: Dataset, most: int) -> tuple[list[Split], NDArray[np.int64]]:
     splits = [data.calibration, data.validation, data.train]
     if sum(map(len, splits)) < most:
         splits.append(data.test)
-    labels: Targets = np.concatenate([each.labels for each in splits])
-    rows = balanced_rows(labels, most)
-    return _rows_of([each.images for each in splits], rows), labels[rows]
+    return splits, balanced_rows(np.concatenate([each.labels for each in splits]), most)
 
 
 def _rows_of(parts: Sequence[ImageSequence], rows: NDArray[np.int64]) -> Images:

@@ -12,7 +12,7 @@ import numpy as np
 from edgecv.core.artifact import SessionFacts
 from edgecv.core.costs import Costs
 from edgecv.core.data import Outputs, Predictions
-from edgecv.core.errors import InputError
+from edgecv.core.errors import InputError, RuntimeFailure
 from edgecv.core.images import ImageSequence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.output_shape import OutputShape
@@ -193,12 +193,13 @@ def _plain_notes(
         notes.append("the weights that lie beside it are a part of the run's own copy of it")
     if plain.had_halves:
         path = Path(str(recipe.baseline.model))
-        own = worker.predict(path, images, input_spec=recipe.baseline.input_spec)
+        text = "it holds 16-bit floats; the baseline is the same model computed in float32"
+        try:
+            own = worker.predict(path, images, input_spec=recipe.baseline.input_spec)
+        except RuntimeFailure:  # Of bfloat16 there are no kernels for this processor.
+            return *notes, f"{text}: ONNX Runtime does not run the file itself"
         same = float(np.mean(recipe.task.same_answer(own, outputs)))
-        notes.append(
-            "it holds 16-bit floats; the baseline is the same model computed in float32, which has"
-            f" the same answer on {same:.2%} of the images"
-        )
+        notes.append(f"{text}, which has the same answer on {same:.2%} of the images")
     return tuple(notes)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from edgecv.core.input_evidence import InputEvidence
 from edgecv.core.preprocessing import NAMED, Preprocessing
 from edgecv.evaluation.task_of import default_task
 from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing, no_outputs
+from edgecv.pipeline.preprocessing.trial import choices_with, run_trial, sample_size
 
 CLASSES = 2
 BETTER = {name: 0.6 for name in NAMED} | {"0..1": 0.9}
@@ -90,6 +92,19 @@ def test_a_choice_that_only_seems_better_is_said() -> None:
     few = ordered_data(40)
     (note,) = choose_preprocessing(model(accuracies), few, default_task(), None).notes
     assert "-1..1 may be the right --preprocess" in note
+
+
+def test_an_open_choice_is_tried_on_more_images_where_a_class_is_rare() -> None:
+    """As many images of each class are fewer than a trial asks for: it was taken for all."""
+    data = ordered_data(4000)
+    labels = np.arange(4000) >= 3850
+    data.test.images[:, 0, 0, 2] = labels
+    data = replace(data, test=Split(data.test.images, labels.astype(np.int64), ""))
+    reader = model(dict.fromkeys(NAMED, 0.8) | {"0..1": 0.83})
+    choices, current = choices_with(None, 3)
+    trial = run_trial(reader, choices, current, data, default_task())
+    assert trial.images > 1000
+    assert trial.images == sample_size(data, 2000)
 
 
 def test_a_model_that_says_one_class_is_not_taken_for_a_right_one() -> None:
