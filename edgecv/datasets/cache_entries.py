@@ -67,14 +67,14 @@ def forget(root: Path) -> list[str]:
     entries = _newest_first(root)
     limit, total, removed, freed = cache_limit(), 0, 0, 0
     for meta in entries:
-        size = sum(file.stat().st_size for file in meta.parent.glob("*"))
+        size = _bytes_of(meta.parent)
         total += size
         if total > limit:
             _remove(meta.parent)
             if not meta.exists():
                 removed, freed = removed + 1, freed + size
     for unfinished in root.glob(".partial-*"):
-        if time.time() - unfinished.stat().st_mtime > STALE_SECONDS:
+        if 0 < _changed_at(unfinished) < time.time() - STALE_SECONDS:
             _remove(unfinished)
     if not removed:
         return []
@@ -90,7 +90,7 @@ def make_room(root: Path) -> str:
     Returns a note on it; "" where there is none.
     """
     for meta in reversed(_newest_first(root)):
-        size = sum(file.stat().st_size for file in meta.parent.glob("*"))
+        size = _bytes_of(meta.parent)
         _remove(meta.parent)
         if not meta.exists():
             return (
@@ -102,5 +102,23 @@ def make_room(root: Path) -> str:
 
 def _newest_first(root: Path) -> list[Path]:
     """Return the meta.json of each entry, that of the last one used first."""
-    metas = root.glob("*/meta.json")
-    return sorted(metas, key=lambda meta: meta.stat().st_mtime, reverse=True)
+    metas = root.glob("[!.]*/meta.json")  # Not in a draft.
+    found = {meta: changed for meta in metas if (changed := _changed_at(meta))}
+    return sorted(found, key=found.__getitem__, reverse=True)
+
+
+def _changed_at(path: Path) -> float:
+    """Return when a file was changed; 0 where another process has removed it meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _bytes_of(folder: Path) -> int:
+    """Return the size of the files that are there, which another process may remove meanwhile."""
+    total = 0
+    for file in folder.glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += file.stat().st_size
+    return total

@@ -21,8 +21,8 @@ def cache_folder() -> Path:
     """Return the folder of downloads and decoded images."""
     from platformdirs import user_cache_dir
 
-    chosen = os.environ.get(FOLDER)
-    return Path(chosen).expanduser() if chosen else Path(user_cache_dir("edgecv"))
+    chosen = os.environ.get(FOLDER)  # Path.expanduser raises for an unknown user.
+    return Path(os.path.expanduser(chosen)) if chosen else Path(user_cache_dir("edgecv"))
 
 
 def cache_limit() -> int:
@@ -48,7 +48,7 @@ def variables_of(folder: str | None, limit: str | None, *, is_off: bool) -> dict
 @contextmanager
 def cache_set(folder: str | None, limit: str | None, *, is_off: bool) -> Iterator[None]:
     """Set what is given, until the end of the context. Raises InputError for a file."""
-    place = Path(folder or ".").expanduser().absolute()
+    place = Path(os.path.expanduser(folder or ".")).absolute()
     if not next(each for each in (place, *place.parents) if each.exists()).is_dir():
         raise InputError("--cache", f"{folder} is no folder", accepted="a folder, which may be new")
     before = {name: os.environ.get(name) for name in (FOLDER, LIMIT, OFF)}

@@ -1,5 +1,6 @@
 """CSV files of images and their targets, as people write them."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -189,6 +190,24 @@ def test_class_folders_with_a_table_beside_them_stay_class_folders(make_tree: An
     files = {f"{'ab'[n % 2]}/{n}.jpg": content for n, content in enumerate(IMAGES.values())}
     path = make_tree(files | {"labels.csv": b"file,label\na/0.jpg,a"})
     assert isinstance(resolve(str(path)), ClassFolders)
+
+
+def test_a_table_beside_other_work_is_decoded_once(make_tree: Any, cache: Path) -> None:
+    """A link of a virtual environment ended the command; each run of edgecv was other data."""
+    path = make_tree(table("file,age,size", PLAIN))
+    for name in ("venv/lib", "exported/run"):
+        (path / name).mkdir(parents=True)
+    (path / "venv/pyvenv.cfg").touch()
+    (path / "venv/lib64").symlink_to("lib")
+    (path / "link").symlink_to("labels.csv")
+    load = CsvTable(path=str(path / "labels.csv")).load
+    first = load(SHAPE, 0, lambda done, total: None)
+    for name in ("report.json", "manifest.json"):
+        (path / "exported/run" / name).touch()
+    (path / "exported/run/worst.png").write_bytes(IMAGES["photos/IMG 1.JPG"])
+    (path / "train.py").touch()
+    assert load(SHAPE, 0, lambda done, total: None).test.sha256 == first.test.sha256
+    assert len(list((cache / "decoded").iterdir())) == 1
 
 
 def test_a_table_of_other_things_beside_images_is_no_data(make_tree: Any) -> None:

@@ -16,6 +16,7 @@ from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.images import file_name
 from edgecv.datasets import cache as _cache
+from edgecv.datasets import cache_entries
 from edgecv.datasets.cache_settings import cache_folder, cache_set
 from edgecv.datasets.image_tree import decode_files as image_files
 from edgecv.datasets.images import ImageTree
@@ -272,6 +273,35 @@ def test_a_file_as_the_folder_of_the_cache_is_refused(tmp_path: Path, below: str
     file.touch()
     with pytest.raises(InputError, match=r"--cache: .* is no folder"):
         cache_set(f"{file}{below}", None, is_off=False).__enter__()
+
+
+def test_the_home_of_an_unknown_user_is_no_internal_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGECV_CACHE_DIR", "~nosuchuser1/cache")
+    assert cache_folder() == Path("~nosuchuser1/cache")
+    with cache_set("~nosuchuser1/cache", None, is_off=False):
+        pass
+
+
+def test_what_another_process_removes_meanwhile_is_not_counted(
+    make_tree: Any, tree_files: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry that was written was decoded again, and said not to be kept."""
+    load(make_tree(tree_files()))
+    (entry,) = entries(cache)
+    draft = entry.with_name(".partial-x")
+    draft.mkdir()
+    (draft / "meta.json").write_text("{}")
+    (entry / ".hashes.json.1").touch()
+    usual = Path.stat
+
+    def stat(path: Path, **options: Any) -> os.stat_result:
+        if path.name.startswith(".hashes") or draft in (path, path.parent):
+            raise FileNotFoundError(path)
+        return usual(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert cache_entries.forget(entry.parent) == []
+    assert cache_entries.make_room(entry.parent).startswith("the disk is full")
 
 
 def test_a_disk_that_is_full_loses_the_data_set_used_longest_ago(

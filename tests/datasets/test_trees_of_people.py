@@ -46,6 +46,17 @@ def test_class_folders_without_splits_are_labelled(classes: Path) -> None:
     assert "2 files beside the images were not read: dog/scan.tif, readme.txt" in notes
 
 
+def test_classes_called_valid_and_invalid_are_no_splits(make_tree: Any, encode: Any) -> None:
+    files = {
+        f"{name}/{n}.png": encode((n, len(name), 0))
+        for name in ("valid", "invalid")
+        for n in range(8)
+    }
+    source = resolve(str(make_tree(files)))
+    assert isinstance(source, ClassFolders)
+    assert load(source).class_names == ("invalid", "valid")
+
+
 def test_a_class_without_images_is_named(classes: Path) -> None:
     (classes / "ship" / "deep").mkdir(parents=True)
     with pytest.raises(InputError, match='"ship" holds no image'):

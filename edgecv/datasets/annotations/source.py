@@ -68,4 +68,4 @@ class AnnotatedSource(ImageFileSource):
             return FolderTree(path, self.where, whole=True), ""
         root = self.root(path)
         file = path.absolute().relative_to(root.absolute()).as_posix()
-        return FolderTree(root, self.where, whole=True), file
+        return FolderTree(root, self.where, whole=True, file=file), file

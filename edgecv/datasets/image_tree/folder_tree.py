@@ -11,7 +11,7 @@ from typing import Protocol
 from edgecv.core.errors import InputError
 from edgecv.core.files import check_regular, open_regular
 from edgecv.core.text import listed, printable
-from edgecv.datasets.image_tree.decoding import BadImage
+from edgecv.datasets.image_tree.decoding import SUFFIXES, BadImage
 
 LAYOUT = "a folder or .zip with train/<class>/ and test/<class>/, or test/<class>/ alone"
 VALIDATION = ("val", "valid", "validation")
@@ -22,6 +22,8 @@ MAX_SMALL_BYTES = 1 << 30
 """Unpacked size that is allowed for an archive of any size."""
 MAX_GROWTH = 100
 """Largest ratio of unpacked to packed size beyond that: images hardly compress, zip bombs do."""
+NO_DATA = ({"pyvenv.cfg"}, {"report.json", "manifest.json"})
+"""Files of a virtual environment, and of a run of edgecv: no images of a data set are in there."""
 _IGNORED = {"__macosx", "thumbs.db", "desktop.ini"}
 
 
@@ -88,7 +90,16 @@ def find_top(folders: Iterable[str], where: str, top_level: Iterable[str]) -> st
 
 def has_splits(path: Path) -> bool:
     """Return True if a folder holds a data set, without searching deeper levels."""
-    return any(_is_split(folder) for folder in _two_levels(path))
+    return any(_is_split(folder) and not _is_class(path / folder) for folder in _two_levels(path))
+
+
+def _is_class(folder: Path) -> bool:
+    """Return True for a folder called valid with images right in it, maybe beside invalid."""
+    if folder.name not in VALIDATION:
+        return False
+    entries = list(_entries(folder, f"--data {folder}"))
+    has_images = any(entry.name.lower().endswith(SUFFIXES) for entry in entries)
+    return has_images and not any(entry.is_dir() for entry in entries)
 
 
 def _is_split(folder: str) -> bool:
@@ -99,13 +110,15 @@ def _is_split(folder: str) -> bool:
 class FolderTree:
     """An image tree in a folder. Links that leave it are refused.
 
-    ``whole``: the tree is the whole folder, not only train/ and test/.
+    ``whole``: the tree is the whole folder, not only train/ and test/, but for runs of edgecv and
+    virtual environments. ``file``: its images and this file alone, whatever else is beside them.
     """
 
-    def __init__(self, path: Path, where: str, *, whole: bool = False) -> None:
+    def __init__(self, path: Path, where: str, *, whole: bool = False, file: str = "") -> None:
         self.root = path.resolve()
         self.where = where
         self.whole = whole
+        self.file = file
 
     def fingerprint(self) -> str:
         """Return a hash of names, sizes and times: reading all files takes as long as decoding."""
@@ -114,7 +127,8 @@ class FolderTree:
             # ctime too, because unpacked files often share one mtime, and bitmaps one size
             facts = f"\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}\n"
             digest.update(os.fsencode(name) + facts.encode())
-        for name in (*sorted(self._walked[1]), "", *self.listing().beside):
+        folders = () if self.file else sorted(self._walked[1])
+        for name in (*folders, "", *self.listing().beside):
             digest.update(os.fsencode(name) + b"/\n")
         return digest.hexdigest()
 
@@ -161,9 +175,14 @@ class FolderTree:
             self._check_link(top / name, name)
         while waiting:
             folder = waiting.pop()
+            entries = list(_entries(top / folder, self.where))
+            if self.whole and folder and _is_no_data(entries):
+                continue
             folders.add(folder)
-            for entry in _entries(top / folder, self.where):
+            for entry in entries:
                 name = f"{folder}/{entry.name}" if folder else entry.name
+                if not self._is_read(entry, name):
+                    continue
                 if entry.is_symlink():
                     self._check_link(Path(entry.path), name)
                 if entry.is_dir(follow_symlinks=False):
@@ -176,6 +195,10 @@ class FolderTree:
                         self.where, f"{printable(name)} is neither a file nor a folder"
                     )
         return files, folders
+
+    def _is_read(self, entry: os.DirEntry[str], name: str) -> bool:
+        is_asked = not self.file or name == self.file or name.lower().endswith(SUFFIXES)
+        return is_asked or entry.is_dir()
 
     def _check_link(self, path: Path, name: str) -> None:
         if not path.is_symlink():
@@ -197,6 +220,11 @@ def _entries(folder: Path, where: str) -> Iterator[os.DirEntry[str]]:
             yield from (entry for entry in entries if not is_ignored(entry.name))
     except OSError as error:
         raise InputError(where, f"{folder} cannot be listed: {error.strerror}") from None
+
+
+def _is_no_data(entries: list[os.DirEntry[str]]) -> bool:
+    names = {entry.name for entry in entries}
+    return any(each <= names for each in NO_DATA)
 
 
 def _two_levels(path: Path) -> list[str]:
