@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgecv.core.errors import InputError
 from edgecv.core.plugins import Progress
 from edgecv.core.targets import IGNORED
-from edgecv.core.text import listed, printable
+from edgecv.core.text import counted, listed, printable
 from edgecv.datasets.annotations.annotated import Size
 from edgecv.datasets.image_tree.decoding import BadImage, Opened, open_image
 from edgecv.datasets.image_tree.folder_tree import Tree
@@ -26,7 +26,7 @@ VOID = 0xE0E0C0
 DEEP_VOID = 0xFFFF
 """The largest value of 16 bits, for pixels of no class as 255 is."""
 COLOURS = b"colours"
-"""What stands for the palettes of masks of colours."""
+"""The palette that masks of colours are said to have."""
 MOST_LEVELS = 64
 """Most colours or grey levels that are taken for classes; noise has more."""
 GREY = 0x10101
@@ -73,7 +73,9 @@ def classes_of_masks(tree: Tree, masks: list[str], progress: Progress, where: st
     named = _named_classes(tree, where)
     if len(named) > IGNORED:
         raise InputError(
-            where, f"a file names {len(named):,} classes of masks", accepted=f"at most {IGNORED}"
+            where,
+            f"a file names {counted(len(named), 'class')} of masks",
+            accepted=f"at most {IGNORED}",
         )
     if as_colours and any(colour is not None for _, colour in named):
         names = tuple(name for name, _ in named)
