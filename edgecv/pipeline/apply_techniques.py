@@ -21,6 +21,7 @@ from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.teacher import RunTeacher
 from edgecv.pipeline.technique_stage import TechniqueStage, bits_of, range_images_of
+from edgecv.pipeline.trial_export import trial_options
 from edgecv.pipeline.user_models import UserModel
 from edgecv.system.storage import content_key, write_bytes, write_json
 
@@ -165,4 +166,5 @@ class TechniqueRunner:
             *([] if further is None else [further.sha256]),
             *([recipe.settings.train_fraction] if recipe.settings.train_fraction < 1 else []),
             *([recipe.settings.run_by] if technique.is_timed and recipe.settings.run_by else []),
+            *trial_options(technique, recipe.exports),
         )

@@ -10,7 +10,7 @@ import numpy as np
 from edgecv.core.artifact import Artifact
 from edgecv.core.costs import TrialExport
 from edgecv.core.images import ImageSequence
-from edgecv.core.plugins import Exporter
+from edgecv.core.plugins import Exporter, Technique
 from edgecv.core.registry import EXPORTERS, RUNTIMES
 from edgecv.evaluation.scale_parity import check_same_scales
 from edgecv.formats.model_file import ModelFile
@@ -88,7 +88,19 @@ class TrialExports:
         return self.context.converter.export(source, exporter, images, path)
 
     def _exporter(self, file_format: str, precision: str) -> Exporter:
-        for exporter in self.exports:
-            if (exporter.format, exporter.precision) == (file_format, precision):
-                return exporter
-        return EXPORTERS.get(file_format, "format")(precision=precision)
+        return exporter_of(self.exports, file_format, precision)
+
+
+def exporter_of(exports: Sequence[Exporter], file_format: str, precision: str) -> Exporter:
+    """Return the exporter of trials of a precision: a recipe's own, or the usual one."""
+    for exporter in exports:
+        if (exporter.format, exporter.precision) == (file_format, precision):
+            return exporter
+    return EXPORTERS.get(file_format, "format")(precision=precision)
+
+
+def trial_options(technique: Technique, exports: Sequence[Exporter]) -> list[dict[str, Any]]:
+    """Return the options of the files that a technique chooses by, but for their ranges."""
+    found = [exporter_of(exports, *each) for each in technique.measured_files]
+    usual = [each.model_copy(update={"calibration_images": None}) for each in found]
+    return [EXPORTERS.identity(each) for each in usual]

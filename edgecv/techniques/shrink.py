@@ -138,6 +138,11 @@ class Shrink(Technique):
         """True if a latency or a speedup is asked for."""
         return self._targets(None).is_timed
 
+    @property
+    def measured_files(self) -> tuple[tuple[str, str], ...]:
+        """The files that targets on bytes, memory and time are measured on."""
+        return tuple((self._file_format, each) for each in self._targets(None).precisions)
+
     def check_model(self, model: KerasModel) -> None:
         """Raise InputError if nothing can be removed, or a target is out of reach."""
         graph = trace(model)

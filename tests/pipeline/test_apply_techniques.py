@@ -147,6 +147,23 @@ def test_what_was_chosen_by_times_is_stored_by_how_they_were_measured() -> None:
 
 
 @pytest.mark.quick
+def test_what_was_chosen_by_files_is_stored_by_how_they_are_written() -> None:
+    """Widths of packed files were taken for files that are not packed: these were too large."""
+
+    def keys(**shrink: Any) -> list[str]:
+        plan = recipe("measured", distil=False, rounds=1, **shrink)
+        written = [{"pack": "off"}, {"io": "float32"}, {"calibration_images": 9}, {}]
+        usual = plan.exports[0].model_copy(update={"io": None})
+        files = [usual.model_copy(update=each) for each in written]
+        return [key_of(plan.replace(exports=(each,))) for each in files]
+
+    off, floats, few, usual = keys(keep=None, int8_bytes=60_000)
+    assert len({off, floats, usual}) == 3
+    assert few == usual
+    assert len(set(keys(keep=0.4))) == 1
+
+
+@pytest.mark.quick
 def test_qat_sets_its_ranges_on_as_many_images_as_an_export_does() -> None:
     """They were always 200, and a run with others was taken from the store."""
 

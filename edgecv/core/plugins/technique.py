@@ -205,6 +205,11 @@ class Technique(OwnTraining, Plugin):
         """True if it chooses by times of trial exports, which are measured on this machine."""
         return False
 
+    @property
+    def measured_files(self) -> tuple[tuple[str, str], ...]:
+        """Format and precision of the trial exports that it chooses by."""
+        return ()
+
     def shared_kernels(self, model: KerasModel) -> frozenset[str]:
         """Return the layers in whose kernels it makes weights equal: files give them one scale.
 
