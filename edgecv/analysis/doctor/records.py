@@ -35,6 +35,10 @@ class LayerError:
     """The worst ratio among its inputs."""
     gain: float
     """The factor that best maps the baseline's values to its own: 1 if the scale is right."""
+    infinite: int = 0
+    """How many of its numbers are infinite or none, where the baseline's are finite."""
+    numbers: int = 0
+    """How many of its numbers were compared."""
 
     @property
     def drop_db(self) -> float:
