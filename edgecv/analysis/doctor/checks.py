@@ -1,5 +1,6 @@
 """Checks of what a diagnosis is asked for, before anything runs."""
 
+import os
 from pathlib import Path
 
 from edgecv.analysis.described_files import RETRAINED
@@ -20,18 +21,28 @@ TRAIN_LONGER = "its ranges were found in training: train for longer (epochs unde
 
 
 def check_paths(options: DoctorOptions) -> None:
-    """Raise InputError for a path that cannot be written to, before anything is opened."""
+    """Raise InputError for a path that cannot be written to, before anything is opened.
+
+    What is read, or written by another flag, is not written over.
+    """
     written = {
         "--sarif": options.sarif,
         "--model-explorer": options.model_explorer,
         "--fix": options.fix,
     }
+    taken = _files_read(options)
     for flag, path in written.items():
-        if path is not None and not path.absolute().parent.is_dir():
+        if path is None:
+            continue
+        if not path.absolute().parent.is_dir():
             raise InputError(flag, f"there is no folder {path.parent}", remedy="make the folder")
-        if path is not None:
-            check_regular(path, flag)
-            check_outside_runs(path, flag)
+        check_regular(path, flag)
+        check_outside_runs(path, flag)
+        place = os.path.realpath(path)
+        if place in taken:
+            found = f"{path} is {taken[place]} too"
+            raise InputError(flag, found, remedy="give another path")
+        taken[place] = f"the file of {flag}"
     if options.path.is_dir():
         return
     runtime, accepted = runtime_of_file(options.path), device_suffixes()
@@ -39,6 +50,18 @@ def check_paths(options: DoctorOptions) -> None:
         raise InputError(
             str(options.path), "is not a file for a device", accepted=f"a file in {accepted}"
         )
+
+
+def _files_read(options: DoctorOptions) -> dict[str, str]:
+    """Return the files that are read, by their real paths, each with what it is."""
+    read = {
+        "the file that is examined": options.path,
+        "the file of --baseline": options.baseline,
+        "the file of --beside": options.beside,
+        "the file of --data": options.data if isinstance(options.data, str) else None,
+    }
+    places = {name: os.path.realpath(path) for name, path in read.items() if path is not None}
+    return {place: name for name, place in places.items() if os.path.isfile(place)}
 
 
 def check_options(options: DoctorOptions, *, has_images: bool) -> None:

@@ -11,6 +11,7 @@ from edgecv.analysis.options import BenchOptions, DoctorOptions, ValidateOptions
 from edgecv.analysis.validate import validate
 from edgecv.core.errors import StepError
 from edgecv.core.registry import EXPORTERS
+from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext, RunContext
 from edgecv.pipeline.recipe.from_flags import CompressOptions
@@ -25,6 +26,7 @@ QUANTIZE = {
     "dynamic-range": {"int8": "int8"},
     "float-island": {"int8": "int8"},
     "xnnpack-off": {"int8": "int8"},
+    "overflow": {"float32": "none"},
     "coarse-layer": {"int16x8": "int16x8", "float32": "none"},
 }
 """By finding: the precisions that help, the best first, and their value for ``--quantize``."""
@@ -69,20 +71,32 @@ def with_fix(
         if before is None or after is None:
             reasons = "; ".join(each.reason for each in report.gates if each.reason)
             raise StepError("--fix", f"the files cannot be compared: {reasons}")
-        settings = TIMING.model_copy(update=_input_options(options))
-        timing = time_files([options.path, fixed], settings, context).timings[1]
+        time_ratio, speed = compared_time(options, fixed, context)
     write_bytes(target, recipe.to_toml().encode())
     fix = Fix(
         recipe=str(target),
         finding=finding.name,
         agreement_before=before.agreement or 0.0,
         agreement_after=after.agreement or 0.0,
-        accuracy_before=before.value,
-        accuracy_after=after.value,
-        time_ratio=timing.ratio,
-        speed=timing.verdict,
+        metric=before.metric,
+        value_before=before.value,
+        value_after=after.value,
+        is_fraction=task_of(report).head_called(before.head).task.headline.is_fraction,
+        time_ratio=time_ratio,
+        speed=speed,
     )
     return replace(diagnosis, fix=fix)
+
+
+def compared_time(
+    options: DoctorOptions, fixed: Path, context: AnalysisContext
+) -> tuple[float | None, str]:
+    """Return how much of the time of the file another one takes, and the verdict on it."""
+    settings = TIMING.model_copy(update=_input_options(options))
+    timings = time_files([options.path, fixed], settings, context).timings
+    if len(timings) != 2:
+        return None, "not known"
+    return timings[1].ratio, timings[1].verdict
 
 
 def _fixable(diagnosis: Diagnosis, options: DoctorOptions) -> Finding | None:

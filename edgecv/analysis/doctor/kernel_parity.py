@@ -32,7 +32,7 @@ SECONDS = 20.0
 LONGEST_SILENCE_S = 60.0
 Matrix = tuple[tuple[float | None, ...], ...]
 ANOTHER_ANSWER = 0.01
-"""Fraction of images with another top-1 from which kernels are a warning."""
+"""Fraction of images with another answer from which kernels are a warning."""
 
 
 def compare_kernels(

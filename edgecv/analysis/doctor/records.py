@@ -75,7 +75,7 @@ class KernelParity:
 
     cells: tuple[KernelCell, ...]
     agreement: tuple[tuple[float | None, ...], ...]
-    """Fraction of the images with the same top-1."""
+    """Fraction of the images with the same answer."""
     largest_difference: tuple[tuple[float | None, ...], ...]
     heads: tuple[tuple[str, tuple[tuple[float | None, ...], ...]], ...] = ()
     """Each head of a model that has several, with the same fractions of its answers."""
@@ -90,15 +90,19 @@ class Fix:
     finding: str
     """The finding that the recipe fixes."""
     agreement_before: float
-    """Fraction of the test images with the baseline's top-1."""
+    """Fraction of the test images with the baseline's answer."""
     agreement_after: float
-    accuracy_before: float | None
+    metric: str
+    """The headline metric of the task."""
+    value_before: float | None
     """None where the images have no labels."""
-    accuracy_after: float | None
-    time_ratio: float
-    """Time after over time before."""
+    value_after: float | None
+    is_fraction: bool
+    """True if values of the metric are shown as percentages."""
+    time_ratio: float | None
+    """Time after over time before; None where one of both could not be timed."""
     speed: str
-    """faster, slower, or not distinguishable."""
+    """faster, slower, not distinguishable, or not known."""
 
     @property
     def helps(self) -> bool:

@@ -10,7 +10,6 @@ from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
 from edgecv.core.text import counted, printable
 from edgecv.reports.page.build import DiagnosedFile
-from edgecv.reports.verdict import percent
 
 WORST_LAYERS = SLOWEST_OPERATORS = 8
 LARGEST_BYTES = 20_000_000
@@ -97,15 +96,24 @@ def _summary(diagnosis: Diagnosis) -> str:
 
 def fix_text(fix: Fix) -> str:
     """Return the result of a remedy."""
-    speed = (
-        "as fast as before"
-        if fix.speed == "not distinguishable"
-        else (f"{fix.speed}: {fix.time_ratio:.2f} of the time")
-    )
+    if fix.time_ratio is None:
+        speed = f"its speed is {fix.speed}"
+    elif fix.speed == "not distinguishable":
+        speed = "as fast as before"
+    else:
+        speed = f"{fix.speed}: {fix.time_ratio:.2f} of the time"
+    values = [fix.value_before, fix.value_after]
+    written = [
+        f"{each:.2%}" if fix.is_fraction else f"{each:.4g}" for each in values if each is not None
+    ]
+    parts = [
+        f"agreement with the baseline {fix.agreement_before:.2%} -> {fix.agreement_after:.2%}",
+        *([f"{fix.metric} {' -> '.join(written)}"] if None not in values else []),
+        speed,
+    ]
     return (
         f"{fix.recipe}, for {fix.finding}: {'it helps' if fix.helps else 'it does not help'}\n"
-        f"  agreement with the baseline {fix.agreement_before:.2%} -> {fix.agreement_after:.2%}, "
-        f"accuracy {percent(fix.accuracy_before)} -> {percent(fix.accuracy_after)}, {speed}"
+        f"  {', '.join(parts)}"
     )
 
 
@@ -123,8 +131,8 @@ def _times(operators: Sequence[OperatorTime]) -> list[str]:
 
 
 def _matrix(parity: KernelParity) -> list[str]:
-    """Return a line for each cell: images with another top-1, and the largest difference."""
-    lines = ["  kernels: images with another top-1, and the largest difference of an output"]
+    """Return a line for each cell: images with another answer, and the largest difference."""
+    lines = ["  kernels: images with another answer, and the largest difference of an output"]
     for number, cell in enumerate(parity.cells):
         name = f"    {number + 1} {cell.path}, {cell.kernels}, {counted(cell.images, 'image')}"
         if cell.failure:

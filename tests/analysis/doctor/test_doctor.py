@@ -5,7 +5,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,9 @@ from lite_converter import lite_converter
 from paths import HOSTILE
 from small_report import REPORT
 
-from edgecv.analysis.doctor.records import Diagnosis
+from edgecv.analysis.doctor import fix as doctor_fix
+from edgecv.analysis.doctor.checks import check_paths
+from edgecv.analysis.doctor.records import Diagnosis, Fix
 from edgecv.analysis.doctor.text import diagnosed_file, fix_text, to_json, to_text
 from edgecv.analysis.options import DoctorOptions, doctor
 from edgecv.core.data import Images
@@ -61,6 +65,43 @@ def test_a_file_that_cannot_be_written_is_refused_first(tmp_path: Path, field: s
     options: dict[str, Any] = {"path": tmp_path / "x.tflite", field: tmp_path / "no" / "file"}
     with pytest.raises(InputError, match=f"--{field.replace('_', '-')}: there is no folder"):
         doctor(DoctorOptions(**options))
+
+
+@pytest.mark.parametrize("field", ["sarif", "model_explorer", "fix"])
+@pytest.mark.parametrize("read", ["path", "baseline", "beside", "data"])
+def test_a_file_that_is_read_is_not_written(tmp_path: Path, field: str, read: str) -> None:
+    """The model was replaced by the findings."""
+    given: dict[str, Any] = {"path": tmp_path / "x.tflite", read: tmp_path / "m.tflite"}
+    given[read].write_bytes(b"a model")
+    (tmp_path / "link").symlink_to(given[read])
+    given["data"] = str(given["data"]) if "data" in given else None
+    with pytest.raises(InputError, match=f"--{field.replace('_', '-')}: .* too"):
+        check_paths(DoctorOptions(**{**given, field: tmp_path / "link"}))
+
+
+def test_two_outputs_are_not_one_file(tmp_path: Path) -> None:
+    both = {each: tmp_path / "found.json" for each in ("sarif", "model_explorer")}
+    with pytest.raises(InputError, match=r"--model-explorer: .*found\.json is the file of --sarif"):
+        check_paths(DoctorOptions(path=tmp_path / "x.tflite", **both))
+
+
+def test_a_fix_names_the_metric_of_its_task() -> None:
+    """An error of 3.12 was an accuracy of 312%."""
+    fix = Fix("f.toml", "bad-scale", 0.5, 0.9, "MAE", 3.12, 1.04, False, 0.5, "faster")
+    assert "MAE 3.12 -> 1.04, faster: 0.50 of the time" in fix_text(fix)
+    fraction = replace(fix, metric="accuracy", value_before=0.5, value_after=0.75, is_fraction=True)
+    assert "accuracy 50.00% -> 75.00%" in fix_text(fraction)
+    assert "MAE" not in fix_text(replace(fix, value_before=None, value_after=None))
+
+
+def test_a_fix_that_cannot_be_timed_is_a_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended as an error of edgecv, after the whole remedy was run."""
+    one = SimpleNamespace(timings=[SimpleNamespace(ratio=1.0, verdict="")])
+    monkeypatch.setattr(doctor_fix, "time_files", lambda *given: one)
+    given: Any = DoctorOptions(path="x.tflite")
+    assert doctor_fix.compared_time(given, Path("y.tflite"), given) == (None, "not known")
+    fix = Fix("f.toml", "bad-scale", 0.5, 0.9, "accuracy", 0.5, 0.9, True, None, "not known")
+    assert fix_text(fix).endswith("accuracy 50.00% -> 90.00%, its speed is not known")
 
 
 def test_a_good_file_has_no_error(files: Path) -> None:
