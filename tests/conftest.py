@@ -111,16 +111,16 @@ def quick_measuring() -> Iterator[None]:
     """
     from edgecv.analysis.bench import rounds
     from edgecv.analysis.doctor import slow_files
-    from edgecv.pipeline import measure, trial_export
+    from edgecv.pipeline import measure, timed_files, trial_export
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "SECONDS_A_FILE": 0.05,
-            "CORES": 1,
             "PROCESSES": 2,
             "LOOK_S": 0.01,
         }.items():
-            patch.setattr(measure, name, value)
+            patch.setattr(timed_files, name, value)
+        patch.setattr(measure, "CORES", 1)
         patch.setattr(rounds, "LOOK_S", 0.01)
         patch.setattr(slow_files, "TIMING", slow_files.TIMING.model_copy(update={"budget": 0.3}))
         patch.setattr(trial_export, "SECONDS_A_TRIAL", 0.05)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ from edgecv.core.errors import EdgecvError, InputError, RuntimeFailure
 from edgecv.core.images import ImageSequence, chunks
 from edgecv.core.plugins import DeployContext, DeployedFile, Device, Target
 from edgecv.core.text import counted, listed
+from edgecv.pipeline.timed_files import timed_together
 from edgecv.system.environment import machine_of
 
 TURNS = 2
@@ -127,35 +129,41 @@ def measure_on_device(
     found: dict[str, Measurement] = {}
     failures: dict[str, str] = {}
     with DeviceSession(target, context) as session:
+        built = []
         for file in files:
-            session.build(file)
-        for file in files:
+            try:
+                session.build(file)
+                built.append(file)
+            except RuntimeFailure as failure:
+                failures[file.artifact.path] = failure.reason
+        for file in built:
             name = file.artifact.path
             context.emit("evaluate", f"{len(images):,} images through {name} on {target.place}")
             try:
                 found[name] = session.measure(file, images, timed=rounds > 0)
             except RuntimeFailure as failure:
                 failures[name] = failure.reason
-        for kind in dict.fromkeys(file.artifact.format for file in files):
-            group = [file for file in files if file.artifact.format == kind]
+        for kind in dict.fromkeys(file.artifact.format for file in built):
+            group = [file for file in built if file.artifact.format == kind]
             group = [file for file in group if _is_timed(found.get(file.artifact.path))]
             if len(group) < 2:
                 continue
             timed_files = counted(len(group), f"{kind} file")
             context.emit("latency", f"timing {timed_files} in turn on {target.place}")
-            one = [images[:1]] * len(group)
-            try:
-                timed = [session.round(group, one, number) for number in range(rounds)]
-            except RuntimeFailure as failure:
-                for file in group:
-                    del found[file.artifact.path]
-                    failures[file.artifact.path] = failure.reason
-                continue
-            for place, file in enumerate(group):
-                blocks = tuple(each[place] for each in timed if each is not None)
+            time = partial(_rounds, session, images[:1], rounds)
+            alive, timed = timed_together(group, time, failures)
+            for place, file in enumerate(alive):
+                blocks = tuple(each[place] for each in timed or () if each is not None)
                 name = file.artifact.path
                 found[name] = replace(found[name], blocks_ns=blocks)
-    return list(found.values()), failures
+    return [each for name, each in found.items() if name not in failures], failures
+
+
+def _rounds(
+    session: DeviceSession, image: Images, rounds: int, files: Sequence[DeployedFile]
+) -> list[list[Blocks] | None]:
+    images = [image] * len(files)
+    return [session.round(files, images, number) for number in range(rounds)]
 
 
 @contextmanager

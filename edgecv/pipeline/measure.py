@@ -1,11 +1,11 @@
 """Measurements of artifacts, each runtime in a child process: predictions and timed runs."""
 
 import hashlib
-import math
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,25 +26,15 @@ from edgecv.formats.lookup import runtime_of_format
 from edgecv.formats.onnx.external_data import may_be_external
 from edgecv.formats.tflite.interpreter import USUAL_KERNELS, Kernels
 from edgecv.formats.trust import NO_TRUST, Trust
+from edgecv.pipeline import timed_files
 from edgecv.pipeline.deployed_file import deployed_file
 from edgecv.pipeline.device import check_device, measure_on_device
 from edgecv.pipeline.prediction_cache import NO_CACHE, PredictionCache
-from edgecv.system.cpu import least_busy
 from edgecv.system.isolation import ModelClient
 from edgecv.system.storage import content_key, tree_sha256
 from edgecv.system.timing_slot import SLOT
 
 CORES = os.cpu_count() or 1
-SECONDS_A_FILE = 0.5
-"""Time spent on the latency of one file, after its warm-ups."""
-PROCESSES = 4
-"""Fresh processes in which the files of a format are timed: the interval of a speed-up is over
-them. Each takes about half a second more, to start and to warm up. A runtime that loads TensorFlow
-is too slow to start: its files are timed in one process, and no interval is claimed."""
-LOOK_S = 0.1
-"""Time of looking for the least busy cores before each process."""
-FEWEST_RUNS = 10
-"""Runs of a file in all processes, and its blocks, even where that takes longer."""
 
 
 @dataclass(frozen=True)
@@ -174,10 +164,7 @@ class MeasurementPool(Closing):
         failed: one failure does not stop the others.
         """
         if self.device is not None:
-            there = [deployed_file(file, self, images[:1]) for file in files]
-            rounds = PROCESSES if timed else 0
-            context = self.device_context()
-            return measure_on_device(self.device, there, images, context, rounds)
+            return self._measure_there(self.device, files, images, timed=timed)
         facts: dict[str, SessionFacts] = {}
         outputs: dict[str, Outputs] = {}
         failures: dict[str, str] = {}
@@ -208,6 +195,20 @@ class MeasurementPool(Closing):
             if file.artifact.path in blocks
         ], failures
 
+    def _measure_there(
+        self, device: Target, files: Sequence[MeasuredFile], images: ImageSequence, *, timed: bool
+    ) -> tuple[list[Measurement], dict[str, str]]:
+        there, failures = [], {}
+        for file in files:
+            try:
+                there.append(deployed_file(file, self, images[:1]))
+            except RuntimeFailure as failure:
+                failures[file.artifact.path] = failure.reason
+        rounds = timed_files.PROCESSES if timed else 0
+        context = self.device_context()
+        found, failed = measure_on_device(device, there, images, context, rounds)
+        return found, failures | failed
+
     def _time(
         self,
         files: Sequence[MeasuredFile],
@@ -218,48 +219,12 @@ class MeasurementPool(Closing):
         blocks: dict[str, tuple[Blocks, ...]] = {}
         for file_format in dict.fromkeys(file.artifact.format for file in files):
             group = [file for file in files if file.artifact.format == file_format]
-            runtime = runtime_of_format(file_format)
-            worker = self.timer(runtime.name)
-            timed_files = f"{counted(len(group), f'{file_format} file')} in turn"
+            worker = self.timer(runtime_of_format(file_format).name)
+            shown = f"{counted(len(group), f'{file_format} file')} in turn"
             if len(group) == 1:
-                timed_files = group[0].artifact.path
-            self.on_event(Event("latency", f"timing {timed_files}"))
-            try:
-                count = 1 if runtime.needs_tensorflow else PROCESSES
-                timed = [
-                    _timed(worker, group, image, self.threads, number, count)
-                    for number in range(count)
-                ]
-            except RuntimeFailure as failure:
-                failures |= {file.artifact.path: failure.reason for file in group}
-                continue
-            for file in group:
-                blocks[file.artifact.path] = tuple(each[file.path] for each in timed)
+                shown = group[0].artifact.path
+            self.on_event(Event("latency", f"timing {shown}"))
+            time = partial(timed_files.time_in_turn, worker, image=image, threads=self.threads)
+            _, timed = timed_files.timed_together(group, time, failures)
+            blocks |= timed or {}
         return blocks
-
-
-def _timed(
-    worker: ModelClient,
-    files: Sequence[MeasuredFile],
-    image: Images,
-    threads: int,
-    number: int,
-    count: int,
-) -> dict[Path, Blocks]:
-    """Time files of one format in turn, in process ``number`` of ``count``.
-
-    Each is fresh except for the first; every other one opens and times them in reverse order.
-    """
-    if number:
-        worker.renew()
-    some = files if number % 2 == 0 else files[::-1]
-    fewest = math.ceil(FEWEST_RUNS / count)
-    return worker.time_interleaved(
-        [file.path for file in some],
-        image,
-        budget_s=SECONDS_A_FILE * len(some) / count,
-        min_runs=fewest,
-        min_blocks=fewest,
-        input_specs=[file.input_spec for file in some],
-        cores=least_busy(threads, LOOK_S),
-    )

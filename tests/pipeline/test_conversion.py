@@ -259,8 +259,8 @@ def test_a_run_itself_imports_no_library_that_opens_models(main_report: Any, out
     and one in ONNX."""
     main = output / "main"
     program = (
-        "import sys; from edgecv import compress; from edgecv.pipeline import measure\n"
-        "measure.PROCESSES, measure.SECONDS_A_FILE = 1, 0.05\n"
+        "import sys; from edgecv import compress; from edgecv.pipeline import timed_files\n"
+        "timed_files.PROCESSES, timed_files.SECONDS_A_FILE = 1, 0.05\n"
         f"given = {{'data': 'digits', 'output': {str(output)!r}, 'formats': 'onnx'}}\n"
         "compress(epochs=3, name='itself-1', **given)\n"
         f"for name in ('baseline.keras', 'float32.onnx'):\n"

@@ -11,12 +11,14 @@ import pytest
 from deployed import deployed_file
 
 from edgecv.analysis.options import BenchOptions, ValidateOptions
-from edgecv.core.artifact import Artifact
+from edgecv.core.artifact import Artifact, SessionFacts
 from edgecv.core.comparison import Blocks
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, RuntimeFailure, StepError
+from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts, Target
 from edgecv.pipeline.device import check_device, measure_on_device
+from edgecv.pipeline.measure import MeasuredFile, MeasurementPool
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import parse_recipe
 from edgecv.pipeline.recipe.schema import recipe_schema
@@ -32,7 +34,7 @@ class Opened:
     """A file on a device that answers its name's length, and takes so many microseconds."""
 
     def __init__(self, file: DeployedFile, target: "Board") -> None:
-        self._name, self._target = file.path.name, target
+        self._name, self._target, self._timed = file.path.name, target, []
         self.facts = DeviceFacts("Runtime 1", memory_bytes=77, notes=("a note",))
 
     def predict(self, images: Images) -> Outputs:
@@ -42,6 +44,9 @@ class Opened:
 
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         SEEN.append((self._name, len(image)))
+        if self._name == self._target.slow and self._timed.count(self._name):
+            raise RuntimeFailure("there", "is silent")
+        self._timed.append(self._name)
         runs = 5 + len(SEEN) % 2
         return (np.full((4, runs), 1000 * len(self._name)),) if self._target.times else None
 
@@ -55,10 +60,14 @@ class Board(Target):
     port: str = "1"
     times: bool = True
     broken: str = ""
+    unbuilt: str = ""
+    slow: str = ""
     lost: bool = False
 
     def build(self, file: DeployedFile, folder: Path) -> None:
         assert not list(folder.iterdir())
+        if file.path.name == self.unbuilt:
+            raise RuntimeFailure("there", "cannot be built")
 
     @contextmanager
     def open(
@@ -75,6 +84,7 @@ def file_called(name: str) -> DeployedFile:
 
 
 FILES = [file_called("one.tflite"), file_called("second.tflite")]
+MEASURED = [MeasuredFile(each.artifact, each.path) for each in FILES]
 CONTEXT = DeployContext(lambda stage, message: None)
 
 
@@ -100,6 +110,80 @@ def test_a_file_that_fails_there_fails_alone() -> None:
     assert failures == {"one.tflite": "dies of it"}
     assert [each.artifact.path for each in found] == ["second.tflite"]
     assert found[0].blocks_ns is not None
+
+
+def test_a_file_that_cannot_be_built_there_fails_alone() -> None:
+    found, failures = measure_on_device(Board(unbuilt="one.tflite"), FILES, IMAGES, CONTEXT, 1)
+    assert failures == {"one.tflite": "cannot be built"}
+    assert [each.artifact.path for each in found] == ["second.tflite"]
+
+
+def test_a_file_that_fails_while_it_is_timed_there_fails_alone() -> None:
+    board = Board(slow="one.tflite")
+    found, failures = measure_on_device(board, FILES, IMAGES, CONTEXT, rounds=2)
+    assert failures == {"one.tflite": "is silent"}
+    assert [each.artifact.path for each in found] == ["second.tflite"]
+
+
+@pytest.mark.parametrize("device", [None, Board()])
+def test_a_file_that_no_runtime_opens_fails_alone(
+    device: Board | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a device it ended the measurement of all files."""
+
+    def opened(pool: MeasurementPool, runtime: str, path: Path, spec: InputSpec) -> SessionFacts:
+        if path.name == "one.tflite":
+            raise RuntimeFailure(path.name, "no runtime opens it")
+        return FILES[1].facts
+
+    answers = Outputs({"probabilities": np.zeros((3, 3), np.float32)})
+    monkeypatch.setattr(MeasurementPool, "open", opened)
+    monkeypatch.setattr(MeasurementPool, "predict", lambda *given: answers)
+    with MeasurementPool(1, device=device) as pool:
+        found, failures = pool.measure(MEASURED, IMAGES, timed=False)
+    assert failures == {"one.tflite": "no runtime opens it"}
+    assert [each.artifact.path for each in found] == ["second.tflite"]
+
+
+class Timer:
+    """A child that dies of a file while it is timed, and of two files that are both heavy."""
+
+    def __init__(self, broken: str = "", together: bool = True) -> None:
+        self._broken, self._together = broken, together
+
+    def renew(self) -> None:
+        pass
+
+    def time_interleaved(self, paths: list[Path], image: Images, **given: Any) -> Any:
+        if any(each.name == self._broken for each in paths):
+            raise RuntimeFailure("litert", "is silent")
+        if len(paths) > 1 and not self._together:
+            raise RuntimeFailure("litert", "is out of memory")
+        return {each: np.full((4, 5), 1000) for each in paths}
+
+
+@pytest.mark.parametrize(
+    ("timer", "failed"),
+    [
+        (Timer(), {}),
+        (Timer("one.tflite"), {"one.tflite": "is silent"}),
+        (Timer(together=False), dict.fromkeys(["one.tflite", "second.tflite"], "is out of memory")),
+    ],
+)
+def test_a_file_that_fails_while_it_is_timed_fails_alone(
+    timer: Timer, failed: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took all files of its format with it."""
+    answers = Outputs({"probabilities": np.zeros((3, 3), np.float32)})
+    monkeypatch.setattr(MeasurementPool, "open", lambda *given: FILES[0].facts)
+    monkeypatch.setattr(MeasurementPool, "predict", lambda *given: answers)
+    monkeypatch.setattr(MeasurementPool, "timer", lambda *given: timer)
+    with MeasurementPool(1) as pool:
+        found, failures = pool.measure(MEASURED, IMAGES)
+    assert failures == failed
+    alive = [each.artifact.path for each in FILES if each.artifact.path not in failed]
+    assert [each.artifact.path for each in found] == alive
+    assert all(each.blocks_ns is not None and len(each.blocks_ns) > 1 for each in found)
 
 
 def test_a_device_without_a_clock_is_not_timed() -> None:
