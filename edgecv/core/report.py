@@ -131,8 +131,9 @@ class TrainingCurve:
     """"baseline", "teacher", "control", or the technique."""
     epochs: tuple[Mapping[str, bool | int | float | None], ...]
     """epoch, loss, validation_loss, the score of the task (accuracy) and that of the validation
-    images (validation_accuracy), learning_rate, seconds, settled. Trainings that an earlier version
-    has stored have fewer."""
+    images (validation_accuracy), learning_rate, seconds, and settled: False where the weights are
+    none that may be kept, as they break a rule, or as a later round goes on. Trainings that an
+    earlier version has stored have fewer."""
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,7 @@ class ControlRunner:
             file = self._stage(file, schedule, key)
             facts = json.loads((file.path.parent / "facts.json").read_text("utf-8"))
             done = len(history)
+            history = [{**each, "settled": False} for each in history]  # None of them is kept.
             history += [{**each, "epoch": done + each["epoch"]} for each in facts["history"]]
         return file, tuple(history)
 

@@ -138,7 +138,8 @@ class TechniqueStage:
             teacher=teacher,
         )
         before = len(self.history)
-        self.history += [replace(each, epoch=before + each.epoch) for each in epochs]
+        former = [replace(each, settled=False) for each in self.history]  # None of them is kept.
+        self.history = former + [replace(each, epoch=before + each.epoch) for each in epochs]
 
     def progress(self, message: str, done: int, total: int) -> None:
         """Report progress to the listener; also as a message every few seconds."""

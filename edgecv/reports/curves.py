@@ -21,7 +21,7 @@ def write_curves(trainings: Sequence[TrainingCurve], terms: Curves, path: Path) 
                 if key in training.epochs[0]:
                     axes.plot(epochs, [each[key] for each in training.epochs], ".-", label=label)
         kept = f"validation_{terms.score}"
-        best = max(training.epochs, key=lambda each: (each[kept], each["epoch"]))["epoch"]
+        best = kept_epoch(training, kept)
         right.axvline(best, color="grey", linewidth=0.8, label=f"best: epoch {best}")
         left.set(title=f"{training.name}: loss", ylabel=terms.loss)
         right.set(title=f"{training.name}: {terms.score}", ylabel=terms.score_axis)
@@ -31,3 +31,9 @@ def write_curves(trainings: Sequence[TrainingCurve], terms: Curves, path: Path) 
             axes.grid(alpha=0.3)
             axes.xaxis.get_major_locator().set_params(integer=True)
     write_picture(figure, path)
+
+
+def kept_epoch(training: TrainingCurve, score: str) -> int:
+    """Return the epoch whose weights were kept: the last of the best ones that are settled."""
+    ranked = [(each.get("settled", True), each[score], each["epoch"]) for each in training.epochs]
+    return int(max(ranked)[2])  # type: ignore[arg-type]

@@ -104,6 +104,7 @@ def test_the_curves_show_all_rounds(report: Report, output: Path) -> None:
     facts = [read_json(folder / "facts.json") for folder in folders]
     shrink = next(each for each in facts if each["technique"].get("keep") == 0.4)
     assert [epoch["epoch"] for epoch in shrink["history"]] == [1, 2, 3, 4]
+    assert [epoch["settled"] for epoch in shrink["history"]] == [False, False, True, True]
 
 
 def read_json(path: Path) -> dict[str, Any]:
