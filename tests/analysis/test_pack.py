@@ -9,6 +9,7 @@ from paths import HOSTILE, SHARED
 from edgecv.analysis.deploy.place import Place
 from edgecv.analysis.doctor.checks import check_paths
 from edgecv.analysis.options import DoctorOptions, PackOptions
+from edgecv.analysis.packing import pack_file as pack_module
 from edgecv.analysis.packing.pack_file import pack_file, to_text
 from edgecv.core.errors import InputError
 from edgecv.reports.files import write_page
@@ -123,6 +124,22 @@ def test_wrong_input_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="refers to something beyond its end"):
         pack_file(PackOptions(file=damaged))
     assert sorted(each.name for each in tmp_path.iterdir()) == ["damaged.tflite", "there.tflite"]
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("flag", ["output", "names"])
+def test_a_file_that_cannot_be_written_is_refused_before_packing(
+    flag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was refused after packing and running, and the packed file was there by then."""
+    file, folder = tmp_path / "m.tflite", tmp_path / "folder"
+    file.write_bytes(b"\x1c\0\0\0TFL3")
+    folder.mkdir()
+    monkeypatch.setattr(pack_module, "_packed", lambda *given, **other: pytest.fail("packed"))
+    with pytest.raises(InputError, match=f"--{flag}: there is no folder .*missing"):
+        pack_file(PackOptions(file=file, **{flag: tmp_path / "missing" / "x"}))
+    with pytest.raises(InputError, match=f"--{flag}: .* is a folder"):
+        pack_file(PackOptions(file=file, force=True, **{flag: folder}))
 
 
 LIAR = """

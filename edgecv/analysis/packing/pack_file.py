@@ -9,7 +9,7 @@ from edgecv.analysis.options import PackOptions
 from edgecv.analysis.packing.child import SAMPLES
 from edgecv.analysis.packing.records import PackedFile
 from edgecv.core.errors import InputError
-from edgecv.core.files import read_regular
+from edgecv.core.files import check_regular, read_regular
 from edgecv.core.text import counted, listed
 from edgecv.system.isolation.client import ask_once
 from edgecv.system.isolation.codec import decode_printable
@@ -49,6 +49,9 @@ def pack_file(options: PackOptions) -> PackedFile:
     for flag, each in (("--output", output), ("--names", options.names)):
         if each is None:
             continue
+        if not each.absolute().parent.is_dir():
+            raise InputError(flag, f"there is no folder {each.parent}", remedy="make the folder")
+        check_regular(each, flag)
         check_outside_runs(each, flag)
         if each.exists() and not options.force:
             raise InputError(str(each), "is there already", remedy="--force replaces it")
