@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 from edgecv.core.artifact import PRECISION_NOT_KNOWN, Artifact
-from edgecv.core.quantization import KERNEL, Stored
+from edgecv.core.quantization import KERNEL, Steps, Stored
 
 DYNAMIC = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul")
 CLAIMS = ("int8", "int16x8", "dynamic", "float16", "float32")
+
+ACTIVATION_BITS = {"int8": 8, "int16x8": 16}
 
 
 def claim_of(artifact: Artifact) -> str | None:
@@ -26,7 +28,7 @@ def claim_of(artifact: Artifact) -> str | None:
 def other_than_claimed(claim: str, stored: Stored, *, has_twins_weights: bool) -> str | None:
     """Describe what a file holds instead of the precision it claims; None if the claim is true.
 
-    Single layers in float are allowed: other converters leave them so.
+    Single layers in float, or of other bits, are allowed: other converters leave them so.
     """
     if not stored.kernels:
         return None
@@ -45,4 +47,13 @@ def other_than_claimed(claim: str, stored: Stored, *, has_twins_weights: bool) -
         return (
             f"it is called {claim}, and only its weights are integers: its activations are floats"
         )
+    bits = [_bits(point.steps) for point in points if point.steps is not None]
+    wanted = ACTIVATION_BITS.get(claim)
+    others = [each for each in bits if each != wanted]
+    if wanted is not None and 2 * len(others) > len(bits):
+        return f"it is called {claim}, its activations have {others[0]} bits"
     return None
+
+
+def _bits(steps: Steps) -> int:
+    return (steps.high - steps.low).bit_length()
