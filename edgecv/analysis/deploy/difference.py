@@ -1,13 +1,15 @@
 """The changes that a new bundle brings to the device of an old one: inputs, memory, answers."""
 
+import math
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from edgecv.core.data import Outputs, Predictions
 from edgecv.core.errors import InputError
@@ -19,6 +21,7 @@ from edgecv.core.text import counted, printable
 ACCEPTED = "a bundle: a folder or .zip that edgecv deploy --to bundle wrote"
 LARGEST_BYTES = 50_000_000
 MOST_GOLDEN = 1000
+MOST_SIDES = 8
 Read = Callable[[str], bytes]
 Side = Annotated[int, Field(ge=1, le=2**20)]
 
@@ -32,7 +35,7 @@ class _End(BaseModel):
     type: str = Field(pattern=r"^(float16|float32|u?int8|u?int16|int32|int64|bool)$")
     scale: float | None = None
     zero_point: int | None = None
-    answer: list[Side] = []
+    answer: list[Side] = Field(default=[], max_length=MOST_SIDES)
 
 
 class _Card(BaseModel):
@@ -44,6 +47,14 @@ class _Card(BaseModel):
     task: dict[str, Any]
     inputs: list[_End] = Field(min_length=1, max_length=100)
     outputs: list[_End] = Field(min_length=1, max_length=1000)
+
+    @field_validator("outputs")
+    @classmethod
+    def _names_differ(cls, value: list[_End]) -> list[_End]:
+        name, count = Counter(each.name for each in value).most_common(1)[0]
+        if count > 1:
+            raise ValueError(f"two outputs are called {name}")
+        return value
 
 
 def check_two(paths: Sequence[Path]) -> tuple[Path, Path]:
@@ -102,9 +113,13 @@ def _answer_changes(first: Read, second: Read, old: _Card, new: _Card) -> Iterat
     task = TASKS.parse(new.task.get("heads", new.task), "model.json, task")
     try:
         outputs = [task.normalized(each, {})[0] for each in (before, after)]
-    except ValueError:
+    except (ValueError, LookupError):
         outputs = [before, after]
-    same = int(task.same_answer(outputs[1], outputs[0]).sum())
+    try:
+        same = int(task.same_answer(outputs[1], outputs[0]).sum())
+    except (ValueError, LookupError) as error:
+        found = f"its answers cannot be compared as {task.name}: {error}"
+        raise InputError("model.json, task", found, accepted=ACCEPTED) from None
     if same < len(shared):
         images = counted(len(shared), "golden image")
         yield "answers", f"{len(shared) - same} of {images} get another answer"
@@ -118,7 +133,7 @@ def _golden(read: Read, card: _Card, numbers: Sequence[int]) -> Outputs:
         for number in numbers:
             name = f"golden/{number:02}.output{place}.bin"
             content = read(name)
-            if len(content) != np.dtype(each.type).itemsize * int(np.prod(each.answer)):
+            if len(content) != np.dtype(each.type).itemsize * math.prod(each.answer):
                 raise InputError(name, f"has {len(content):,} bytes", accepted=f"{each.answer}")
             stored.append(np.frombuffer(content, each.type).reshape(each.answer))
         reals = np.stack(stored).astype(np.float32)
