@@ -30,6 +30,13 @@ def test_a_file_of_the_working_folder_comes_first(tmp_path, monkeypatch):
     assert recipe_path("quickstart").read_bytes() == own
 
 
+def test_a_folder_of_the_working_folder_is_no_recipe(tmp_path, monkeypatch):
+    """The folder of its own run, after ``--output .``, came before the recipe."""
+    monkeypatch.chdir(tmp_path)
+    Path("quickstart").mkdir()
+    assert recipe_path("quickstart").read_bytes() == (RECIPES / "quickstart.toml").read_bytes()
+
+
 @pytest.mark.parametrize("given", ["folder/quickstart", "quickstart.toml", "./quickstart"])
 def test_a_path_stays_a_path(given, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -16,7 +16,8 @@ def recipe_path(given: str, where: str = "--recipe") -> Path:
     A file in the working folder comes first. Raises InputError for a name that is neither.
     """
     path = Path(given)
-    if path.exists() or path.suffix == SUFFIX or path.name != given:
+    is_there = path.exists() and not path.is_dir()
+    if is_there or path.suffix == SUFFIX or path.name != given:
         return path
     known = {each.stem: each for each in _files()}
     if given not in known:
