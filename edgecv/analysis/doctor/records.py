@@ -36,9 +36,9 @@ class LayerError:
     gain: float
     """The factor that best maps the baseline's values to its own: 1 if the scale is right."""
     infinite: int = 0
-    """How many of its numbers are infinite or none, where the baseline's are finite."""
+    """Count of its numbers that are infinite or none, where the baseline's are finite."""
     numbers: int = 0
-    """How many of its numbers were compared."""
+    """Count of its numbers that were compared."""
 
     @property
     def drop_db(self) -> float:
