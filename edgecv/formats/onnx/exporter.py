@@ -141,7 +141,7 @@ class Onnx(FileExporter):
             contents = {kind: serialized(model) for kind, model in candidates.items()}
             chosen, reason = choose(contents, serialized(converted), calibration, where)
         made, notes = self._of_better_range(candidates[chosen], quantizer, chosen, converted)
-        return made, (reason, *notes, *kernels[chosen])
+        return made, (reason, *kernels[chosen], *notes)
 
     def _of_better_range(
         self, made: ModelProto, quantizer: Quantizer, activations: str, converted: ModelProto
