@@ -52,6 +52,8 @@ class Operator:
     weight_bytes: int
     """The stored size of its constants, without those that an earlier operator uses too."""
     arithmetic: Arithmetic
+    largest_code: int | None = None
+    """The largest size of that constant's values, where it is int8 and its format is ONNX."""
 
     def __str__(self) -> str:
         return f'{self.type} "{self.name}"'

@@ -24,6 +24,8 @@ from edgecv.system.storage import content_key, copy_file
 from edgecv.system.timing_slot import SLOT
 
 STAGE_VERSION = 9
+DECIDED_HERE = "on this processor"
+"""Part of a note on what a file owes to the exporting machine: it is said at once."""
 NARROW = 8
 """Calibration pixels are refused if their range times this is below that of the test images."""
 
@@ -118,9 +120,11 @@ class RunExports:
         found = self.context.store.stage("exports", key, make)
         path = self.folder / planned.name
         copy_file(found / stored, path)
-        return MeasuredFile(
-            replace(read_artifact(found / "artifact.json"), path=planned.name), path
-        )
+        artifact = replace(read_artifact(found / "artifact.json"), path=planned.name)
+        for note in artifact.notes:
+            if DECIDED_HERE in note:
+                self.context.emit("note", f"{planned.name}: {note}")
+        return MeasuredFile(artifact, path)
 
     def _key(self, exporter: Exporter, original: ModelFile, images: ImageSequence) -> str:
         facts = environment()

@@ -7,7 +7,7 @@ from edgecv.analysis.doctor.structure import layer_of
 from edgecv.core.artifact import ExecutedOperator
 from edgecv.core.text import counted
 from edgecv.formats.contents import Contents
-from edgecv.formats.onnx.weight_range import may_saturate
+from edgecv.formats.onnx.weight_range import REDUCED_CODE, may_saturate
 from edgecv.system.cpu import instructions
 
 FLOAT_KERNELS = ("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")
@@ -116,7 +116,8 @@ def processor_finding(contents: Contents) -> Finding:
     has = [name for flag, name in INSTRUCTIONS.items() if flag in flags]
     is_integer = any(each.arithmetic == "quantized" for each in contents.operators)
     lacks = is_integer and not any(flag in flags for flag in DOTS)
-    saturates = is_integer and contents.format == "onnx" and may_saturate()
+    largest = max((each.largest_code or 0 for each in contents.operators), default=0)
+    saturates = is_integer and largest > REDUCED_CODE and may_saturate()
     tiles = "; matrix tiles (AMX) are left off" if "amx_tile" in flags else ""
     return Finding(
         "processor",

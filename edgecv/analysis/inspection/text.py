@@ -8,6 +8,7 @@ from typing import Literal
 from edgecv.core.text import counted, listed, printable
 from edgecv.formats.contents import Arithmetic, Contents, End, Inspection, Operator
 from edgecv.formats.lookup import runtime_of_format
+from edgecv.formats.onnx.weight_range import REDUCED_CODE
 
 SAVED_MODEL = "saved_model"
 """A format that is read and converted, but not run by a runtime of its own."""
@@ -130,6 +131,12 @@ def _table(contents: Contents, width: int) -> str:
     return "\n".join(lines)
 
 
+def _weight_type(operator: Operator) -> str:
+    """Return the stored type of weights; int8 with the bits that are used, where those are 7."""
+    has_7_bits = operator.largest_code is not None and operator.largest_code <= REDUCED_CODE
+    return f"{operator.weight_type} of 7 bits" if has_7_bits else operator.weight_type
+
+
 def _cells(operator: Operator) -> tuple[str, ...]:
     shape = operator.output_shape
     scales = operator.weight_scales
@@ -140,9 +147,9 @@ def _cells(operator: Operator) -> tuple[str, ...]:
         _cost(operator.parameters),
         _cost(operator.macs),
         operator.activation_type,
-        f"{operator.weight_type}, {counted(scales, 'scale')}"
+        f"{_weight_type(operator)}, {counted(scales, 'scale')}"
         if scales > 1
-        else operator.weight_type,
+        else _weight_type(operator),
         f"{operator.weight_bytes:,}" if operator.weight_bytes else "",
         "" if operator.arithmetic == "other" else operator.arithmetic,
     )

@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
@@ -124,7 +126,8 @@ class CheckedGraph:
         elif needed is not None and stored < needed:
             how = f'"{name[:LONGEST_NAME]}" holds {stored:,} bytes, its shape needs {needed:,}'
             raise damaged(self._where, how)
-        return Constant(name, kind, shape, stored)
+        largest = _largest(tensor.raw_data) if kind == "int8" and tensor.raw_data else None
+        return Constant(name, kind, shape, stored, largest_code=largest)
 
     def _value(self, info: Any) -> TensorShape:
         if not info.type.HasField("tensor_type"):
@@ -224,3 +227,8 @@ def small_numbers(value: Value | None) -> list[float]:
         return []
     values = constant(value)
     return [] if values is None else [float(each) for each in values.ravel()]
+
+
+def _largest(content: bytes) -> int:
+    """Return the largest size of int8 numbers, of which there is one at least."""
+    return int(np.abs(np.frombuffer(content, np.int8).astype(np.int16)).max())

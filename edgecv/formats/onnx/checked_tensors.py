@@ -27,6 +27,8 @@ class Constant:
     """The number of scales of its DequantizeLinear."""
     made_of: tuple["Constant", ...] | None = None
     """The stored weights that it is computed from; None if it is stored itself."""
+    largest_code: int | None = None
+    """The largest size of its values where they are int8; None where they are not, or not read."""
 
     @property
     def stored(self) -> tuple["Constant", ...]:

@@ -117,6 +117,7 @@ class OnnxInspector:
             0,
             taken[1].elements if is_unpacked else largest.scales,
             tuple(stored.values()),
+            largest.largest_code,
         )
 
     def _operator(self, node: Node) -> Operator:
@@ -134,6 +135,7 @@ class OnnxInspector:
             activation_type=self._integers.type_of(self._folded.get(made, made)),
             weight_type=largest.type if largest else "",
             weight_scales=largest.scales if largest else 0,
+            largest_code=largest.largest_code if largest else None,
             weight_bytes=sum(each.stored_bytes for each in new),
             arithmetic=self._integers.arithmetic(node),
         )

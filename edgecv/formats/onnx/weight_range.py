@@ -19,6 +19,7 @@ from edgecv.system.isolation import ModelClient
 WeightRange = Literal["full", "reduced"]
 REDUCED_CODE = 64
 """The largest size of a code of 7 bits."""
+SATURATES = "sums of products saturate on this processor, which has no VNNI"
 VNNI = {"avx_vnni", "avx512_vnni"}
 
 
@@ -57,12 +58,12 @@ def better_range(
             path.write_bytes(content)
             outputs[name] = worker.predict(path, images)
     full, reduced = (difference(outputs[each], outputs["float32"]) for each in ("full", "reduced"))
-    chosen: WeightRange = "reduced" if reduced < full else "full"
-    bits = "7 bits" if chosen == "reduced" else "8 bits"
-    return chosen, (
-        f"weights of {bits}: sums of products saturate on this processor, which has no VNNI;"
-        f" outputs differ from float32 by {reduced:.1%} with 7 bits, by {full:.1%} with 8"
-    )
+    figures = f"{reduced:.1%} of the outputs with 7 bits, {full:.1%} with 8"
+    why = f"{SATURATES}: mean difference from float32 {figures}"
+    if reduced < full:
+        same = "whose answers are the same on every processor, as with 8"
+        return "reduced", f"weights of 7 bits, {same} {why}"
+    return "full", f"weights of 8 bits, though {why}"
 
 
 def difference(outputs: Outputs, reference: Outputs) -> float:

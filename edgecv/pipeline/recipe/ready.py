@@ -20,6 +20,8 @@ def recipe_path(given: str, where: str = "--recipe") -> Path:
     if is_there or path.suffix == SUFFIX or path.name != given:
         return path
     known = {each.stem: each for each in _files()}
+    if given not in known and path.is_dir():
+        return path  # Its reader says that it is a folder.
     if given not in known:
         raise InputError(
             where,

@@ -66,7 +66,7 @@ def test_the_range_is_measured_where_sums_may_saturate(
     assert len(notes) == saturates
     assert largest_code(content) == (64 if notes and "of 7 bits" in notes[0] else 127)
     if may_saturate() and saturates:  # Elsewhere 8 bits are nearer to float32.
-        assert "weights of 7 bits: sums of products saturate on this processor" in notes[0]
+        assert "weights of 7 bits, whose answers are the same on every processor" in notes[0]
 
 
 def test_the_processor_decides_by_its_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
