@@ -167,13 +167,8 @@ def _check_classes(data: Dataset, kind: str) -> list[str]:
     """
     names, of_what = data.class_names, CLASS_NOUNS[kind]
     there = _any(data.test, kind, len(names))
-    if kind != "classes" and not there[kind == "mask" :].any():  # Class 0 is the background.
-        raise InputError(
-            data.name,
-            "no test image has an object",
-            accepted="at least one object among the test images",
-            remedy="put images with objects there",
-        )
+    if kind == "boxes":
+        _check_objects(data, there)
     learnt = _any(data.train, kind, len(names))
     for wrong, split in ((learnt & ~there, "training"), (there & ~learnt, "test")):
         if len(data.train) and wrong.any():
@@ -184,8 +179,21 @@ def _check_classes(data: Dataset, kind: str) -> list[str]:
                 accepted="classes that training and test images have",
                 remedy="add images with it to the other split, or leave the class out",
             )
+    if kind == "mask":
+        _check_objects(data, there[1:])  # The background is everywhere.
     absent = [names[place] for place in np.flatnonzero(~there).tolist()]
     return [f"of the classes of {of_what}, no test image has {listed(absent)}"] if absent else []
+
+
+def _check_objects(data: Dataset, there: NDArray[np.bool_]) -> None:
+    """Raise InputError if no test image has an object of any class."""
+    if not there.any():
+        raise InputError(
+            data.name,
+            "no test image has an object",
+            accepted="at least one object among the test images",
+            remedy="put images with objects there",
+        )
 
 
 def _any(split: Split, kind: str, classes: int) -> NDArray[np.bool_]:
