@@ -28,9 +28,9 @@ from edgecv.formats.onnx.weight_range import WeightRange, better_range, may_satu
 from edgecv.formats.packing import Packed
 from edgecv.models.declared_pixels import with_pixel_kernel
 
-TRAINED_TO_8_BITS = (
-    "weights of 8 bits, as they were trained: their sums of products may saturate on this"
-    " processor, which has no VNNI"
+CODES_OF_8_BITS = (
+    "weights of 8 bits, as they were trained or rounded: their sums of products may saturate"
+    " on this processor, which has no VNNI"
 )
 
 
@@ -79,9 +79,6 @@ class Onnx(FileExporter):
         converted = model.model() if is_foreign else convert(model, shape, where)
         names = self.one_scale_names(None if is_foreign else model, where)
         kernels = KernelScales() if is_foreign else KernelScales(model, names)
-        if kernels.are_trained and self.weight_range == "reduced":
-            found = "weights of 7 bits were asked for, and kernels were trained to scales of 8"
-            raise StepError(where, found, remedy="leave weight_range out, or qat")
         notes = one_scale_note(names, self.precision)
         if self.precision == "float32":
             prove_float(converted, where)
@@ -113,6 +110,7 @@ class Onnx(FileExporter):
         quantizer = Quantizer(
             converted, calibration, where, scales, in_blocks=in_blocks, floats=layers
         )
+        self._check_range(quantizer)
         kind = ACTIVATIONS[0]
         made = quantizer.quantize(kind, self.weight_range or "full")
         made, notes = self._of_better_range(made, quantizer, kind, converted)
@@ -124,6 +122,7 @@ class Onnx(FileExporter):
         io = self.io or "uint8"
         in_blocks = self.first_convolution != "plain"
         quantizer = Quantizer(converted, calibration, where, scales, io, in_blocks=in_blocks)
+        self._check_range(quantizer)
         weights = self.weight_range or "full"
         candidates = {kind: quantizer.quantize(kind, weights) for kind in ACTIVATIONS}
         kernels, refusals = dict[str, tuple[str, ...]](), dict[str, StepError]()
@@ -143,14 +142,21 @@ class Onnx(FileExporter):
         made, notes = self._of_better_range(candidates[chosen], quantizer, chosen, converted)
         return made, (reason, *kernels[chosen], *notes)
 
+    def _check_range(self, quantizer: Quantizer) -> None:
+        """Raise StepError for 7 bits where weights are codes of 8 that a technique has found."""
+        if self.weight_range == "reduced" and quantizer.has_codes:
+            found = "weights of 7 bits were asked for, and a technique has found those of 8"
+            remedy = "leave out weight_range, or the technique: qat, adaround"
+            raise StepError(quantizer.where, found, remedy=remedy)
+
     def _of_better_range(
         self, made: ModelProto, quantizer: Quantizer, activations: str, converted: ModelProto
     ) -> tuple[ModelProto, tuple[str, ...]]:
         """Return ``made``, or where no range is asked for the model with the better one; notes."""
         if self.weight_range is not None or not may_saturate():
             return made, ()
-        if quantizer.kernels.are_trained:
-            return made, (TRAINED_TO_8_BITS,)
+        if quantizer.has_codes:
+            return made, (CODES_OF_8_BITS,)
         models: dict[WeightRange, ModelProto] = {
             "full": made,
             "reduced": quantizer.quantize(activations, "reduced"),

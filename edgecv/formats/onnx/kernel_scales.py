@@ -12,10 +12,12 @@ from edgecv.core.keras_types import KerasModel
 from edgecv.formats.kernel_layout import layer_kernels, stored_order
 from edgecv.formats.onnx.graph import KERNELS, attribute_of, constant
 from edgecv.formats.onnx.graph_types import Graph, Node
-from edgecv.models.quantizers import trained_kernels
+from edgecv.models.quantizers import LARGEST_CODE, trained_kernels
 
 SAME = 1 - 1e-6
 """The least cosine similarity of two kernels that are equal but for a factor."""
+FEW, OFF_THE_STEP = 16, 1e-3
+"""So many weights that lie so near to whole steps do not by chance."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,20 @@ class KernelScales:
             if likeness > best:
                 best, result = likeness, (kernel, _factor(float(norms[0] / norms[1])))
         return result
+
+
+def has_rounded_kernel(graph: Graph) -> bool:
+    """Return True if the weights of a kernel are codes of 8 bits, as a technique rounds them."""
+    return any(_is_rounded(weights, node) for node, weights in _kernels_in(graph))
+
+
+def _is_rounded(weights: NDArray[Any], node: Node) -> bool:
+    axis = weights.ndim - 1 if node.op_type == "MatMul" else int(_has_outputs_behind(node))
+    by_output = np.moveaxis(weights.astype(np.float64), axis, 0).reshape(weights.shape[axis], -1)
+    steps = np.abs(by_output).max(axis=1, keepdims=True) / LARGEST_CODE
+    codes = np.divide(by_output, steps, out=np.zeros_like(by_output), where=steps > 0)
+    some = (np.abs(codes) > 0) & (np.abs(codes) < LARGEST_CODE)
+    return bool(some.sum() >= FEW and np.abs(codes - np.round(codes)).max() < OFF_THE_STEP)
 
 
 def _factor(ratio: float) -> float:

@@ -20,7 +20,7 @@ from edgecv.formats.onnx.graph import (
     read_model,
 )
 from edgecv.formats.onnx.graph_types import Graph, ModelProto
-from edgecv.formats.onnx.kernel_scales import KernelScales
+from edgecv.formats.onnx.kernel_scales import KernelScales, has_rounded_kernel
 from edgecv.formats.onnx.mixed import FloatLayers
 from edgecv.formats.onnx.pixel_blocks import take_blocks
 from edgecv.formats.onnx.prepare import fold_rescaling
@@ -85,6 +85,7 @@ class Quantizer:
         fold_gemm_factors(self._model.graph)
         RemoveUnusedNodesPass()(self._model)
         self.images = images
+        self.has_codes = kernels.are_trained or has_rounded_kernel(self._model.graph)
 
     def quantize(self, activations: str, weights: WeightRange = "full") -> ModelProto:
         """Return the ModelProto with activations of one type, "uint8" or "int8".
