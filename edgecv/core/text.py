@@ -23,11 +23,14 @@ def counted(count: int, noun: str) -> str:
 
     >>> counted(1, "image"), counted(12000, "image"), counted(2, "class"), counted(0, "exact copy")
     ('1 image', '12,000 images', '2 classes', '0 exact copies')
+    >>> counted(3, "array")
+    '3 arrays'
     """
     if count == 1:
         return f"1 {noun}"
-    ending = "ies" if noun.endswith("y") else "es" if noun.endswith("s") else "s"
-    return f"{count:,} {noun.removesuffix('y')}{ending}"
+    if re.search("[^aeiou]y$", noun):
+        return f"{count:,} {noun[:-1]}ies"
+    return f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def bytes_text(count: int) -> str:
