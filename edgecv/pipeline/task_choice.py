@@ -11,7 +11,7 @@ from edgecv.core.output_shape import OutputShape
 from edgecv.core.plugins import Task
 from edgecv.core.registry import TASKS
 from edgecv.core.targets import kinds_of
-from edgecv.core.text import listed
+from edgecv.core.text import counted, listed
 from edgecv.datasets.named_targets import NAMED, as_kind, target_names
 from edgecv.evaluation.task_of import compared_outputs, default_task
 
@@ -63,7 +63,9 @@ def choose_task(
             remedy="--task multilabel takes it as several classes an image, --task outputs compares"
             " its numbers",
         )
-    note = f"{_shown(answers)}, which fit no targets of the data: they are compared by numbers"
+    named = f" ({counted(len(data.class_names), 'class')})" if data.class_names else ""
+    they = "which fits" if list(answers) == [(1,)] else "which fit"
+    note = f"{_shown(answers)}, {they} no targets of the data{named}: compared by numbers"
     return compared_outputs(), (note,)
 
 
@@ -109,4 +111,4 @@ def _heads(data: Dataset, outputs: Sequence[OutputShape], where: str) -> list[di
 
 def _shown(answers: Sequence[tuple[int, ...]]) -> str:
     shapes = ", ".join("x".join(map(str, each)) for each in answers)
-    return f"the model gives {shapes} numbers an image"
+    return f"the model gives {shapes} {'number' if shapes == '1' else 'numbers'} an image"

@@ -31,9 +31,15 @@ class Choice:
 
 
 def choose_preprocessing(
-    model: ModelReader, data: Dataset, task: Task, asked: Preprocessing | None
+    model: ModelReader,
+    data: Dataset,
+    task: Task,
+    asked: Preprocessing | None,
+    task_notes: Sequence[str] = (),
 ) -> Choice:
     """Return the preprocessing of a model, with notes for the report.
+
+    ``task_notes``: how its task was found, where it was not named.
 
     What the user asked for is kept. A graph that rescales pixels takes them as they are. Otherwise
     every choice is tried on labelled images; without labels, the model's first batch normalization
@@ -57,7 +63,9 @@ def choose_preprocessing(
         return Choice(None, _doubts_on(asked, model, data, task))
     if data.has_labels:
         return _by_labels(model, data, task, evidence)
-    return _by_statistics(model.where, evidence, data.image_shape[2])
+    labels = "labels for its outputs" if task.compares_numbers else "labels"
+    because = "; ".join((*task_notes, f"without {labels} nothing else shows its preprocessing"))
+    return _by_statistics(model.where, evidence, data.image_shape[2], because)
 
 
 def check_range(model: ModelReader, data: Dataset, task: Task, name: str) -> None:
@@ -148,7 +156,7 @@ def _likely(trial: Trial, better: Sequence[str], fits: Sequence[str]) -> list[st
     return alone or [name for name in near if name in fits] or near
 
 
-def _by_statistics(where: str, evidence: InputEvidence, channels: int) -> Choice:
+def _by_statistics(where: str, evidence: InputEvidence, channels: int, because: str) -> Choice:
     fits = _near(evidence.divergences)
     if fits == [DEFAULT]:
         return Choice()
@@ -163,7 +171,7 @@ def _by_statistics(where: str, evidence: InputEvidence, channels: int) -> Choice
         found = f"was trained on none of them: {_divergences_text(evidence)}"
     raise InputError(
         where,
-        f"rescales no pixels, and {found}; without labels nothing else shows its preprocessing",
+        f"rescales no pixels, and {found}; {because}",
         accepted=", ".join(fitting(channels)),
         remedy="give the one that it was trained with by --preprocess",
     )

@@ -51,7 +51,8 @@ class KerasModel(UserModel):
         loaded = load_data(recipe.data, own.shape, context, for_brought=True)
         recipe, data, notes = fitted_to_task(recipe, loaded, own.outputs, own.ending, str(path))
         reader = reader_of(adapted, context.on_event)
-        choice = choose_preprocessing(reader, data, recipe.task, file.input_spec.preprocess)
+        asked = file.input_spec.preprocess
+        choice = choose_preprocessing(reader, data, recipe.task, asked, notes)
         if choice.preprocess is not None:
             baseline = recipe.baseline.model_copy(update={"preprocess": choice.preprocess})
             file = replace(file, input_spec=baseline.input_spec)

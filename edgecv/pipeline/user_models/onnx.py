@@ -99,6 +99,7 @@ class OnnxModel(UserModel):
                 data,
                 recipe.task,
                 input_spec.preprocess,
+                found,
             )
             if choice.preprocess is not None:
                 baseline = recipe.baseline.model_copy(update={"preprocess": choice.preprocess})

@@ -1,5 +1,6 @@
 """The choice of a preprocessing: by a paired test on images of all classes, or by statistics."""
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from edgecv.core.preprocessing import NAMED, Preprocessing
 from edgecv.evaluation.task_of import default_task
 from edgecv.pipeline.preprocessing import ModelReader, choose_preprocessing, no_outputs
 from edgecv.pipeline.preprocessing.trial import choices_with, run_trial, sample_size
+from edgecv.pipeline.task_choice import choose_task
 
 CLASSES = 2
 BETTER = {name: 0.6 for name in NAMED} | {"0..1": 0.9}
@@ -209,6 +211,16 @@ def test_without_labels_statistics_decide_or_the_flag_is_asked_for(
         return
     with pytest.raises(InputError, match=expected):
         choose_preprocessing(reader, data, default_task(), None)
+
+
+def test_labels_that_fit_no_output_are_not_called_missing() -> None:
+    """A model of one number was told that its folders of classes have no labels."""
+    data = replace(ordered_data(), class_names=("first", "second", "third"))
+    task, notes = choose_task(data, [(1,)], "numbers", "model.h5")
+    found = "1 number an image, which fits no targets of the data (3 classes): compared by numbers"
+    message = re.escape(f"; the model gives {found}; without labels for its outputs nothing")
+    with pytest.raises(InputError, match=message):
+        choose_preprocessing(model({}), task.of_task(data), task, None, notes)
 
 
 def test_several_that_fit_are_refused_in_a_whole_sentence() -> None:
