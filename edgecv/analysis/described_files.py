@@ -92,8 +92,9 @@ def described_input(path: Path, asked: InputSpec, report: Report | None) -> Inpu
 
 
 def _is_exported(path: Path, report: Report) -> bool:
-    """Return True if a file is one of those that a run has measured, by its bytes."""
-    hashes = {each.artifact.sha256 for each in report.comparisons}
+    """Return True if a file is one of those that a run has exported, by its bytes."""
+    own = (each.artifact for each in report.comparisons)
+    hashes = {each.sha256 for each in own if each.precision != PRECISION_NOT_KNOWN}
     return path.is_file() and file_sha256(path) in hashes
 
 

@@ -26,7 +26,7 @@ from edgecv.pipeline.preprocessing import (
     one_by_one,
 )
 from edgecv.pipeline.preprocessing.trial import run_agreement_trial
-from edgecv.system.storage import is_sealed
+from edgecv.system.storage import is_of_run
 
 RAW = Preprocessing()
 IMAGES = 200
@@ -90,7 +90,7 @@ class PreprocessingSearch:
             if rescaling and runtime_of_file(path).needs_tensorflow:
                 own = f"{path}: {rescaling}, so that pixels of 0..255 enter it without --preprocess"
                 return spec.model_copy(update={"preprocess": RAW}), (own,)
-        if spec.preprocess is None and not is_sealed(path):  # A run has read it as it is.
+        if spec.preprocess is None and not is_of_run(path):  # A run has read it as it is.
             declared = self._range(path, spec)
             if declared:
                 check_range(reader, self.data, self.task, declared)
@@ -165,7 +165,7 @@ class PreprocessingSearch:
         pool, name = self.context.measurements, runtime_of_file(path).name
 
         def evidence(images: Images) -> InputEvidence:
-            if is_sealed(path):
+            if is_of_run(path):
                 return InputEvidence(OF_A_RUN)
             return pool.evaluator(name).input_evidence(path, images, spec)
 

@@ -35,7 +35,6 @@ from edgecv.api.call import (
     store_of,
     stored_data,
     stored_images,
-    stored_models,
     unwritten,
 )
 from edgecv.api.function import api_function, parameters_of
@@ -77,7 +76,7 @@ def train(
     from edgecv.pipeline import run as pipeline
 
     store = store_of(options)
-    models, keep = stored_models({"from_model": from_model}, store)
+    models, keep = this.stored_models({"from_model": from_model}, store)
     recipe = this.options(TrainOptions, {**options, **models}, data).to_recipe()
     keep()
     return pipeline.train(recipe, store, this.on_event)
@@ -119,7 +118,7 @@ def compress(
 
     store = store_of(options)
     given = {"model": model, "from_model": from_model, "teacher": teacher}
-    models, keep = stored_models(given, store)
+    models, keep = this.stored_models(given, store)
     unlabelled, source = options.get("unlabelled"), as_data(data)
 
     def read(files: Mapping[str, Any]) -> tuple[CompressOptions, Recipe]:
@@ -168,7 +167,7 @@ def search(
 
     store = store_of(options)
     given = {"model": model, "from_model": from_model, "teacher": teacher}
-    models, keep = stored_models(given, store)
+    models, keep = this.stored_models(given, store)
     source = as_data(data)
     if any(map(is_in_memory, (*given.values(), data))):
         unkept = {**models, "teacher": unwritten(teacher), "data": source}

@@ -40,6 +40,8 @@ class FunctionCall:
 
     on_event: OnEvent
     _files: ExitStack
+    _places: dict[str, str]
+    """What stands first in an error -> its parameter."""
 
     def options(
         self,
@@ -59,7 +61,31 @@ class FunctionCall:
         if not is_keras_model(model):
             return _as_path(model)
         folder = self._files.enter_context(tempfile.TemporaryDirectory(prefix="edgecv-model-"))
-        return GivenModel(model, parameter).write(Path(folder))
+        path = GivenModel(model, parameter).write(Path(folder))
+        self._places[str(path)] = parameter.removesuffix("=")
+        return path
+
+    def stored_models(
+        self, models: Mapping[str, Model | None], store: Store
+    ) -> tuple[dict[str, Any], Callable[[], None]]:
+        """Return models by their parameters, as paths, and a function that writes those in memory.
+
+        It writes them to the store. Raises InputError for one that cannot be saved.
+        """
+        given = {
+            name: GivenModel(model, f"{name}=")
+            for name, model in models.items()
+            if is_keras_model(model)
+        }
+        paths = {name: str(model.path_in(store)) for name, model in given.items()}
+        for name, path in paths.items():
+            self._places.setdefault(path, name)
+
+        def keep() -> None:
+            for model in given.values():
+                model.keep(store)
+
+        return {**models, **paths}, keep
 
 
 @contextmanager
@@ -71,7 +97,7 @@ def call(
     ``arguments``: placeholder of the command line -> parameter, as ``MODEL="model"``.
     """
     with errors_in_parameters(arguments), ExitStack() as stack:
-        yield FunctionCall(stack.enter_context(shown(progress, on_event)), stack)
+        yield FunctionCall(stack.enter_context(shown(progress, on_event)), stack, arguments)
 
 
 def options_of(cls: type[O], given: Mapping[str, Any]) -> O:
@@ -106,27 +132,6 @@ def stored_data(
 def store_of(options: Mapping[str, Any]) -> Store:
     """Return the store in the folder ``output`` of a call."""
     return Store.at(str(options.get("output", "exported")))
-
-
-def stored_models(
-    models: Mapping[str, Model | None], store: Store
-) -> tuple[dict[str, Any], Callable[[], None]]:
-    """Return models by their parameters, as paths, and a function that writes those in memory.
-
-    It writes them to the store. Raises InputError for one that cannot be saved.
-    """
-    given = {
-        name: GivenModel(model, f"{name}=")
-        for name, model in models.items()
-        if is_keras_model(model)
-    }
-    paths = {name: str(model.path_in(store)) for name, model in given.items()}
-
-    def keep() -> None:
-        for model in given.values():
-            model.keep(store)
-
-    return {**models, **paths}, keep
 
 
 def is_in_memory(value: Any) -> bool:

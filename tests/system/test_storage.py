@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from edgecv.core.errors import InputError, StepError
-from edgecv.system.storage import Store, check_seal, describe, seal, tree_sha256, write_bytes
+from edgecv.system.storage import (
+    Store,
+    check_seal,
+    describe,
+    is_of_run,
+    seal,
+    tree_sha256,
+    write_bytes,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -141,6 +149,18 @@ def test_the_manifest_lists_bytes_and_hashes(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["files"]["a.txt"]["bytes"] == 1
     assert len(manifest["files"]["a.txt"]["sha256"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"), [("recipe.toml", True), ("training.json", True), ("origin.json", False)]
+)
+def test_a_sealed_folder_is_not_always_a_run(beside: str, expected: bool, tmp_path: Path) -> None:
+    for name in ("model.keras", beside):
+        (tmp_path / name).write_text("a")
+    seal(tmp_path)
+    assert is_of_run(tmp_path / "model.keras") is expected
+    (tmp_path / "model.keras").write_text("b")
+    assert not is_of_run(tmp_path / "model.keras")
 
 
 def test_the_hash_of_a_folder_leaves_out_nothing_that_links_bring_in(tmp_path: Path) -> None:

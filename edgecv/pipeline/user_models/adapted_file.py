@@ -15,7 +15,7 @@ from edgecv.formats.model_file import ModelFile
 from edgecv.pipeline.conversion import Converter
 from edgecv.pipeline.conversion.adapt_model import QUANTIZED, ModelFacts
 from edgecv.pipeline.preprocessing import OF_A_RUN, ModelReader
-from edgecv.system.storage import Store, content_key, copy_file, is_sealed
+from edgecv.system.storage import Store, content_key, copy_file, is_of_run
 
 STAGE_VERSION = 8
 FACTS = "facts.json"
@@ -101,7 +101,7 @@ def reader_of(adapted: AdaptedFile, on_event: OnEvent = ignore_event) -> ModelRe
         return converter.predict_each(source, images, choices)
 
     def evidence(images: Images) -> InputEvidence:
-        if is_sealed(file.path):
+        if is_of_run(file.path):
             return InputEvidence(OF_A_RUN)
         return converter.input_evidence(source, images)
 

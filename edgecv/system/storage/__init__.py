@@ -10,7 +10,7 @@ from edgecv.system.storage.atomic_files import (
     write_json,
 )
 from edgecv.system.storage.hashing import bytes_of, content_key, describe, files_of, tree_sha256
-from edgecv.system.storage.manifest import MANIFEST, check_outside_runs, check_seal, is_sealed, seal
+from edgecv.system.storage.manifest import MANIFEST, check_outside_runs, check_seal, is_of_run, seal
 from edgecv.system.storage.packing import pack
 from edgecv.system.storage.run_store import RESERVED_NAMES, SPACE_BYTES, Store
 
@@ -28,7 +28,7 @@ __all__ = [
     "describe",
     "file_sha256",
     "files_of",
-    "is_sealed",
+    "is_of_run",
     "on_disk",
     "pack",
     "refusal",

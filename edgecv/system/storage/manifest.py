@@ -15,6 +15,8 @@ from edgecv.system.storage.atomic_files import flush, json_bytes, write_json
 
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST_BYTES = 10_000_000
+OF_RUNS = frozenset({"recipe.toml", "training.json"})
+"""The files that a run, and a trained baseline, alone has."""
 ACCEPTED = "a run or baseline that edgecv wrote"
 
 
@@ -73,12 +75,18 @@ def check_seal(folder: Path) -> int:
     return len(present)
 
 
-def is_sealed(path: Path) -> bool:
-    """Return True if the manifest beside a file lists it with the bytes that it has."""
+def is_of_run(path: Path) -> bool:
+    """Return True if a file is one of a run or baseline, with the bytes that its manifest lists.
+
+    A manifest alone shows nothing: folders of a deployment, or of what a program in Python has
+    given, have one, and the models in them are those of a user.
+    """
     if not path.is_file() or not (path.parent / MANIFEST).is_file():
         return False
-    listed = _listed(path.parent).get(path.name)
-    return listed is not None and listed.sha256 == file_sha256(path)
+    listed = _listed(path.parent)
+    if OF_RUNS.isdisjoint(listed) or path.name not in listed:
+        return False
+    return listed[path.name].sha256 == file_sha256(path)
 
 
 def check_outside_runs(path: Path, where: str) -> None:

@@ -152,6 +152,56 @@ def test_validate_and_doctor_stop_at_wrong_pixels(fractions: Path, with_baseline
         edgecv.doctor(file, data=data, **given)
 
 
+@pytest.mark.parametrize(
+    "function", [edgecv.compress, edgecv.search, edgecv.validate, edgecv.doctor]
+)
+def test_a_model_in_memory_is_tried_as_its_file_is(
+    function: Any, fractions: Path, tmp_path: Path
+) -> None:
+    """Its file in the store was taken for one of a run, and a file of wrong pixels passed."""
+    _, keras = load_tensorflow()
+    model = keras.models.load_model(fractions / "model.h5")
+    options: dict[str, Any] = {"data": fractions / "data.npz"}
+    if function in (edgecv.validate, edgecv.doctor):
+        given, name = fractions / "model.tflite", "baseline"
+        options["baseline"] = model
+    else:
+        given, name = model, "model"
+        options |= {"formats": "tflite", "output": tmp_path}
+    if function is edgecv.search:
+        options |= {"trials": 1, "max_drop": 50}
+    message = rf'^{name}: scores better on other pixels .*; give preprocess="0\.\.1"$'
+    with pytest.raises(InputError, match=message):
+        function(given, **options)
+
+
+def test_models_in_memory_to_learn_from_are_tried_too(fractions: Path, tmp_path: Path) -> None:
+    _, keras = load_tensorflow()
+    wrong = keras.models.load_model(fractions / "model.h5")
+    right = keras.Sequential([keras.layers.Input((SIDE, SIDE, 3)), keras.layers.Rescaling(1 / 255)])
+    for layer in wrong.layers:
+        right.add(layer)
+    options: dict[str, Any] = {"data": fractions / "data.npz", "epochs": 1, "output": tmp_path}
+    with pytest.raises(InputError, match=r"^teacher: scores better on other pixels"):
+        edgecv.compress(
+            right, teacher=wrong, distil=True, quantize="none", formats="tflite", **options
+        )
+    with pytest.raises(InputError, match=r"^from_model: rescales no pixels"):
+        edgecv.train(from_model=wrong, **options)
+
+
+def test_a_deployed_file_of_another_maker_is_no_file_of_a_run(
+    fractions: Path, tmp_path: Path
+) -> None:
+    """The folder of a deployment has a manifest too, and the file in it takes what it took."""
+    data, bundle = fractions / "data.npz", tmp_path / "bundle"
+    edgecv.deploy(fractions / "model.tflite", to="bundle", data=data, preprocess="0..1", out=bundle)
+    (file,) = bundle.glob("*.tflite")
+    with pytest.raises(InputError, match=r"scores better on other pixels"):
+        edgecv.validate(file, data=data)
+    assert edgecv.validate(file, data=data, preprocess="0..1").outcome == "passed"
+
+
 def test_doctor_compares_layers_with_the_baseline_as_it_is_read(fractions: Path) -> None:
     found = edgecv.doctor(
         fractions / "folded.tflite",
