@@ -41,7 +41,7 @@ class FunctionCall:
     on_event: OnEvent
     _files: ExitStack
     _places: dict[str, str]
-    """What stands first in an error -> its parameter."""
+    """Parameters by the place that an error would name."""
 
     def options(
         self,
