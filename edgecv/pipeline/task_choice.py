@@ -63,9 +63,9 @@ def choose_task(
             remedy="--task multilabel takes it as several classes an image, --task outputs compares"
             " its numbers",
         )
-    named = f" ({counted(len(data.class_names), 'class')})" if data.class_names else ""
+    classes = f" ({counted(len(data.class_names), 'class')})" if data.class_names else ""
     they = "which fits" if list(answers) == [(1,)] else "which fit"
-    note = f"{_shown(answers)}, {they} no targets of the data{named}: compared by numbers"
+    note = f"{_shown(answers)}, {they} no targets of the data{classes}: compared by numbers"
     return compared_outputs(), (note,)
 
 
