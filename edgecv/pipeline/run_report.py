@@ -31,6 +31,7 @@ from edgecv.reports.class_results import model_results, write_pictures
 from edgecv.reports.costs import write_widths
 from edgecv.reports.curves import CURVES, write_curves
 from edgecv.reports.files import write_reports
+from edgecv.reports.target_files import target_notes
 from edgecv.system.environment import environment
 from edgecv.system.memory import peak_memory
 from edgecv.system.storage import copy_file, tree_sha256, write_bytes
@@ -125,7 +126,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         ),
         comparisons=comparisons,
         gates=tuple(gates),
-        notes=(*recipe.settings.notes, *results.notes),
+        notes=(*recipe.settings.notes, *results.notes, *target_notes(gates, files)),
         costs=results.costs,
         control=None if control is None else control.entry,
         memory=peak_memory(),

@@ -15,6 +15,7 @@ from edgecv.evaluation.task_of import per_head, task_of
 from edgecv.reports.caveats import caveats
 from edgecv.reports.gate_text import allowed_text, gate_sentence
 from edgecv.reports.ratio_text import size_text, speed_beside_twin
+from edgecv.reports.target_files import missed_beside
 
 OF_EVERY_RUN = (
     OUTPUTS,
@@ -51,8 +52,9 @@ def verdict_sentences(report: Report) -> list[str]:
 
 
 def reasons(report: Report) -> list[str]:
-    """Return what a verdict rests on: retraining, and the control."""
-    return [*filter(None, (_retraining(report), *_control(report)))]
+    """Return what a verdict rests on: files without a target, retraining, and the control."""
+    beside = missed_beside(report.gates, report.files)
+    return [*filter(None, (beside, _retraining(report), *_control(report)))]
 
 
 def _lost_classes(report: Report) -> list[str]:

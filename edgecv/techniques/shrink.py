@@ -55,7 +55,7 @@ class Shrink(Technique):
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Remove channels: the fraction of multiply-accumulates to keep (0.5), or a target: "
         "1.2Mmacs, 30kparams, 35KB (int8 file), 10us, 6x (faster than float32); several with a "
-        "comma.",
+        "comma. Bytes and times are those of the first --format.",
         place=10,
         kind=Text,
         parse=targets_of_flag,
