@@ -82,7 +82,7 @@ def slower(report: Report) -> str:
         return ""
     return (
         f"Slower than the float32 file of the same format: {', '.join(found)};"
-        " edgecv doctor FILE says which operators have no fast kernel"
+        " edgecv doctor FILE looks for the cause, which may be this processor"
     )
 
 

@@ -115,7 +115,7 @@ def processor_finding(contents: Contents) -> Finding:
     flags = instructions()
     has = [name for flag, name in INSTRUCTIONS.items() if flag in flags]
     is_integer = any(each.arithmetic == "quantized" for each in contents.operators)
-    lacks = is_integer and not any(flag in flags for flag in DOTS)
+    lacks = lacks_products(contents)
     largest = max((each.largest_code or 0 for each in contents.operators), default=0)
     saturates = is_integer and largest > REDUCED_CODE and may_saturate()
     tiles = "; matrix tiles (AMX) are left off" if "amx_tile" in flags else ""
@@ -127,6 +127,12 @@ def processor_finding(contents: Contents) -> Finding:
         + ("; without products of bytes int8 gains less here than on a device" if lacks else "")
         + (f"; {SATURATION}" if saturates else ""),
     )
+
+
+def lacks_products(contents: Contents) -> bool:
+    """Return True if a file has integer operators, and this processor no products of bytes."""
+    is_integer = any(each.arithmetic == "quantized" for each in contents.operators)
+    return is_integer and not any(flag in instructions() for flag in DOTS)
 
 
 def _types(contents: Contents) -> str:

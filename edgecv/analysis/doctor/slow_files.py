@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 from edgecv.analysis.bench import time_files
+from edgecv.analysis.doctor.execution import lacks_products
 from edgecv.analysis.doctor.records import Finding
 from edgecv.analysis.options import BenchOptions, DoctorOptions
-from edgecv.core.text import counted, listed
+from edgecv.core.text import counted, listed, printable
 from edgecv.formats.contents import Contents
 from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.context import AnalysisContext
@@ -20,6 +22,10 @@ HYBRID = ("DynamicQuantizeLinear", "DynamicQuantizeMatMul")
 MANY = 0.1
 """Share of the operators, or of their time, from which conversions are a cause."""
 NAMED = 3
+NO_PRODUCTS = (
+    "this processor has no products of bytes, without which int8 gains less than on a device, or"
+    " nothing"
+)
 
 
 def speed_findings(
@@ -38,15 +44,36 @@ def speed_findings(
         return
     causes = [*_causes(contents), *_operators(file, context)]
     why = "; ".join(causes) or "no operator of it stands out"
-    precision = _faster(contents)
+    is_kept = reference == options.baseline or reference.parent == file.path.parent
     yield Finding(
         "slower-than-float",
         "warning",
         "the whole file",
         f"a run takes {timings[1].ratio:.2f} times as long as one of its float32 file: {why}",
-        f"edgecv compress MODEL --data DATA --format {contents.format} --quantize {precision}, and"
-        " edgecv bench with both files on the device",
+        speed_remedy(contents, file.path, reference if is_kept else None),
     )
+
+
+def speed_remedy(contents: Contents, path: Path, floats: Path | None) -> str:
+    """Return what may be faster, and how both are timed where it counts.
+
+    ``floats``: the float32 file, where there is one.
+    """
+    precision = _faster(contents)
+    if precision == "none" and floats is not None:
+        files = f"{quote(printable(str(floats)))} {quote(printable(str(path)))}"
+        found = f"edgecv bench {files} --on ssh://USER@HOST times both on the device"
+    else:
+        found = (
+            f"edgecv compress MODEL --data DATA --format {contents.format} --quantize {precision},"
+            " and edgecv bench with both files on the device"
+        )
+    return f"this is no error of the file: {found}" if _is_of_processor(contents) else found
+
+
+def _is_of_processor(contents: Contents) -> bool:
+    """Return True for int8 on a processor that computes it no faster than floats."""
+    return _faster(contents) == "none" and lacks_products(contents)
 
 
 def _faster(contents: Contents) -> str:
@@ -57,7 +84,9 @@ def _faster(contents: Contents) -> str:
 
 
 def _causes(contents: Contents) -> Iterator[str]:
-    """Return what the tables of a file say."""
+    """Return what the processor lacks, and what the tables of a file say."""
+    if _is_of_processor(contents):
+        yield NO_PRODUCTS
     kernels = [each for each in contents.operators if each.weight_type]
     if any(each.activation_type == "int16" for each in kernels):
         yield "XNNPACK has no kernels for int16 activations, and builtin ones are slow"

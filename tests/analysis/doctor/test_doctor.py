@@ -16,10 +16,13 @@ from lite_converter import lite_converter
 from paths import HOSTILE
 from small_report import REPORT
 
+from edgecv.analysis.doctor import execution, slow_files
 from edgecv.analysis.doctor import fix as doctor_fix
 from edgecv.analysis.doctor.checks import check_paths
 from edgecv.analysis.doctor.records import Diagnosis, Fix
+from edgecv.analysis.doctor.slow_files import speed_remedy
 from edgecv.analysis.doctor.text import diagnosed_file, fix_text, to_json, to_text
+from edgecv.analysis.inspection.read_file import inspect
 from edgecv.analysis.options import DoctorOptions, doctor
 from edgecv.core.data import Images
 from edgecv.core.errors import EdgecvError, InputError
@@ -388,6 +391,31 @@ def test_a_file_slower_than_its_float_reference_gets_the_cause(files: Path) -> N
     assert "XNNPACK has no kernels for int16 activations" in slow.observed
     assert "--format tflite --quantize int8" in slow.remedy
     assert "1 error and 1 warning" in to_text(found)
+
+
+@pytest.mark.parametrize("flags", [{"avx2"}, {"avx2", "avx512_vnni"}])
+def test_an_int8_file_that_is_slow_on_this_processor_alone_is_no_error(
+    flags: set[str], files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The remedy was to export a float32 file that lay beside it; the cause stood in a note."""
+    monkeypatch.setattr(execution, "instructions", lambda: frozenset(flags))
+    timing = SimpleNamespace(verdict="slower", ratio=1.74)
+    timed = SimpleNamespace(timings=[timing, timing])
+    monkeypatch.setattr(slow_files, "time_files", lambda *given: timed)
+    options = DoctorOptions(
+        path=files / "int8.tflite",
+        baseline=files / "float32.tflite",
+        data=str(files / "data.npz"),
+    )
+    (slow,) = (each for each in doctor(options).findings if each.name == "slower-than-float")
+    has_products = len(flags) > 1
+    cause = "this processor has no products of bytes"
+    assert (cause in slow.observed) == (not has_products)
+    assert slow.remedy.startswith("this is no error of the file: ") == (not has_products)
+    bench = f"edgecv bench {files / 'float32.tflite'} {files / 'int8.tflite'} --on ssh://USER@HOST"
+    assert bench in slow.remedy
+    exported = speed_remedy(inspect(files / "int8.tflite").contents, files / "int8.tflite", None)
+    assert "--format tflite --quantize none, and edgecv bench" in exported
 
 
 def relu_file(path: Path, shape: list[int]) -> Path:
