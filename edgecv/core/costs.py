@@ -42,6 +42,7 @@ class TrialExport:
 
     bytes: int
     latency_us: float
+    """0, as the speed-up, for a technique that chooses by no times: they are not measured."""
     speedup: float
     """Speed-up over the baseline's float32 twin in the same format, timed alternately."""
     arena_bytes: int | None = None

@@ -77,7 +77,8 @@ class TechniqueStage:
         """Temporary exports in the folder of this stage."""
         images = self.model.data.calibration.images
         exports = self.model.recipe.exports
-        return TrialExports(self.model.source, exports, images, self.folder, self.run)
+        is_timed = self.technique.is_timed
+        return TrialExports(self.model.source, exports, images, self.folder, self.run, is_timed)
 
     def _check_exportable(self, model: Any) -> None:
         """Raise an error if the model cannot be exported as the recipe asks, before it is trained.

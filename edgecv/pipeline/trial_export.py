@@ -1,4 +1,4 @@
-"""Trial exports: a model is exported, timed against its float32 twin, and deleted."""
+"""Trial exports: a model is exported, perhaps timed beside its float32 twin, and deleted."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -35,10 +35,23 @@ class TrialExports:
     images: ImageSequence
     folder: Path
     context: RunContext
+    is_timed: bool = True
+    """False where a technique chooses by no times: exports alone tell bytes and memory."""
     _twins: dict[str, Path] = field(default_factory=dict)
 
     def measure(self, model: Any, runtime: str, precision: str) -> TrialExport:
         """Return bytes and latency of ``model`` at a precision: see ``TechniqueContext.trial``."""
+        file_format = RUNTIMES.get(runtime, "runtime").format
+        path = self.folder / f"trial.{file_format}"
+        exporter = self._exporter(file_format, precision)
+        artifact = self._export(self._saved(model), exporter, path)
+        times = self._times(runtime, path) if self.is_timed else (0.0, 0.0)
+        plan = planned_arena(path) if file_format == "tflite" else None
+        memory = () if plan is None else (plan.arena, plan.peak)
+        return TrialExport(artifact.bytes, *times, *memory)
+
+    def _times(self, runtime: str, path: Path) -> tuple[float, float]:
+        """Return the latency of a file in us, and its speed-up over the float32 twin."""
         file_format = RUNTIMES.get(runtime, "runtime").format
         if runtime not in self._twins:
             self._twins[runtime] = self.folder / f"twin.{file_format}"
@@ -46,17 +59,12 @@ class TrialExports:
             self.context.converter.export(
                 self.baseline, twin, self.images[:0], self._twins[runtime]
             )
-        path = self.folder / f"trial.{file_format}"
-        exporter = self._exporter(file_format, precision)
-        artifact = self._export(self._saved(model), exporter, path)
         files = [self._twins[runtime], path]
         worker = self.context.measurements.timer(runtime)
         with SLOT.alone():
             blocks = worker.time_interleaved(files, self.images[:1], budget_s=SECONDS_A_TRIAL)
         twin_ns, trial_ns = (float(np.median(blocks[each])) for each in files)
-        plan = planned_arena(path) if file_format == "tflite" else None
-        memory = () if plan is None else (plan.arena, plan.peak)
-        return TrialExport(artifact.bytes, trial_ns / 1000, twin_ns / trial_ns, *memory)
+        return trial_ns / 1000, twin_ns / trial_ns
 
     def check_exportable(self, model: Any, shared_kernels: Collection[str] = ()) -> None:
         """Export ``model`` in every way that the recipe asks for, and delete the files.

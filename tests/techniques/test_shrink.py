@@ -238,10 +238,20 @@ def test_timings_say_before_they_begin_how_many_they_are(
     model: Any, bench: MeasurementPool
 ) -> None:
     Shrink(speedup=1.6, **OPTIONS).apply(model, bench.context())
-    estimate = next(each for each in bench.done if each.startswith("timing"))
-    found = re.fullmatch(r"timing (\d+) candidates at most, about \d+ seconds", estimate)
+    estimate = next(each for each in bench.done if "candidates" in each)
+    found = re.fullmatch(
+        r"exporting and timing (\d+) candidates at most, about \d+ seconds", estimate
+    )
     assert found
     assert len(bench.tried) - 1 <= int(found[1])
+
+
+def test_nothing_is_timed_for_a_target_of_bytes(model: Any, bench: MeasurementPool) -> None:
+    """ "timing 13 candidates" stood above a target of bytes alone, and each of them was timed."""
+    Shrink(int8_bytes=4000, **OPTIONS).apply(model, bench.context())
+    assert not any("timing" in each for each in bench.done)
+    (estimate,) = {each for each in bench.done if "candidates" in each}
+    assert re.fullmatch(r"exporting \d+ candidates at most, about \d+ seconds", estimate)
 
 
 @pytest.mark.parametrize("ranking", ["l2", "taylor"])

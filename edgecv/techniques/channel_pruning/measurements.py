@@ -1,4 +1,4 @@
-"""Narrower models that are exported and timed: counted, estimated, each measured once."""
+"""Narrower models that are exported and measured: counted, estimated, each measured once."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -29,19 +29,22 @@ class Measurements:
     """All channels, by width."""
     stored_as: str
     """The beginning of the names that measurements are stored under."""
+    activity: str = "exporting and timing"
+    """What is done to a candidate: nothing is timed for a target of bytes alone."""
     most: int = 1
     """About as many are measured in this round, at most."""
     _found: dict[str, TrialExport] = field(default_factory=dict)
-    _message: str = "timing candidates"
+    _message: str = ""
 
     def fresh(self, kept: Kept, precision: str) -> TrialExport:
         """Measure a candidate now, whatever is stored, and say how long the others may take."""
-        self.context.progress("exporting and timing the narrowest model", 0, 1)
+        self.context.progress(f"{self.activity} the narrowest model", 0, 1)
         began = time.perf_counter()
         found = self._measured(kept, precision)
         left = max(1, self.most - 1)
         seconds = (time.perf_counter() - began) * left
-        self._message = f"timing {counted(left, 'candidate')} at most, about {duration(seconds)}"
+        count = counted(left, "candidate")
+        self._message = f"{self.activity} {count} at most, about {duration(seconds)}"
         self._found[self._name(kept, precision)] = found
         return found
 

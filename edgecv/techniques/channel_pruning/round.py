@@ -43,6 +43,7 @@ class PruningRound:
             self.targets.runtime,
             whole,
             f"round-{self.number}-trial",
+            "exporting and timing" if self.targets.is_timed else "exporting",
         )
         search = Search(self.targets, self.width_steps, measurements)
         wanted = search.wanted()
