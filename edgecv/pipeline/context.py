@@ -91,4 +91,9 @@ def open_run(
 ) -> Iterator[RunContext]:
     """Open the context of a run; its child processes end with it."""
     with open_analysis(settings, on_event, log) as shared:
-        yield RunContext(**vars(shared), store=store)
+
+        def say(line: str) -> None:
+            shared.emit("wait", line)
+
+        told = Store(store.root, store.group, store.sharing, say)
+        yield RunContext(**vars(shared), store=told)

@@ -2,7 +2,9 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -28,6 +30,31 @@ def test_a_folder_appears_whole(tmp_path: Path) -> None:
         assert not place.exists()
     check_seal(place)
     assert (place / "a.txt").read_text() == "a"
+
+
+def test_a_stage_that_another_makes_is_waited_for_and_that_is_said(tmp_path: Path) -> None:
+    """A second run beside the first stood still for minutes, without a word."""
+    is_making, may_end = Event(), Event()
+    said: list[str] = []
+
+    def make(folder: Path) -> None:
+        is_making.set()
+        assert may_end.wait(20)
+        (folder / "a.txt").write_text("a")
+
+    def say(line: str) -> None:
+        said.append(line)
+        may_end.set()
+
+    def never(folder: Path) -> None:
+        raise AssertionError("made twice")
+
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(Store(tmp_path).stage, "exports", "key", make)
+        assert is_making.wait(20)
+        place = Store(tmp_path, say=say).stage("exports", "key", never)
+        assert first.result() == place
+    assert said == [f"waiting for process {os.getpid()}, which is at work on the same exports"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

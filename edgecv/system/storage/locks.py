@@ -1,7 +1,7 @@
 """Lock files: each is held by one process at a time."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -10,24 +10,31 @@ from edgecv.system.timing_slot import SLOT
 
 
 @contextmanager
-def hold(path: Path, *, wait: bool, where: str, label: str) -> Iterator[None]:
+def hold(
+    path: Path, *, where: str, label: str, on_wait: Callable[[str], None] | None = None
+) -> Iterator[None]:
     """Hold a lock file; wait for it, or raise InputError that names the holder.
+
+    ``on_wait`` is told the holder before the wait; without it nothing is waited for.
 
     The system releases the lock when its holder ends, in whatever way.
     """
     from filelock import FileLock, Timeout
 
     holder = path.with_suffix(".holder")
-    lock = FileLock(path, timeout=-1 if wait else 0)
+    lock = FileLock(path)
     try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if on_wait is None:
+            raise InputError(
+                where,
+                f"{_name_in(holder)} is already working on {label}",
+                remedy="wait, or use --name",
+            ) from None
+        on_wait(_name_in(holder))
         with SLOT.idle():
             lock.acquire()
-    except Timeout:
-        raise InputError(
-            where,
-            f"{_name_in(holder)} is already working on {label}",
-            remedy="wait, or use --name",
-        ) from None
     try:
         holder.write_text(f"process {os.getpid()}")
         yield

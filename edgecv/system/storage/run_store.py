@@ -39,13 +39,21 @@ class Store:
     """The output folder: runs and baselines for users, ``.store`` for resuming.
 
     ``group``: the folder in it that new runs are written to, where they are those of a search.
-    ``sharing``: other stores that make the same stages, each of them once.
+    ``sharing``: other stores that make the same stages, each of them once. ``say``: takes a line on
+    another process that is waited for.
     """
 
-    def __init__(self, root: Path, group: str = "", sharing: StageSharing | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        group: str = "",
+        sharing: StageSharing | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self.root = root
         self.group = group
         self.sharing = sharing
+        self.say = say
 
     @classmethod
     def at(cls, output: str, group: str = "") -> Self:
@@ -90,7 +98,11 @@ class Store:
         A second process that needs the same stage waits for the first and uses its result.
         """
         place = self.place(kind, name)
-        with self.lock(f"{kind}-{name}", wait=True):
+
+        def on_wait(holder: str) -> None:
+            self.say(f"waiting for {holder}, which is at work on the same {kind}")
+
+        with self.lock(f"{kind}-{name}", on_wait=on_wait):
             is_there = self.find(kind, name) is not None
             if not is_there and (self.sharing is None or not self.sharing.fetch(kind, name)):
                 with self.writing(place, replace=True) as folder:
@@ -160,13 +172,20 @@ class Store:
             path.unlink(missing_ok=True)
 
     @contextmanager
-    def lock(self, name: str, *, wait: bool = False, label: str = "") -> Iterator[None]:
+    def lock(
+        self, name: str, *, label: str = "", on_wait: Callable[[str], None] | None = None
+    ) -> Iterator[None]:
         """Hold the lock of a name; wait for it, or raise InputError that names the holder."""
         folder = self.root / ".store" / "locks"
         self._make(folder)
         with (
             on_disk(folder),
-            hold(folder / f"{name}.lock", wait=wait, where=str(self.root), label=label or name),
+            hold(
+                folder / f"{name}.lock",
+                where=str(self.root),
+                label=label or name,
+                on_wait=on_wait,
+            ),
         ):
             yield
 
