@@ -125,7 +125,10 @@ def advice(judgement: Judgement, *, update: str = UPDATE, data: str = "--data") 
         for each in copies
     )
     if judgement.outcome == "inconclusive" and DROP_BOUND in names:
-        found.append("Measure on more test images, or set a limit that so many can tell.")
+        found.append(
+            "Measure on more test images. Where there are few, a larger max_drop_points, or"
+            f' drop_on = "point" for the measured difference alone, under [limits] of {lock}.'
+        )
     if judgement.outcome != "passed":
         command = update.format(run=quote(judgement.folder), lock=quote(lock))
         found.append(f"If the change is wanted: {command}, and commit {lock}.")

@@ -368,6 +368,16 @@ def test_the_comment_starts_with_what_changed_and_ends_with_what_to_do(accepted:
     assert lines[-1].startswith("- If the change is wanted: edgecv gate RUN --update")
 
 
+def test_the_advice_for_few_images_names_the_limits_of_the_lock(accepted: Accepted) -> None:
+    """ "Set a limit that so many can tell" did not say which, nor where."""
+    lock = limits(with_pairs(accepted, lost=20, won=20), max_drop_points=0.5, drop_on="bound")
+    found = judged(accepted, lock)
+    assert found.outcome == "inconclusive"
+    text = " ".join(advice(found))
+    for name in ("max_drop_points", 'drop_on = "point"', f"[limits] of {found.lock}"):
+        assert name in text
+
+
 def test_the_advice_names_the_run_as_a_shell_takes_it(accepted: Accepted) -> None:
     found = replace(judged(accepted, with_pairs(accepted, lost=40, won=0)), folder="my runs/gated")
     assert "edgecv gate 'my runs/gated' --update --against edgecv.lock" in advice(found)[-1]
