@@ -23,6 +23,7 @@ from edgecv.core.plugins import (
     TechniqueContext,
     TechniqueFlag,
 )
+from edgecv.core.quantity import FRACTION
 from edgecv.models.tf import tensorflow
 from edgecv.models.training.distillation import Distillation
 from edgecv.models.training.schedule import Schedule
@@ -45,10 +46,13 @@ def _of_flag(value: str, exports: Sequence[Exporter]) -> dict[str, Any]:
     if ":" in value:
         return {"pattern": value}
     try:
-        return {"sparsity": float(value)}
+        sparsity = FRACTION.parse(value)
     except ValueError:
-        accepted = "a fraction such as 0.5, or 2:4"
-        raise InputError("--prune", f'"{value}"', accepted=accepted) from None
+        sparsity = 0.0
+    if not 0 < sparsity < 1:
+        accepted = "a fraction such as 0.5 or 50%, greater than 0 and less than 1, or 2:4"
+        raise InputError("--prune", f'"{value}"', accepted=accepted)
+    return {"sparsity": sparsity}
 
 
 class Prune(Technique):
@@ -58,7 +62,7 @@ class Prune(Technique):
     makes: ClassVar[frozenset[str]] = frozenset({ModelProperty.ZEROS})
     keeps: ClassVar[frozenset[str]] = frozenset({ModelProperty.WIDTHS, ModelProperty.OUTPUTS})
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
-        "Set this fraction of the weights to zero (0.5), or two of each four (2:4).",
+        "Set this fraction of the weights to zero (0.5 or 50%), or two of each four (2:4).",
         place=30,
         kind=Text,
         parse=_of_flag,

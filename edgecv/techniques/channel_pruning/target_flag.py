@@ -10,6 +10,7 @@ from edgecv.formats.lookup import runtime_of_format
 
 UNITS = {
     "": ("keep", 1.0),
+    "%": ("keep", 0.01),
     "macs": ("macs", 1.0),
     "kmacs": ("macs", 1e3),
     "mmacs": ("macs", 1e6),
@@ -56,7 +57,8 @@ def parse_targets(text: str) -> dict[str, Any]:
 def _check_target(part: str, option: str, value: float) -> None:
     """Raise InputError if a target asks for nothing at all, or for all that there is."""
     if option == "keep" and not 0 < value < 1:
-        raise InputError("--shrink", f'"{part}" has no unit, and is no fraction', accepted=EXAMPLES)
+        found = "is no fraction" if "%" in part else "has no unit, and is no fraction"
+        raise InputError("--shrink", f'"{part}" {found}', accepted=EXAMPLES)
     if option == "speedup" and value <= 1:
         raise InputError("--shrink", f'"{part}" is not faster', accepted="more than 1x, such as 6x")
     if value <= 0:
