@@ -17,6 +17,7 @@ OF_TARGETS: dict[str, Evidence] = {
 LEAST_IS_ASKED = ("speedup", "same_answers")
 NO_LIMITS = ("ranges", "labels")
 """Gates whose number is no limit that a file can miss by much or by little."""
+LEAST_SHOWN = 0.01
 PACKED = "edgecv pack leaves out what no answer needs, unless the file is packed already"
 TRIED = "edgecv compress --auto with the same limits tries recipes until one holds them"
 SEARCHED = (
@@ -121,7 +122,12 @@ def _missed_by(gate: Gate) -> str:
         return ""
     missed = abs(gate.observed - gate.limit)
     word = "too little" if _is_least(gate) else "too much"
-    return f": {number_text(missed)} ({missed / abs(gate.limit):.0%} of the limit) {word}"
+    share = missed / abs(gate.limit)
+    if share > 1:
+        times = number_text(gate.observed / gate.limit)
+        return f": {number_text(missed)} {word}, {times} times the limit"
+    shown = f"{share:.0%}" if share >= LEAST_SHOWN else "less than 1%"
+    return f": {number_text(missed)} ({shown} of the limit) {word}"
 
 
 def _speedup(gate: Gate, report: Report) -> float:
