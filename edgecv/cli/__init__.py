@@ -12,7 +12,7 @@ from edgecv import __version__
 from edgecv.cli.commands import COMMANDS as COMMANDS
 from edgecv.cli.group import LazyGroup
 from edgecv.cli.synonyms import option_meant
-from edgecv.core.text import printable_lines
+from edgecv.core.text import printable_lines, short_name
 
 app = typer.Typer(
     cls=LazyGroup,
@@ -95,4 +95,21 @@ def _usage(error: Any) -> int:
         known = [name for each in context.command.params for name in each.opts if name[:2] == "--"]
         meant = option_meant(unknown, context.info_name, known)
         return _fail(f"{unknown}: No such option; {meant}", 2)
-    return _fail(f"{message}; see edgecv --help", 2)
+    command = "" if context is None or context.parent is None else f" {context.info_name}"
+    return _fail(f"{_wrong_value(error) or message}; see edgecv{command} --help", 2)
+
+
+def _wrong_value(error: Any) -> str:
+    """Return the value that an option does not take, and what it takes; empty for other errors."""
+    from pydantic import ValidationError
+
+    from edgecv.core.errors import InputError
+    from edgecv.core.options import accepted_values
+
+    cause, parameter = error.__cause__, getattr(error, "param", None)
+    if not isinstance(cause, ValidationError) or parameter is None:
+        return ""
+    name, first = parameter.opts[0], cause.errors(include_url=False)[0]
+    where = name if name.startswith("-") else parameter.metavar or name
+    found = f'"{short_name(first["input"])}"'
+    return str(InputError(where, found, accepted=accepted_values(first["msg"])))

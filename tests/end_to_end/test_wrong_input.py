@@ -67,7 +67,7 @@ compress D --schedule fast | --schedule | 'fast' | quick, default, reference
 compress D --minutes 0 | --minutes | 0 | greater than 0
 compress D --minutes 3 --epochs 4 | --epochs: cannot be given beside --minutes
 compress empty.keras --data classes --minutes 3 | --minutes | cannot be given beside MODEL
-compress D --epochs many | --epochs | valid integer
+compress D --epochs many | --epochs: "many"; accepted: a whole number
 compress D --epochs 0 | --epochs | 0 | greater than or equal to 1
 compress D --seed -1 | --seed | -1 | greater than or equal to 0
 compress D --threads 0 | --threads | 0 | greater than or equal to 1
@@ -112,7 +112,7 @@ compress D --prune half | --prune: "half" | a fraction such as 0.5, or 2:4
 compress D --prune 3:4 | --prune | '3:4' | '2:4'
 compress D --cluster 1 | --cluster | 1 | greater than or equal to 2
 compress D --cluster 0 | --cluster | 0 | greater than or equal to 2
-compress D --cluster few | --cluster | valid integer
+compress D --cluster few | --cluster: "few"; accepted: a whole number
 compress D --qat --quantize none | --quantize: "qat" makes a model for int8 | leave "qat" out
 compress D --shrink half | --shrink: "half" is no target | 0.5, 1.2Mmacs, 30kparams, 35KB
 compress D --shrink '35 bananas' | --shrink: "35 bananas" is no target | 35KB
@@ -226,7 +226,7 @@ gate nothing --against my.lock | my.lock: there is none | edgecv gate RUN --upda
 gate nothing --junit nowhere/j.xml | --junit: there is no folder nowhere
 gate nothing --against nothing/a.lock | --against: nothing/a.lock is in the run | another folder
 gate nothing --markdown x.md --junit x.md | --markdown: x.md is the file of --junit too
-gate nothing --threads few | --threads | valid integer
+gate nothing --threads few | --threads: "few"; accepted: a whole number
 
 pack | Missing argument
 pack missing.tflite | missing.tflite: there is no such file | .onnx
