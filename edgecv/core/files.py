@@ -12,6 +12,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from edgecv.core.errors import InputError
+from edgecv.core.text import nearest
 
 REGULAR = "a regular file, or a link to one"
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
@@ -37,6 +38,15 @@ def check_regular(
         return
     if not (folders and stat.S_ISDIR(mode)):
         _check_mode(mode, path, where, accepted)
+
+
+def no_file(where: str, path: Path) -> InputError:
+    """Return the error for a file that is not there: it names the nearest one in its folder."""
+    try:
+        names = [name for name in os.listdir(path.parent) if name != path.name]
+    except (OSError, ValueError):
+        names = []
+    return InputError(where, f"there is no file {path}", remedy=nearest(path.name, names))
 
 
 def open_regular(

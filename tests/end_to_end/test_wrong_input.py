@@ -107,8 +107,11 @@ compress D --calibration-images 9 --quantize float16 --format tflite | needs no 
 compress D --control maybe | --control | 'maybe' | 'on' or 'off'
 compress D --prune 1.5 | --prune | 1.5 | less than 1
 compress D --prune nan | --prune | nan | less than 1
-compress D --prune 0 | --prune | 0.0 | greater than 0
-compress D --prune half | --prune: "half" | a fraction such as 0.5, or 2:4
+compress D --prune 0 | --prune: "0" | greater than 0
+compress D --prune 50 | --prune: "50" | 0.5 or 50%
+compress D --shrink 150% | --shrink: "150%" is no fraction
+compress D --epochs 2.5 | --epochs: "2.5"; accepted: a whole number; see edgecv compress --help
+compress D --prune half | --prune: "half" | a fraction such as 0.5
 compress D --prune 3:4 | --prune | '3:4' | '2:4'
 compress D --cluster 1 | --cluster | 1 | greater than or equal to 2
 compress D --cluster 0 | --cluster | 0 | greater than or equal to 2
@@ -138,6 +141,7 @@ compress empty.keras D --labels twice.txt | --labels | "cat" is empty or stands 
 compress empty.keras D --custom-objects Gain | --custom-objects: "Gain" | module:name
 compress empty.keras D --architecture resnet8 | --architecture: cannot be given beside MODEL
 compress missing.keras D | MODEL: there is no file missing.keras
+compress notes.tx D | MODEL: there is no file notes.tx | did you mean "notes.txt"
 compress missing.keras D --dry-run | MODEL: there is no file missing.keras
 compress model.pt D | model.pt | .keras
 
@@ -399,7 +403,8 @@ def test_a_process_of_its_own_says_the_same(here: Path) -> None:
     done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert done.stdout == "False\n"
-    assert done.stderr == 'edgecv: --prune: "sparsity" is 1.5; accepted: less than 1\n'
+    accepted = "a fraction such as 0.5 or 50%, greater than 0 and less than 1, or 2:4"
+    assert done.stderr == f'edgecv: --prune: "1.5"; accepted: {accepted}\n'
     assert contents(here) == before
 
 

@@ -20,7 +20,7 @@ from edgecv.analysis.options import BenchOptions as BenchOptions
 from edgecv.analysis.timing_noise import spread_warnings
 from edgecv.core.errors import InputError, failure_of_all
 from edgecv.core.events import OnEvent, ignore_event
-from edgecv.core.files import check_regular
+from edgecv.core.files import check_regular, no_file
 from edgecv.core.options import parse_options
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.pipeline.context import AnalysisContext, open_analysis
@@ -93,7 +93,7 @@ def _check(paths: Sequence[Path], settings: BenchOptions) -> None:
     for number, path in enumerate(paths):
         check_regular(path, "FILE")
         if not path.is_file():
-            raise InputError("FILE", f"there is no file {path}")
+            raise no_file("FILE", path)
         if not runtime_of_file(path).runs_on_devices:
             raise InputError(
                 str(path), "is not a file for a device", accepted=f"files in {device_suffixes()}"

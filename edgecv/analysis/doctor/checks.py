@@ -6,7 +6,7 @@ from pathlib import Path
 from edgecv.analysis.described_files import RETRAINED
 from edgecv.analysis.options import DoctorOptions
 from edgecv.core.errors import InputError
-from edgecv.core.files import check_regular
+from edgecv.core.files import check_regular, no_file
 from edgecv.core.options import parse_options
 from edgecv.core.registry import EXPORTERS
 from edgecv.formats.lookup import device_suffixes, importer_of, runtime_of_file
@@ -81,7 +81,7 @@ def check_options(options: DoctorOptions, *, has_images: bool) -> None:
             raise InputError(flag, "needs images", remedy="give --data too")
         check_regular(other, flag)
         if not other.is_file():
-            raise InputError(flag, f"there is no file {other}")
+            raise no_file(flag, other)
         if not (flag == "--baseline" or runtime_of_file(other).runs_on_devices):
             raise InputError(flag, f"{other} is not for a device", accepted=accepted)
     if options.baseline is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
+from edgecv.core.files import no_file
 from edgecv.core.plugins import (
     DatasetSource,
     ExperimentLog,
@@ -129,7 +130,7 @@ def check_teacher(
             remedy="add --distil, or leave the teacher out",
         )
     if isinstance(baseline.teacher, str) and not Path(baseline.teacher).exists():
-        raise InputError("teacher", f"there is no file {baseline.teacher}")
+        raise no_file("teacher", Path(baseline.teacher))
 
 
 def check_unlabelled(

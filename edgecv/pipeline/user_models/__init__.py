@@ -5,8 +5,7 @@ import pkgutil
 from functools import cache
 from pathlib import Path
 
-from edgecv.core.errors import InputError
-from edgecv.core.files import check_regular
+from edgecv.core.files import check_regular, no_file
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models.user_model import UserModel
@@ -44,7 +43,7 @@ def kind_of(recipe: Recipe) -> type[UserModel]:
         return next(cls for cls in kinds() if cls.needs_no_file)
     path = Path(recipe.baseline.model)
     if not path.exists():
-        raise InputError("MODEL", f"there is no file {path}")
+        raise no_file("MODEL", path)
     check_regular(path, "MODEL", folders=True)
     for cls in kinds():
         if path.suffix.lower() in cls.suffixes:

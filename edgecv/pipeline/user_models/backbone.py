@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError
-from edgecv.core.files import check_regular
+from edgecv.core.files import check_regular, no_file
 from edgecv.core.plugins import Head
 from edgecv.formats.keras.weights_file import layer_weights
 from edgecv.formats.lookup import importer_of
@@ -31,7 +31,7 @@ def check_backbone(recipe: Recipe, options: BackboneOptions) -> None:
     """
     path, where = options.path, "--from" if options.model else "--weights"
     if not path.exists():
-        raise InputError(where, f"there is no file {path}")
+        raise no_file(where, path)
     check_regular(path, where, folders=options.model is not None)
     if options.sha256 is not None and tree_sha256(path) != options.sha256:
         raise InputError(

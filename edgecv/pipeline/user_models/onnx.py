@@ -13,6 +13,7 @@ from edgecv.core.artifact import SessionFacts
 from edgecv.core.costs import Costs
 from edgecv.core.data import Outputs, Predictions
 from edgecv.core.errors import InputError, RuntimeFailure
+from edgecv.core.files import no_file
 from edgecv.core.images import ImageSequence
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.output_shape import OutputShape
@@ -60,7 +61,7 @@ class OnnxModel(UserModel):
         """Raise InputError if the recipe needs a Keras model."""
         path = Path(str(recipe.baseline.model))
         if not path.is_file():
-            raise InputError("MODEL", f"there is no file {path}")
+            raise no_file("MODEL", path)
         cls.refuse_techniques(
             recipe,
             "is an ONNX file, which cannot be trained",
