@@ -104,7 +104,7 @@ def test_a_failed_limit_says_by_how_much(main_report: Report) -> None:
     far = Gate("max_bytes", "int8.tflite", 4_000, 46_200, "failed")
     near = Gate("min_cosine", "int8.tflite", 0.99, 0.98815, "failed")
     much, little = failed_limits(failed(main_report, far, near))
-    assert much.found.endswith(": 42,200 too much, 11.5 times the limit")
+    assert much.found.endswith(": 42,200 too much, 11.6 times the limit")
     assert little.found.endswith(": 0.00185 (less than 1% of the limit) too little")
     assert failed_limits(report, "float32.tflite") == []
     few = Gate("same_answers", "int8.tflite", 0.5, 0.4, "failed")
