@@ -95,5 +95,5 @@ def open_run(
         def say(line: str) -> None:
             shared.emit("wait", line)
 
-        told = Store(store.root, store.group, store.sharing, say)
-        yield RunContext(**vars(shared), store=told)
+        own = Store(store.root, store.group, store.sharing, say)
+        yield RunContext(**vars(shared), store=own)
