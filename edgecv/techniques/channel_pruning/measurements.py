@@ -30,7 +30,7 @@ class Measurements:
     stored_as: str
     """The beginning of the names that measurements are stored under."""
     activity: str = "exporting and timing"
-    """What is done to a candidate: nothing is timed for a target of bytes alone."""
+    """The activity that is shown: nothing is timed for a target of bytes alone."""
     most: int = 1
     """About as many are measured in this round, at most."""
     _found: dict[str, TrialExport] = field(default_factory=dict)
