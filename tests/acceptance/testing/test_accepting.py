@@ -100,7 +100,7 @@ def test_doubt_against_what_was_accepted_does_not_pass(
     ship("doubtful.onnx")
     with pytest.raises(AssertionError, match=r"inconclusive: .*cannot tell with 450") as found:
         compared(comparing).assert_as_accepted()
-    assert "Measure on more test images, or set a limit" in str(found.value)
+    assert "Measure on more test images. Where there are few" in str(found.value)
 
 
 def test_the_same_again_leaves_the_file_and_limits_are_kept(
