@@ -22,9 +22,14 @@ def test_a_run_has_one_of_each(tmp_path: Path) -> None:
         context.emit("data", "reading images", 1, 2)
         pool = context.measurements
         assert (context.seed, context.threads, pool.threads) == (7, 2, 2)
-        assert (context.store, context.log, pool.log) == (store, log, log)
+        assert (context.store.root, context.log, pool.log) == (store.root, log, log)
+        context.store.say("waiting")
         assert pool.on_event is context.on_event
-    assert events == [Event("note", "a sentence"), Event("data", "reading images", 1, 2)]
+    assert events == [
+        Event("note", "a sentence"),
+        Event("data", "reading images", 1, 2),
+        Event("wait", "waiting"),
+    ]
     assert list(tmp_path.iterdir()) == []
 
 
