@@ -114,10 +114,9 @@ def processor_finding(contents: Contents) -> Finding:
     """Return a finding on this machine's instructions for integers."""
     flags = instructions()
     has = [name for flag, name in INSTRUCTIONS.items() if flag in flags]
-    is_integer = any(each.arithmetic == "quantized" for each in contents.operators)
     lacks = lacks_products(contents)
     largest = max((each.largest_code or 0 for each in contents.operators), default=0)
-    saturates = is_integer and largest > REDUCED_CODE and may_saturate()
+    saturates = _has_integers(contents) and largest > REDUCED_CODE and may_saturate()
     tiles = "; matrix tiles (AMX) are left off" if "amx_tile" in flags else ""
     return Finding(
         "processor",
@@ -131,8 +130,11 @@ def processor_finding(contents: Contents) -> Finding:
 
 def lacks_products(contents: Contents) -> bool:
     """Return True if a file has integer operators, and this processor no products of bytes."""
-    is_integer = any(each.arithmetic == "quantized" for each in contents.operators)
-    return is_integer and not any(flag in instructions() for flag in DOTS)
+    return _has_integers(contents) and instructions().isdisjoint(DOTS)
+
+
+def _has_integers(contents: Contents) -> bool:
+    return any(each.arithmetic == "quantized" for each in contents.operators)
 
 
 def _types(contents: Contents) -> str:
