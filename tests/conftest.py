@@ -104,6 +104,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _unflushed_files() -> Iterator[None]:
+    """Wait for no disk after a write: no test cuts the power, and a search writes hundreds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def quick_measuring() -> Iterator[None]:
     """Time each file for a moment, in the child that has predicted.
 

@@ -28,7 +28,7 @@ from edgecv.core.text import LONGEST_NAME, short_name
 class Options(BaseModel):
     """A frozen table of typed options: an unknown key or a wrong type is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from edgecv.core.artifact import SessionFacts
 from edgecv.core.data import Outputs
+from edgecv.core.type_adapters import type_adapter
 from edgecv.pipeline.stored_outputs import npz_of, outputs_in
 from edgecv.system.storage import write_bytes
 
@@ -93,6 +94,4 @@ class SharedPredictionCache(PredictionCache):
 
 
 def _facts_of(content: bytes) -> SessionFacts:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(SessionFacts).validate_python(json.loads(content))
+    return type_adapter(SessionFacts).validate_python(json.loads(content))

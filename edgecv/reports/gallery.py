@@ -9,11 +9,12 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError
 
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
 from edgecv.core.tables import fault_of
+from edgecv.core.type_adapters import type_adapter
 from edgecv.reports.contact_sheet import Kind, Tile, resized
 from edgecv.system.storage import write_json
 
@@ -85,7 +86,7 @@ def read_gallery(folder: Path) -> Gallery:
     path = folder / GALLERY
     try:
         content = read_regular(path, 4 * MOST_BYTES)
-        gallery = TypeAdapter(Gallery).validate_json(content)
+        gallery = type_adapter(Gallery).validate_json(content)
     except FileNotFoundError:
         return Gallery()
     except OSError as error:

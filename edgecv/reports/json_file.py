@@ -12,6 +12,7 @@ from edgecv.core.files import read_regular
 from edgecv.core.report import Report
 from edgecv.core.tables import fault_of, json_value
 from edgecv.core.text import listed, short_name
+from edgecv.core.type_adapters import type_adapter
 from edgecv.system.storage import check_seal, write_json
 
 LARGEST_REPORT_BYTES = 20_000_000
@@ -102,7 +103,7 @@ def read_model_cost(path: Path) -> ModelCost:
 
 
 def _read(path: Path, kind: Any, accepted: str) -> Any:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
         content = read_regular(path, LARGEST_REPORT_BYTES, accepted=accepted)
@@ -111,7 +112,7 @@ def _read(path: Path, kind: Any, accepted: str) -> Any:
             raise ValueError("holds no table")
         if kind not in (Artifact, ModelCost) and value.get("schema_version") != 1:
             raise ValueError(f'"schema_version" is {short_name(repr(value.get("schema_version")))}')
-        return TypeAdapter(kind).validate_json(content, strict=True)
+        return type_adapter(kind).validate_json(content, strict=True)
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
     except ValidationError as error:

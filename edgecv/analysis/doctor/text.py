@@ -9,6 +9,7 @@ from edgecv.analysis.doctor.records import Diagnosis, Fix, KernelParity, Operato
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
 from edgecv.core.text import counted, printable
+from edgecv.core.type_adapters import type_adapter
 from edgecv.reports.page.build import DiagnosedFile
 
 WORST_LAYERS = SLOWEST_OPERATORS = 8
@@ -22,12 +23,12 @@ def to_json(diagnosis: Diagnosis) -> str:
 
 def read_diagnosis(path: Path) -> Diagnosis:
     """Read a diagnosis that ``to_json`` wrote. Raises InputError where it is another file."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     accepted = "what edgecv doctor --json prints"
     try:
         content = read_regular(path, LARGEST_BYTES, accepted=accepted)
-        found: Diagnosis = TypeAdapter(Diagnosis).validate_json(content)
+        found: Diagnosis = type_adapter(Diagnosis).validate_json(content)
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
     except ValidationError:

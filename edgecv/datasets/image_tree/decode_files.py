@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from edgecv.core.data import Images
 from edgecv.core.errors import InputError
 from edgecv.core.images import ImageRows
 from edgecv.core.text import counted, listed, were
+from edgecv.core.type_adapters import type_adapter
 from edgecv.datasets.exact_copies import image_digests
 from edgecv.datasets.image_tree.decoding import BadImage, decode_with_size, notes_of
 from edgecv.datasets.image_tree.files import DecodedFiles, Decoding, EncodedImages
@@ -74,7 +75,7 @@ class _Part:
     def read(cls, line: str) -> Self | None:
         """Return the part of a line that was kept; None where it is damaged."""
         try:
-            found: Self = TypeAdapter(cls).validate_json(line)
+            found: Self = type_adapter(cls).validate_json(line)
         except ValidationError:
             return None
         rows = range(found.first, found.first + len(found.sizes))

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self
 
-from pydantic import TypeAdapter
-
 from edgecv.core.comparison import Comparison
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.plugins import Plugin
 from edgecv.core.report import Outcome, Report
+from edgecv.core.type_adapters import type_adapter
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.run_report import is_candidate
 from edgecv.reports.gate_text import gate_sentence
@@ -143,7 +142,7 @@ def trained_s(report: Report) -> float:
 
 def trial_of(record: Mapping[str, Any]) -> SearchTrial:
     """Return the trial of a record. Raises ValueError where it is damaged."""
-    return TypeAdapter(SearchTrial).validate_json(json.dumps(record), strict=True)
+    return type_adapter(SearchTrial).validate_json(json.dumps(record), strict=True)
 
 
 def steps_of(recipe: Recipe) -> str:

@@ -6,8 +6,7 @@ The record itself is JSON that pydantic writes and reads back, with an index in 
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +14,8 @@ from numpy.typing import NDArray
 from edgecv.core.data import Outputs
 from edgecv.core.tables import fault_of
 from edgecv.core.text import printable
+from edgecv.core.type_adapters import type_adapter
 from edgecv.system.isolation.protocol import Frame, MalformedFrame
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 LONGEST_TEXT = 300
 
@@ -28,7 +25,7 @@ T = TypeVar("T")
 def encode(kind: Any, record: Any) -> tuple[Mapping[str, Any], Sequence[NDArray[Any]]]:
     """Return a record of a type, such as ``list[Activation]``, as a frame's header and arrays."""
     arrays: list[NDArray[Any]] = []
-    text = _adapter(kind).dump_json(record, context=arrays)
+    text = type_adapter(kind).dump_json(record, context=arrays)
     return {}, [np.frombuffer(text, np.uint8), *arrays]
 
 
@@ -40,7 +37,7 @@ def decode(kind: Callable[..., T], frame: Frame) -> T:
         raise MalformedFrame("no record")
     text, arrays = frame.arrays[0].tobytes(), frame.arrays[1:]
     try:
-        found: T = _adapter(kind).validate_json(text, strict=True, context=arrays)
+        found: T = type_adapter(kind).validate_json(text, strict=True, context=arrays)
     except ValidationError as error:
         place, fault = fault_of(error)
         raise MalformedFrame(f"{place or 'the record'}: {fault}") from None
@@ -90,13 +87,6 @@ def decode_array(frame: Frame, type_name: str, *, is_shape: Callable[..., bool])
     if array.dtype != type_name or not is_shape(*array.shape):
         raise MalformedFrame(f"an array of {array.dtype} {array.shape}")
     return array
-
-
-@cache
-def _adapter(kind: Any) -> "TypeAdapter[Any]":
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind)
 
 
 def _printable(value: Any) -> Any:
