@@ -19,7 +19,7 @@ class LogCommand(CommandOptions):
 
 def run(options: LogCommand, screen: Screen) -> int:
     """Write a finished run into logs."""
-    from edgecv.pipeline.recipe.options import logs_of
+    from edgecv.pipeline.recipe.log_options import logs_of
     from edgecv.pipeline.run_logs import write_to_logs
 
     logs = logs_of(options.to, "--to")

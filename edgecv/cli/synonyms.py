@@ -8,6 +8,7 @@ from edgecv.core.text import nearest
 TRAINING = "[baseline.training] of a recipe (edgecv compress --recipe)"
 OPTIONS = {
     "--data": "dataset data-dir data-path image-dir input-data train-data test-data",
+    "--validation": "validation-split val-split val-size val-fraction validation-fraction",
     "--architecture": "arch network backbone model-name",
     "--epochs": "epoch num-epochs train-epochs",
     "--quantize": "bits precision dtype quantization quantisation quant int8 ptq weight-bits",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from edgecv.core.data import Dataset, Targets
 from edgecv.core.images import ImageSequence, image_rows
+from edgecv.core.plugins import DatasetSource
 from edgecv.core.preprocessing import Preprocessing
 from edgecv.core.targets import kinds_of, rarest_class
 from edgecv.datasets.exact_copies import Digests, image_digests
@@ -39,6 +40,12 @@ class Decoded:
 
     def split(self, name: str, where: str, validation: float, seed: int) -> Dataset:
         """Split it into a data set called ``name``."""
+        notes = self.notes
+        if self.chosen_images and validation != DatasetSource.model_fields["validation"].default:
+            notes = (
+                *notes,
+                f"the validation images are those of the data, not {validation:g} of train",
+            )
         found = partition(
             name,
             self.class_names,
@@ -48,7 +55,7 @@ class Decoded:
             self.test_labels,
             validation=validation,
             seed=seed,
-            notes=self.notes,
+            notes=notes,
             digests=self.digests,
             where=where,
             chosen_images=self.chosen_images,

@@ -15,7 +15,11 @@ from edgecv.datasets.image_tree.folder_tree import LAYOUT, locate
 
 
 def resolve(
-    data: str | DatasetSource, *, skip_bad_images: bool = False, resize: str | None = None
+    data: str | DatasetSource,
+    *,
+    skip_bad_images: bool = False,
+    resize: str | None = None,
+    validation: float | None = None,
 ) -> DatasetSource:
     """Return the source that ``--data`` means: a name of a data set, a path, or a source itself.
 
@@ -36,7 +40,7 @@ def resolve(
             accepted="with a folder or .zip of images",
             remedy="leave it out",
         )
-    asked = {"resize": resize, "skip_bad_images": skip_bad_images}
+    asked = {"resize": resize, "skip_bad_images": skip_bad_images, "validation": validation}
     changes = {name: each for name, each in asked.items() if each}
     return source.model_copy(update=changes) if changes else source
 

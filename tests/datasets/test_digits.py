@@ -7,12 +7,18 @@ import pytest
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
 from edgecv.datasets.digits import Digits
+from edgecv.pipeline.recipe.from_flags import CompressOptions
+from edgecv.pipeline.recipe.shown_drop import check_drop_is_shown
 
 pytestmark = pytest.mark.quick
 
 
 def load(shape: tuple[int, int, int] = (32, 32, 3), seed: int = 0) -> Dataset:
     return Digits().load(shape, seed, lambda done, total: None)
+
+
+def counts(data: Dataset) -> dict[str, int]:
+    return {name: len(data.split(name)) for name in SPLITS}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +32,7 @@ def test_they_are_split_and_enlarged(digits: Dataset) -> None:
     assert digits.name == "digits"
     assert digits.class_names == tuple("0123456789")
     assert digits.image_shape == (32, 32, 3)
-    sizes = {name: len(digits.split(name)) for name in SPLITS}
+    sizes = counts(digits)
     assert sum(sizes.values()) == 1797
     assert sizes == {"train": 1010, "calibration": 202, "validation": 135, "test": 450}
     assert digits.notes == ("handwritten digits of 8x8 pixels were enlarged to 32x32",)
@@ -34,6 +40,17 @@ def test_they_are_split_and_enlarged(digits: Dataset) -> None:
     assert images.max() > 240
     assert images.min() == 0
     assert not (images[..., :1] != images).any()
+
+
+def test_the_fraction_that_a_small_drop_asks_for_is_enough(digits: Dataset) -> None:
+    options = {"data": "digits", "max_drop": 2.0, "quantize": ("mixed",)}
+    recipe = CompressOptions(**options).to_recipe()
+    with pytest.raises(InputError, match=r"give a larger --max-drop, or --validation 0\.15$"):
+        check_drop_is_shown(recipe, counts(digits))
+    asked = CompressOptions(**options, validation=0.15).to_recipe()
+    found = asked.data.load((32, 32, 3), 0, lambda done, total: None)
+    assert len(found.validation) == 202
+    check_drop_is_shown(asked, counts(found))
 
 
 def test_the_test_split_is_the_same_for_every_seed(digits: Dataset) -> None:

@@ -98,7 +98,8 @@ def test_validation_images_are_known(
     assert set(data.validation.images[:][:, 0, 0, 2].tolist()) == {7}
     assert len(data.train) + len(data.calibration) == 16
     assert f"{name}/ was taken for the validation split" in data.notes
-    again = load(resolve(str(tree)))  # From the cache.
+    again = load(resolve(str(tree), validation=0.3))  # From the cache.
+    assert "the validation images are those of the data, not 0.3 of train" in again.notes
     assert again.validation.sha256 == data.validation.sha256
 
 

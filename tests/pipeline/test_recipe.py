@@ -197,6 +197,20 @@ def test_a_training_needs_no_export(tmp_path: Path) -> None:
         TrainOptions(recipe=str(path)).to_recipe()
 
 
+def test_the_share_of_validation_images_is_an_option(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(
+        'name = "a"\n[data]\nsource = "digits"\n[[export]]\nformat = "tflite"\nprecision = "int8"'
+    )
+    for kind in (CompressOptions, SearchOptions, TrainOptions):
+        for data in ({"data": "digits"}, {"recipe": str(path)}):
+            assert kind(**data).to_recipe().data.validation == 0.1
+            assert kind(**data, validation=0.3).to_recipe().data.validation == 0.3
+    for fraction in (0, 0.5):
+        with pytest.raises(ValueError, match="validation"):
+            CompressOptions(data="digits", validation=fraction)
+
+
 def test_a_recipe_that_never_ends() -> None:
     with pytest.raises(InputError, match="/dev/zero: is a device; accepted: a file of TOML"):
         load_recipe(Path("/dev/zero"))

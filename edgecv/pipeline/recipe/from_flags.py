@@ -27,10 +27,10 @@ from edgecv.pipeline.recipe.flag_values import (
     with_one_scale,
     with_packing,
 )
+from edgecv.pipeline.recipe.log_options import LogOptions
 from edgecv.pipeline.recipe.options import (
     DataOptions,
     InputOptions,
-    LogOptions,
     StoreOptions,
     TaskOptions,
     TrustOptions,
@@ -139,7 +139,12 @@ class CompressOptions(RecipePartOptions):
                     or _clean(f"{origin_of_data}-{origin}{steps}-{'-'.join(quantize)}")
                 }
             ),
-            data=resolve(data, skip_bad_images=self.skip_bad_images, resize=self.resize),
+            data=resolve(
+                data,
+                skip_bad_images=self.skip_bad_images,
+                resize=self.resize,
+                validation=self.validation,
+            ),
             task=self._weighted_task(),
             task_is_given=bool(self.task or self.class_weights) or not self.model,
             baseline=self._baseline(),
@@ -173,6 +178,7 @@ class CompressOptions(RecipePartOptions):
         self.refuse("--recipe", OF_A_NEW_RECIPE)
         changes: dict[str, Any] = {
             "settings": self._settings({**dict(recipe.settings), "name": self.name or recipe.name}),
+            "data": resolve(recipe.data, validation=self.validation),
             "gates": self.changed(recipe.gates, on_device=self.on is not None),
             "logs": self.parsed_logs() or recipe.logs,
         }

@@ -1,17 +1,17 @@
 """Options that commands and functions share: the data, the training, a user's own model."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.errors import InputError
 from edgecv.core.input_spec import InputSpec, input_spec_of
 from edgecv.core.options import Listed, Name, Several, Text
-from edgecv.core.plugins import Data, ExperimentLog, Target, Task
-from edgecv.core.registry import LOGS, TARGETS, TASKS
+from edgecv.core.plugins import Data, Target, Task
+from edgecv.core.registry import TARGETS, TASKS
 from edgecv.evaluation.limit_options import LimitOptions
-from edgecv.pipeline.recipe.checks import distinct_logs
 from edgecv.pipeline.recipe.toml_file import read_toml
 from edgecv.pipeline.recipe.training_options import TrainingOptions
 
@@ -47,6 +47,11 @@ class DataOptions(ImageOptions):
     folder with CLASS/ alone, images with annotations (COCO, YOLO, VOC, masks, a .csv), or a .npz.
     For a MODEL also a folder of images without labels, and for a MODEL that is only converted
     (none, float16, dynamic) test/ alone is enough."""
+    validation: Annotated[float | None, Flag(default="0.05, 0.1 of digits")] = Field(
+        default=None, gt=0, lt=0.5
+    )
+    """The fraction of the training images that is kept for validation, where the data do not
+    choose them: a small --max-drop takes more images to be shown."""
 
 
 class MeasuredDataOptions(ImageOptions):
@@ -154,33 +159,6 @@ class StoreOptions(CommandOptions):
 
     output: Text = "exported"
     """The folder of all runs and baselines."""
-
-
-class LogOptions(CommandOptions):
-    """The logs of experiments."""
-
-    section: ClassVar[str] = "Runs"
-
-    log: Several = ()
-    """Keep the run beside others in csv, tensorboard or mlflow, or in NAME:PLACE: a file, a log
-    directory, a tracking URI. One or several."""
-
-    def parsed_logs(self) -> tuple[ExperimentLog, ...]:
-        """Return the logs. Raises InputError that names the flag."""
-        return logs_of(self.log, "--log")
-
-
-def logs_of(given: Sequence[str], flag: str) -> tuple[ExperimentLog, ...]:
-    """Return the logs of ``NAME`` or ``NAME:PLACE``. Raises InputError that names the flag."""
-    logs = []
-    for text in given:
-        name, colon, place = text.partition(":")
-        cls = LOGS.get(name.lower(), flag)
-        if colon and not place:
-            raise InputError(flag, f"{text} names no place", remedy=f"leave the colon out: {name}")
-        table = {LOGS.key: cls.name, **({cls.address: place} if colon else {})}
-        logs.append(LOGS.parse(table, flag))
-    return distinct_logs(logs, flag)
 
 
 class RecipeOptions(CommandOptions):

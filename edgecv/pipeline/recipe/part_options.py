@@ -16,9 +16,9 @@ from edgecv.pipeline.recipe.checks import (
 from edgecv.pipeline.recipe.flag_values import (
     weights_of,
 )
+from edgecv.pipeline.recipe.log_options import LogOptions
 from edgecv.pipeline.recipe.options import (
     InputOptions,
-    LogOptions,
     ModelOptions,
     RunOptions,
     StoreOptions,

@@ -42,7 +42,7 @@ def _more_images(recipe: Recipe, images: Mapping[str, int], enough: int) -> str:
         return f"more images: no fraction below 0.5 of these {together:,} is enough"
     if abs(images["validation"] - given) > max(1, 0.1 * given):  # Chosen by the data themselves.
         return "more validation images"
-    return f"a recipe with [data] validation = {fraction:g}"
+    return f"--validation {fraction:g}"
 
 
 def least_lost_points(images: int) -> float:

@@ -38,8 +38,8 @@ def test_a_drop_that_no_file_could_be_shown_to_hold_is_refused() -> None:
     many = {"train": 10, "calibration": 2, "validation": 1000}
     expected = (
         r"--max-drop 1: cannot be shown on 135 validation images.* may still lose 2\.77 points.*"
-        r"accepted: 2\.77 or more here, or 381 validation images; give a larger --max-drop, or a"
-        r" recipe with \[data\] validation = 0\.29$"
+        r"accepted: 2\.77 or more here, or 381 validation images; give a larger --max-drop, or"
+        r" --validation 0\.29$"
     )
     with pytest.raises(InputError, match=expected):
         check_reachable(strict, few, has_labels=True)
