@@ -23,7 +23,10 @@ def drop(judged: Judged, limit: float) -> Gate:
         name, gained = "max_drop_points", comparison.difference_points
         if gained is None:
             return judged.not_known(name, limit)
-        return most_gate(name, comparison.artifact.path, limit, 0.0 - gained)
+        gate = most_gate(name, comparison.artifact.path, limit, 0.0 - gained)
+        if gate.outcome == "passed":
+            return gate
+        return replace(gate, reason=_decided_by_point(judged, limit))
     name, statistics = "max_drop_points_bound", comparison.statistics
     difference = None if statistics is None else statistics.difference
     if difference is None:
@@ -33,6 +36,17 @@ def drop(judged: Judged, limit: float) -> Gate:
     outcomes: dict[str, Outcome] = {"yes": "passed", "no": "failed", "cannot tell": "inconclusive"}
     reason = cannot_tell(found, difference.images) if found.answer == "cannot tell" else ""
     return judged.gate(name, limit, lost, outcomes[found.answer], reason)
+
+
+def _decided_by_point(judged: Judged, limit: float) -> str:
+    """Return why a drop fails whose interval reaches back to the limit; empty for any other."""
+    statistics = judged.comparison.statistics
+    difference = None if statistics is None else statistics.difference
+    found = None if difference is None else no_worse(difference, limit)
+    if difference is None or found is None or found.answer != "cannot tell":
+        return ""
+    open_text = cannot_tell(found, difference.images)
+    return f"the drop as measured decides; its 95% interval {open_text}"
 
 
 def default_drop(judged: Judged, limit: float) -> Gate:
