@@ -19,7 +19,6 @@ def run(options: CompressCommand, screen: Screen) -> int:
     from edgecv.evaluation.gates import exit_code
     from edgecv.pipeline import run as pipeline
     from edgecv.pipeline.search.auto import compress_auto
-    from edgecv.pipeline.user_models import check_user_model
     from edgecv.system.storage import Store
 
     if options.auto and options.dry_run:
@@ -31,7 +30,8 @@ def run(options: CompressCommand, screen: Screen) -> int:
         return exit_code(report.gates)
     plan = options.to_recipe()
     if options.dry_run:
-        check_user_model(plan)
+        pipeline.check_recipe(plan)
+        plan.data.most_calibration_images()
         if options.as_json:
             screen.table(plan.table())
         else:

@@ -39,6 +39,7 @@ class Cifar10(DatasetSource):
     """
 
     name: ClassVar[str] = "cifar10"
+    has_classes_alone: ClassVar[bool] = True
     path: str | None = None
     """The archive or the folder of batches; the user's cache when not given."""
 

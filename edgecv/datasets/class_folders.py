@@ -27,6 +27,7 @@ class ClassFolders(ImageFileSource):
     """
 
     name: ClassVar[str] = "class_folders"
+    has_classes_alone: ClassVar[bool] = True
 
     @classmethod
     def accepts(cls, path: Path) -> bool:

@@ -33,6 +33,7 @@ class Digits(EmbeddedSource):
     name: ClassVar[str] = "digits"
     origin: ClassVar[str] = "the digits come with edgecv"
     mirrors: ClassVar[bool] = False
+    has_classes_alone: ClassVar[bool] = True
     validation: float = Field(default=0.1, gt=0, lt=0.5)
 
     def most_calibration_images(self) -> int:

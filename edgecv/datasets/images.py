@@ -29,6 +29,7 @@ class ImageTree(ImageFileSource):
     """
 
     name: ClassVar[str] = "images"
+    has_classes_alone: ClassVar[bool] = True
 
     @classmethod
     def accepts(cls, path: Path) -> bool:

@@ -97,12 +97,7 @@ def compress(
     recipe: Recipe, context: RunContext, *, force: bool = False, check: Check = no_check
 ) -> Report:
     """Run a recipe in a context that the caller has opened: see ``run``."""
-    if recipe.search is not None:
-        raise InputError(
-            recipe.name,
-            "has [search], which is for edgecv search",
-            remedy="leave [search] out, or use edgecv search --recipe",
-        )
+    check_recipe(recipe)
     run = logged_run(recipe, recipe.name, context.store)
     with RunLogs(recipe.logs, run, context.on_event) as logs:
         logged = replace(context, on_event=logs.on_event)
@@ -117,8 +112,6 @@ def compress(
 
 
 def _compress(recipe: Recipe, context: RunContext, *, force: bool, check: Check) -> Report:
-    check_user_model(recipe)
-    check_devices(recipe.baseline, recipe.schedule, alone=False)
     stored = None if force else judge_again(recipe, context)
     if stored is not None:
         return stored
@@ -197,6 +190,20 @@ def first_trainings(model: UserModel, teacher: RunTeacher) -> tuple[TrainingCurv
 def _custom_objects(recipe: Recipe) -> AbstractContextManager[None]:
     """Return a scope with the user's own layers, if this process trains the model."""
     return recipe.baseline.trusted.scope() if recipe.techniques else nullcontext()
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raise InputError for what cannot be run: what is seen without a model or data opened."""
+    if recipe.search is not None:
+        raise InputError(
+            recipe.name,
+            "has [search], which is for edgecv search",
+            remedy="leave [search] out, or use edgecv search --recipe",
+        )
+    check_user_model(recipe)
+    check_devices(recipe.baseline, recipe.schedule, alone=False)
+    if recipe.task_is_given:
+        check_schedules(recipe)
 
 
 def preflight(recipe: Recipe, store: Store, force: bool) -> Path:

@@ -88,6 +88,9 @@ compress --data model.pt | --data model.pt: no data set can be read from it | .n
 compress --data nothing | --data nothing: neither train/ nor test/ is in it | train/<class>/
 compress --data trainonly | --data trainonly: there is train/ but no test/ | test/<class>/
 compress --data testonly | --data: there are test images alone | train/ too, or give a MODEL
+compress empty.keras --data classes --task detection --dry-run | has no boxes for the task detection
+compress D --task regression --dry-run | --data: has no numbers for the task regression | class
+compress --data trainonly --quantize none --dry-run | trainonly: there is train/ but no test/
 compress empty.keras --data testonly | ranges of integers are found on training | float16 or dynamic
 compress --data pile | --data: unlabelled images have no labels | give a MODEL
 compress empty.keras --data pile --prune 0.5 | "prune" cannot train on them | quantization after

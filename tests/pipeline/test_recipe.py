@@ -331,13 +331,13 @@ def test_a_model_beside_a_recipe_keeps_what_is_not_of_its_file(tmp_path: Path) -
     assert (recipe.baseline.model, recipe.task_is_given) == (str(path), False)
     other = tmp_path / "other.toml"
     other.write_text(
-        'name = "other"\ndata = {source = "digits"}\ntask = {task = "regression"}\n'
+        'name = "other"\ndata = {source = "digits"}\ntask = {task = "multilabel"}\n'
         'baseline = {model = "old.keras", preprocess = "0..1", labels = ["b", "a"]}\n'
         'export = [{format = "tflite", precision = "int8"}]\n'
     )
     changed = CompressOptions(recipe=str(other), model=str(path)).to_recipe()
     assert (changed.baseline.labels, changed.baseline.preprocess) == (("b", "a"), None)
-    assert (changed.task.name, changed.task_is_given) == ("regression", True)
+    assert (changed.task.name, changed.task_is_given) == ("multilabel", True)
     names = tmp_path / "labels.txt"
     names.write_text("c\nd\n")
     named = CompressOptions(recipe=str(other), model=str(path), labels=str(names))

@@ -78,6 +78,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"qat": True, "class_weights": "balanced,3=1"}, '--class-weights: "balanced"; accepted'),
     ({"qat": True, "class_weights": "3=1", "task": "regression"}, "the task regression has no"),
     ({"qat": True, "optimizer": "lion"}, "--optimizer"),
+    ({"prune": "0.5", "mixed_precision": "bfloat16"}, "a copy, and zeros would not stay"),
+    ({"qat": True, "mixed_precision": "bfloat16"}, "a copy, and quantizers would not stay"),
     ({"quantize": ("int8", "int9")}, '"int9" is not known'),
     ({"quantize": "int8,float16", "formats": "onnx"}, "onnx files cannot be written so"),
     ({"quantize": "none,float16", "io": "int8"}, "--io: is for int8 files"),

@@ -25,7 +25,8 @@ class DatasetSource(Plugin):
     """True if it reads targets in files beside the images: it is asked first for a path."""
     has_labels: ClassVar[bool] = True
     """True if the classes of the images are known; training and accuracy need them."""
-
+    has_classes_alone: ClassVar[bool] = False
+    """True if its targets are always the class of each image, whatever is in its files."""
     is_real: ClassVar[bool] = True
     """False for images of random values: nothing is calibrated or judged on them."""
 

@@ -17,6 +17,7 @@ from edgecv.pipeline.recipe.checks import (
     check_kernels,
     check_order,
     check_precisions,
+    check_trainings,
     check_unlabelled,
 )
 from edgecv.pipeline.recipe.flag_values import (
@@ -38,6 +39,7 @@ from edgecv.pipeline.recipe.options import (
 from edgecv.pipeline.recipe.part_options import RecipePartOptions
 from edgecv.pipeline.recipe.ready import recipe_path
 from edgecv.pipeline.recipe.recipe import Recipe, check_encodable, load_recipe
+from edgecv.pipeline.recipe.task_checks import check_targets
 from edgecv.pipeline.recipe.technique_options import technique_flags
 from edgecv.pipeline.recipe.training_options import TrainingOptions
 
@@ -101,6 +103,7 @@ class CompressOptions(RecipePartOptions):
     def _new_recipe(self, *, is_searched: bool) -> Recipe:
         recipe = self._recipe_of_flags(are_chosen=is_searched or self.auto)
         check_data(recipe.data, recipe.baseline, recipe.techniques, recipe.gates, "--data")
+        check_targets(recipe.data, recipe.task, "--data")
         check_unlabelled(recipe.settings, recipe.techniques, "--unlabelled")
         _check_calibration(recipe, "--calibration-images")
         return recipe
@@ -129,6 +132,7 @@ class CompressOptions(RecipePartOptions):
         exports = with_packing(with_one_scale(exports, self.one_scale), self.pack)
         techniques = self._techniques(exports, are_chosen=are_chosen)
         check_order(techniques, "the options")
+        check_trainings(techniques, "the options")
         check_precisions(techniques, exports, "--quantize")
         for technique in techniques:
             technique.check_exports(exports, self.flag_name(technique.name))

@@ -38,6 +38,7 @@ from edgecv.pipeline.recipe.lists import parse_exports, parse_logs, parse_techni
 from edgecv.pipeline.recipe.parts import BaselineOptions
 from edgecv.pipeline.recipe.run_settings import RunSettings
 from edgecv.pipeline.recipe.search_space import SearchSpace, parse_space
+from edgecv.pipeline.recipe.task_checks import check_targets
 from edgecv.pipeline.recipe.toml_file import read_toml
 
 TABLES = ("data", "task", "baseline", "technique", "export", "gates", "search", "log")
@@ -184,10 +185,12 @@ def parse_recipe(
     is_searched = "search" in table
     check_data(source, original, techniques, gates, where, is_searched=is_searched)
     check_unlabelled(settings, techniques, where, is_searched=is_searched)
+    parsed_task = TASKS.parse(task, f"{where}, {'task' if isinstance(task, list) else '[task]'}")
+    check_targets(source, parsed_task, where)
     return Recipe(
         settings=settings,
         data=source,
-        task=TASKS.parse(task, f"{where}, {'task' if isinstance(task, list) else '[task]'}"),
+        task=parsed_task,
         task_is_given="task" in table or (original.model is None and not for_model),
         baseline=original,
         architecture=ARCHITECTURES.parse(architecture or {"architecture": "cifar_cnn"}, inside),
