@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from edgecv.core.locks import LONG_WAIT_S, NOBODY, own_name, say_wait
 from edgecv.core.text import bytes_text, counted, were
 from edgecv.datasets.cache_settings import cache_limit
 
@@ -24,11 +25,17 @@ def locked(folder: Path, *, wait: bool = True) -> Iterator[bool]:
     uses stays locked: who waits looks whether the folder has become one.
     """
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT)
+    report_at: float | None = time.monotonic() + LONG_WAIT_S
     try:
         while not (is_held := _take(descriptor)) and _is_lock_of(folder, descriptor):
             if not wait:
                 raise BlockingIOError(f"{folder} is in use")
+            if report_at is not None and time.monotonic() >= report_at:
+                say_wait(_holder(descriptor), "decodes the same images")
+                report_at = None
             time.sleep(SECONDS_BETWEEN_LOOKS)
+        if is_held:
+            _sign(descriptor)
         yield is_held and _is_lock_of(folder, descriptor)
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)  # Closing alone would not: a fork holds it too.
@@ -42,6 +49,17 @@ def _take(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _sign(descriptor: int) -> None:
+    """Name this process in the lock that it holds."""
+    with contextlib.suppress(OSError):  # The disk may be full.
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, own_name().encode(), 0)
+
+
+def _holder(descriptor: int) -> str:
+    return os.pread(descriptor, 50, 0).decode(errors="replace") or NOBODY
 
 
 def _is_lock_of(folder: Path, descriptor: int) -> bool:

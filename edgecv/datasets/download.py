@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edgecv.core.errors import InputError
 from edgecv.core.files import file_sha256
+from edgecv.core.locks import held
 from edgecv.core.plugins import Progress
 
 ATTEMPTS = 5
@@ -29,11 +30,10 @@ def fetch(remote: Remote, target: Path, progress: Progress, where: str, accepted
     A partial download stays beside ``target`` as ``.partial`` and is resumed.
     """
     import requests
-    from filelock import FileLock
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(target.name + ".lock")):
+        with held(target.with_name(target.name + ".lock"), f"downloads {target.name}"):
             if target.exists():  # another process has fetched it while this one waited
                 return
             _fetch(remote, target, progress, where, accepted)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecv.core.events import Event, OnEvent, ignore_event
+from edgecv.core.locks import waits_heard
 from edgecv.datasets.cache_settings import cache_set
 from edgecv.formats.trust import NO_TRUST, Trust
 from edgecv.pipeline.conversion import Converter, open_converter
@@ -70,7 +71,8 @@ def open_analysis(
         settings.device,
     )
     cache = cache_set(settings.cache, settings.cache_limit, is_off=settings.no_cache)
-    with cache, open_converter(log) as converter, pool:
+    heard = waits_heard(lambda line: on_event(Event("wait", line)))
+    with heard, cache, open_converter(log) as converter, pool:
         yield AnalysisContext(
             on_event,
             log,

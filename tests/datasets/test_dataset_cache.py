@@ -15,6 +15,7 @@ import pytest
 from edgecv.core.data import SPLITS, Dataset
 from edgecv.core.errors import InputError
 from edgecv.core.images import file_name
+from edgecv.core.locks import waits_heard
 from edgecv.datasets import cache as _cache
 from edgecv.datasets import cache_entries
 from edgecv.datasets.cache_settings import cache_folder, cache_set
@@ -117,6 +118,30 @@ def test_who_waits_for_an_entry_has_it_while_its_maker_uses_it(
         kept = first.result(timeout=20)  # Its images are in use.
         assert same(second.result(timeout=20), kept)
     assert len(entries(cache)) == 1
+
+
+def test_images_that_another_decodes_are_waited_for_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_entries, "LONG_WAIT_S", 0.05)
+    is_held, may_end, said = Event(), Event(), list[str]()
+
+    def say(line: str) -> None:
+        said.append(line)
+        may_end.set()
+
+    def first() -> None:
+        with cache_entries.locked(tmp_path):
+            is_held.set()
+            assert may_end.wait(20)
+
+    with ThreadPoolExecutor(1) as other, waits_heard(say):
+        holder = other.submit(first)
+        assert is_held.wait(20)
+        with cache_entries.locked(tmp_path) as is_there:
+            assert is_there
+        holder.result()
+    assert said == [f"waiting for process {os.getpid()}, which decodes the same images"]
 
 
 def test_a_zip_elsewhere_is_known_by_its_content(

@@ -1,6 +1,7 @@
 """A download is whole or not at all, and goes on from where it broke off."""
 
 import hashlib
+import os
 import re
 import threading
 import time
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from edgecv.core.errors import InputError
+from edgecv.core.locks import held, waits_heard
 from edgecv.datasets import download as _download
 from edgecv.datasets.download import Remote, fetch
 
@@ -99,6 +101,33 @@ def get(server: Any, target: Path, **changes: Any) -> list[tuple[int, int]]:
 
 def partial(target: Path) -> Path:
     return target.with_name(target.name + ".partial")
+
+
+def test_another_download_is_waited_for_and_that_is_said(
+    server: Server, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a download of minutes, a second run stood still without a word."""
+    monkeypatch.setattr("edgecv.core.locks.LONG_WAIT_S", 0.05)
+    target.parent.mkdir(parents=True)
+    is_held, may_end, said = threading.Event(), threading.Event(), list[str]()
+
+    def say(line: str) -> None:
+        said.append(line)
+        may_end.set()
+
+    def first() -> None:
+        with held(target.with_name("data.bin.lock"), "downloads"):
+            is_held.set()
+            assert may_end.wait(20)
+
+    other = threading.Thread(target=first)
+    other.start()
+    assert is_held.wait(20)
+    with waits_heard(say):
+        get(server, target)
+    other.join()
+    assert said == [f"waiting for process {os.getpid()}, which downloads data.bin"]
+    assert not list(target.parent.glob("*.holder"))
 
 
 def test_it_arrives_whole_with_progress(server: Server, target: Path) -> None:

@@ -1,11 +1,11 @@
-"""Lock files: each is held by one process at a time."""
+"""Locks of a store: who waits for one does not work meanwhile."""
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from edgecv.core.errors import InputError
+from edgecv.core.locks import holder_of, signed
 from edgecv.system.timing_slot import SLOT
 
 
@@ -16,12 +16,9 @@ def hold(
     """Hold a lock file; wait for it, or raise InputError that names the holder.
 
     ``on_wait`` is told the holder before the wait; without it nothing is waited for.
-
-    The system releases the lock when its holder ends, in whatever way.
     """
     from filelock import FileLock, Timeout
 
-    holder = path.with_suffix(".holder")
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
@@ -29,23 +26,11 @@ def hold(
         if on_wait is None:
             raise InputError(
                 where,
-                f"{_name_in(holder)} is already working on {label}",
+                f"{holder_of(path)} is already working on {label}",
                 remedy="wait, or use --name",
             ) from None
-        on_wait(_name_in(holder))
+        on_wait(holder_of(path))
         with SLOT.idle():
             lock.acquire()
-    try:
-        holder.write_text(f"process {os.getpid()}")
+    with signed(path, lock):
         yield
-    finally:
-        with suppress(OSError):  # The disk may be full or read-only.
-            holder.unlink(missing_ok=True)
-        lock.release()
-
-
-def _name_in(holder: Path) -> str:
-    try:
-        return holder.read_text("utf-8", errors="replace")[:50] or "another process"
-    except OSError:  # It has the lock but has not written its name yet.
-        return "another process"
