@@ -15,11 +15,18 @@ from edgecv.evaluation.comparison import metric_of
 from edgecv.formats.model_file import ModelFile
 from edgecv.models.network import check_features
 from edgecv.pipeline.baseline import baseline_predictions, trained_baseline
+from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import further_images
 from edgecv.pipeline.recipe.parts import BaselineOptions, TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.user_models import open_user_model
 from edgecv.pipeline.user_models.user_model import UserModel
+
+AS_BASELINE = (
+    "a teacher has the --preprocess of MODEL, and there is none: edgecv compress {} with its own,"
+    " and --quantize none, writes a baseline.keras that takes pixels of 0..255, for the teacher"
+)
+"""The remedy for a teacher of other pixels."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +99,8 @@ class RunTeacher:
             return trained_baseline(
                 trained, self.model.data, self.model.context, training="teacher"
             )
-        own = recipe_of_teacher(recipe, teacher)
         context = replace(self.model.context, on_event=self._without_known_lines)
-        opened = open_user_model(own, context)
+        opened = open_teacher(recipe, teacher, context)
         _check_same(opened, self.model, teacher)
         opened.keras_model  # noqa: B018  raises InputError for a kind that TensorFlow cannot run
         return opened.source
@@ -131,6 +137,30 @@ class RunTeacher:
     def keras_model(self) -> KerasModel:
         """The model in this process, read once for all trainings."""
         return self.file.load() if self.is_another else self.model.keras_model
+
+
+def open_teacher(recipe: Recipe, path: str, context: RunContext) -> UserModel:
+    """Open the file of a teacher, with the preprocessing of the model where it needs one.
+
+    Raises InputError where it needs one and the model has none.
+    """
+    own, asked = recipe_of_teacher(recipe, path), recipe.baseline.preprocess
+    try:
+        return open_user_model(own, context)
+    except InputError as error:
+        if "--preprocess" not in error.remedy:
+            raise
+        if asked is None:
+            raise InputError(
+                f"the teacher {error.where}",
+                error.found,
+                accepted=error.accepted,
+                remedy=AS_BASELINE.format(path),
+            ) from None
+    context.emit("note", f"the teacher {path} takes no pixels of 0..255: it has those of the model")
+    return open_user_model(
+        own.replace(baseline=own.baseline.model_copy(update={"preprocess": asked})), context
+    )
 
 
 def recipe_of_teacher(recipe: Recipe, path: str) -> Recipe:

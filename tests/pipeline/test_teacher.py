@@ -156,6 +156,43 @@ def test_a_teacher_of_other_images_or_classes_is_refused(
     assert not store.run_folder("refused").exists()
 
 
+def test_a_teacher_of_other_pixels_has_those_of_the_model_or_is_told_what_to_do(
+    store: Store, teacher: Path, tmp_path: Path
+) -> None:
+    """It was refused with a flag that a teacher has not."""
+    layers = keras.layers
+    trained = keras.models.load_model(teacher)
+    _, rescaling, *others = trained.layers
+    assert isinstance(rescaling, layers.Rescaling)
+    pixels = layers.Input((16, 16, 1))
+    answers = pixels
+    for layer in others:
+        answers = layer(answers)
+    bare = keras.Model(pixels, answers)
+    bare.save(tmp_path / "bare.keras")
+    with pytest.raises(InputError) as caught:
+        run(plan("refused", tmp_path / "bare.keras", STUDENT), store)
+    assert str(caught.value).startswith(f"the teacher {tmp_path / 'bare.keras'}: scores better on")
+    assert f"edgecv compress {tmp_path / 'bare.keras'} with its own" in caught.value.remedy
+    student = {**STUDENT, "training": {**TUNING, "epochs": 1}}
+    bare_alone = {"model": str(tmp_path / "bare.keras"), "preprocess": "-1..1"}
+    own = BaselineOptions.model_validate(bare_alone)
+    run(plan("bare", None).replace(baseline=own), store)
+    report = run(plan("followed", store.run_folder("bare") / "baseline.keras", student), store)
+    (note,) = (each for each in report.notes if "taught by" in each)
+    assert "accuracy 9" in note or "accuracy 100" in note
+    made = plan("as-the-model", tmp_path / "bare.keras", student)
+    options = {**bare_alone, "teacher": bare_alone["model"]}
+    own = BaselineOptions.model_validate(options)
+    messages: list[str] = []
+    report = run(
+        made.replace(baseline=own), store, on_event=lambda event: messages.append(event.message)
+    )
+    assert any("takes no pixels of 0..255: it has those of the model" in each for each in messages)
+    (note,) = (each for each in report.notes if "taught by" in each)
+    assert "accuracy 9" in note or "accuracy 100" in note
+
+
 def test_images_without_labels_are_learned_from_and_kept_by_their_content(
     store: Store, teacher: Path, tmp_path: Path
 ) -> None:
