@@ -4,10 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from edgecv.analysis.doctor.records import Diagnosis, Fix, KernelParity, OperatorTime
 from edgecv.core.errors import InputError
 from edgecv.core.files import read_regular
+from edgecv.core.tables import json_value
 from edgecv.core.text import counted, printable
 from edgecv.core.type_adapters import type_adapter
 from edgecv.reports.page.build import DiagnosedFile
@@ -23,17 +25,24 @@ def to_json(diagnosis: Diagnosis) -> str:
 
 def read_diagnosis(path: Path) -> Diagnosis:
     """Read a diagnosis that ``to_json`` wrote. Raises InputError where it is another file."""
-    from pydantic import ValidationError
-
     accepted = "what edgecv doctor --json prints"
     try:
         content = read_regular(path, LARGEST_BYTES, accepted=accepted)
-        found: Diagnosis = type_adapter(Diagnosis).validate_json(content)
+        found: Diagnosis = type_adapter(Diagnosis).validate_python(_as_now(json_value(content)))
     except OSError as error:
         raise InputError(str(path), f"cannot be read: {error.strerror}") from None
-    except ValidationError:
+    except ValueError:
         raise InputError(str(path), "is no diagnosis", accepted=accepted) from None
     return found
+
+
+def _as_now(table: Any) -> Any:
+    """Return a diagnosis of an earlier version as one of now: every metric was an accuracy."""
+    fix = table.get("fix") if isinstance(table, dict) else None
+    if not isinstance(fix, dict) or "metric" in fix:
+        return table
+    values = {f"value_{when}": fix.get(f"accuracy_{when}") for when in ("before", "after")}
+    return {**table, "fix": {**fix, **values, "metric": "accuracy", "is_fraction": True}}
 
 
 def diagnosed_file(diagnosis: Diagnosis) -> DiagnosedFile:

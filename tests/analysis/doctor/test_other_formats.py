@@ -1,6 +1,7 @@
 """A diagnosis for other programs: SARIF, node data of Model Explorer, the page of a run."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,38 @@ def test_node_data_have_the_error_of_each_output(tmp_path: Path) -> None:
     (note,) = without.findings
     assert (note.where, note.severity) == ("--model-explorer", "note")
     assert not (tmp_path / "none.json").exists()
+
+
+def test_a_diagnosis_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    """Every metric was called an accuracy."""
+    path, table = tmp_path / "before.json", json.loads(to_json(DIAGNOSIS))
+    table["fix"] = {
+        "recipe": "a.toml",
+        "finding": "bad-scale",
+        "agreement_before": 0.5,
+        "agreement_after": 0.99,
+        "accuracy_before": 0.6,
+        "accuracy_after": None,
+        "time_ratio": 1.0,
+        "speed": "not distinguishable",
+    }
+    path.write_text(json.dumps(table))
+    fix = read_diagnosis(path).fix
+    assert fix is not None
+    assert (fix.metric, fix.value_before, fix.value_after, fix.is_fraction) == (
+        "accuracy",
+        0.6,
+        None,
+        True,
+    )
+    now = replace(DIAGNOSIS, fix=replace(fix, metric="mAP"))
+    path.write_text(to_json(now))
+    assert read_diagnosis(path) == now
+    table["fix"] = []
+    path.write_text(json.dumps(table))
+    assert "is no diagnosis" in refusal_of(lambda: read_diagnosis(path))
+    path.write_text("[")
+    assert "is no diagnosis" in refusal_of(lambda: read_diagnosis(path))
 
 
 def test_the_page_of_a_run_shows_it(tmp_path: Path) -> None:
