@@ -51,6 +51,8 @@ class DeviceSession(Closing):
         self._target, self._context = target, context
         self._folders: dict[Path, Path] = {}
         self._stack = ExitStack()
+        self.at: DeployedFile | None = None
+        """The file of a round that was opened or timed last: the one that failed, if it did."""
 
     def close(self) -> None:
         """Remove what was built."""
@@ -103,11 +105,13 @@ class DeviceSession(Closing):
         order = list(range(len(files)))[:: 1 if number % 2 == 0 else -1]
         blocks: list[list[Blocks]] = [[] for _ in files]
         with ExitStack() as stack:
-            devices = {
-                place: stack.enter_context(self.opened(files[place], quiet)) for place in order
-            }
+            devices: dict[int, Device] = {}
+            for place in order:
+                self.at = files[place]
+                devices[place] = stack.enter_context(self.opened(files[place], quiet))
             for turn in range(TURNS):
                 for place in order[:: 1 if turn % 2 == 0 else -1]:
+                    self.at = files[place]
                     found = devices[place].time(images[place])
                     if found is None:
                         return None

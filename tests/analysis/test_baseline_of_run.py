@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from edgecv.analysis.options import ValidateOptions
+from edgecv.analysis.bench import bench_files
+from edgecv.analysis.options import BenchOptions, ValidateOptions
 from edgecv.analysis.validate import validate
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event
@@ -53,5 +54,7 @@ def test_pixels_that_no_file_is_read_by_are_refused(
     ):
         with pytest.raises(InputError, match="a run records how its own are read"):
             ValidateOptions(**given, **own).request()
+    with pytest.raises(InputError, match="a run records how its own are read"):
+        bench_files(one, BenchOptions(preprocess="0..1"))
     for further in ({"baseline": moved}, {"paths": (run / "int8.tflite", moved)}):
         ValidateOptions(**{"paths": (run / "int8.tflite",), **own, **further}).request()

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from deployed import deployed_file
 
+from edgecv.analysis.bench.on_device import DeviceBench
 from edgecv.analysis.options import BenchOptions, ValidateOptions
 from edgecv.core.artifact import Artifact, SessionFacts
 from edgecv.core.comparison import Blocks
@@ -17,7 +19,7 @@ from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, RuntimeFailure, StepError
 from edgecv.core.input_spec import InputSpec
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts, Target
-from edgecv.pipeline.device import check_device, measure_on_device
+from edgecv.pipeline.device import DeviceSession, check_device, measure_on_device
 from edgecv.pipeline.measure import MeasuredFile, MeasurementPool
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import parse_recipe
@@ -123,6 +125,25 @@ def test_a_file_that_fails_while_it_is_timed_there_fails_alone() -> None:
     found, failures = measure_on_device(board, FILES, IMAGES, CONTEXT, rounds=2)
     assert failures == {"one.tflite": "is silent"}
     assert [each.artifact.path for each in found] == ["second.tflite"]
+
+
+def test_a_file_that_fails_in_a_later_round_of_a_bench_fails_alone() -> None:
+    """All files were left out, with its reason."""
+    settings = BenchOptions(on="board:1", budget=1.0)
+    context: Any = SimpleNamespace(emit=lambda *_: None)
+    bench = DeviceBench([each.path for each in FILES], settings, context)
+    bench._files = FILES
+    with DeviceSession(Board(), CONTEXT) as bench._session:
+        for file in FILES:
+            bench._session.build(file)
+        bench.round(0, 1.0)
+        bench._session._target = Board(slow="one.tflite")
+        bench.round(1, 1.0)
+    assert {each.path.name: reason for each, reason in bench.failures.items()} == {
+        "one.tflite": "is silent"
+    }
+    counts = {each.path.name: len(blocks) for each, blocks in bench.blocks.items()}
+    assert counts == {"one.tflite": 1, "second.tflite": 2}
 
 
 @pytest.mark.parametrize("device", [None, Board()])

@@ -16,11 +16,13 @@ from edgecv.analysis.bench.compare import compared, failure_lines, few_processes
 from edgecv.analysis.bench.records import BenchResult as BenchResult
 from edgecv.analysis.bench.rounds import Bench
 from edgecv.analysis.bench.text import to_markdown
+from edgecv.analysis.described_files import check_is_read_as, described_input, report_in
 from edgecv.analysis.options import BenchOptions as BenchOptions
 from edgecv.analysis.timing_noise import spread_warnings
 from edgecv.core.errors import InputError, failure_of_all
 from edgecv.core.events import OnEvent, ignore_event
 from edgecv.core.files import check_regular, no_file
+from edgecv.core.input_spec import DEFAULT_INPUT
 from edgecv.core.options import parse_options
 from edgecv.formats.lookup import device_suffixes, runtime_of_file
 from edgecv.pipeline.context import AnalysisContext, open_analysis
@@ -100,6 +102,10 @@ def _check(paths: Sequence[Path], settings: BenchOptions) -> None:
             )
         if places[number] in places[:number]:
             raise InputError("FILE", f"{path} is given twice", remedy="give a copy of it")
+    if settings.input_spec != DEFAULT_INPUT:
+        asked = settings.input_spec
+        read = [described_input(path, asked, report_in(path.parent)) for path in paths]
+        check_is_read_as(asked, read)
     if settings.markdown is not None:
         _check_target(settings.markdown, places)
     if settings.on is None and max(settings.threads) > len(usable()):

@@ -40,18 +40,25 @@ class DeviceBench(Bench):
             super().run()
 
     def round(self, number: int, most_s: float) -> None:
-        """Time all files in turn, each in a fresh process."""
-        files = [file for file in self._files if self._combination(file.path) not in self.failures]
-        self.announce(len(files), number)
-        images = [random_image(file) for file in files]
-        try:
-            found = self._session.round(files, images, number)
-        except RuntimeFailure as failure:
-            for file in files:
-                self.drop(self._combination(file.path), failure)
+        """Time all files in turn, each in a fresh process.
+
+        Where one fails it is left out, and the round of the others begins again.
+        """
+        self.announce(len(self.alive()), number)
+        while files := [file for file in self._files if file.path in self._alive_paths()]:
+            images = [random_image(file) for file in files]
+            try:
+                found = self._session.round(files, images, number)
+            except RuntimeFailure as failure:
+                failed = self._session.at or files[0]
+                self.drop(self._combination(failed.path), failure)
+                continue
+            for file, blocks in zip(files, found or (), strict=True):
+                self.blocks.setdefault(self._combination(file.path), []).append(blocks)
             return
-        for file, blocks in zip(files, found or (), strict=True):
-            self.blocks.setdefault(self._combination(file.path), []).append(blocks)
+
+    def _alive_paths(self) -> set[Path]:
+        return {each.path for each in self.alive()}
 
     def _combination(self, path: Path) -> Combination:
         return Combination(path, *self.settings.threads, *self.settings.batch)
