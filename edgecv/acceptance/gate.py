@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgecv.acceptance.changes import artifact_changes, change_sentence, other_changes
 from edgecv.acceptance.judge import OF_ANSWERS, judge_changes, not_compared
-from edgecv.acceptance.lock import Lock, default_limits
+from edgecv.acceptance.lock import Lock, default_limits, head_key
 from edgecv.acceptance.lock_file import read_lock, write_lock
 from edgecv.acceptance.make_lock import accepted_head, accepted_run, commit_of, steady
 from edgecv.acceptance.options import GateOptions
@@ -102,7 +102,8 @@ def proposal(
         accepted_run(run.name, each.report, each.arrays, limits=limits, gates=gates, commit=commit)
         for each in runs_of_heads(run).values()
     )
-    heads = dict(zip([*runs_of_heads(run)][1:], map(accepted_head, others), strict=True))
+    _, *keys = map(head_key, runs_of_heads(run))
+    heads = dict(zip(keys, map(accepted_head, others), strict=True))
     new = first.model_copy(update={"heads": heads})
     if old is not None:
         new = steady(new, old)
@@ -120,7 +121,7 @@ def judgement_of(run: MeasuredRun, lock: Lock, path: Path) -> Judgement:
     of other heads.
     """
     report, heads = run.report, runs_of_heads(run)
-    _, *others = heads
+    _, *others = map(head_key, heads)
     if others != list(lock.heads):
         raise InputError(
             str(path),

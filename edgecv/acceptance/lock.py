@@ -2,6 +2,7 @@
 
 import math
 from datetime import date
+from hashlib import sha256
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -14,6 +15,7 @@ SCHEMA_VERSION = 1
 DIGITS = 6
 """The decimal places of figures in a lock."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+LONGEST_LINE, DIGEST = 200, 16
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200}$"
 OneLine = Annotated[str, Field(pattern=ONE_LINE)]
 """One line of printable characters."""
@@ -22,6 +24,20 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Value = Annotated[float, Field(allow_inf_nan=False)]
 """A fraction of images, or a metric of another unit."""
 Count = Annotated[int, Field(ge=0, le=10**15)]
+
+
+def head_key(name: str) -> str:
+    """Return the key of a head in a lock: its name, which several outputs may make too long.
+
+    >>> head_key("scores+boxes")
+    'scores+boxes'
+    >>> len(head_key("scores+" * 99))
+    200
+    """
+    if len(name) <= LONGEST_LINE:
+        return name
+    digest = sha256(name.encode(errors="surrogatepass")).hexdigest()[:DIGEST]
+    return f"{name[: LONGEST_LINE - DIGEST - 1]}~{digest}"
 
 
 class AcceptedLimits(Options):
@@ -157,7 +173,7 @@ class Lock(Options):
 
     def of_head(self, name: str) -> Self:
         """Return the lock with the answers of one head: those of the first for any other name."""
-        head = self.heads.get(name)
+        head = self.heads.get(head_key(name))
         if head is None:
             return self
         baseline = {"metric": head.metric, "value": head.value}

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgecv.acceptance.answer_bits import PackedScores, packed, unpacked
-from edgecv.acceptance.lock import Lock
+from edgecv.acceptance.lock import AcceptedHead, Lock, head_key
 from edgecv.acceptance.lock_file import HEADER, lock_text, read_lock, write_lock
 from edgecv.acceptance.make_lock import commit_of
 from edgecv.core.errors import InputError
@@ -48,6 +48,20 @@ TABLE = {
 }
 LOCK = parse_options(Lock, TABLE, "table")
 TEXT = lock_text(LOCK)
+
+
+def test_a_head_of_many_outputs_has_a_key_that_can_be_read(tmp_path: Path) -> None:
+    """A detector of nine maps with long names was accepted into a lock that was refused."""
+    path, name = (
+        tmp_path / "edgecv.lock",
+        "+".join(f"StatefulPartitionedCall_{n}" for n in range(9)),
+    )
+    head = parse_options(AcceptedHead, {"metric": "mAP", "artifacts": {"a.tflite": ARTIFACT}}, "")
+    write_lock(LOCK.model_copy(update={"heads": {head_key(name): head}}), path)
+    assert read_lock(path).of_head(name).artifacts == head.artifacts
+    other = head_key(f"{name}+another")
+    assert len(name) > len(head_key(name)) == len(other)
+    assert other != head_key(name)
 
 
 def test_a_lock_is_the_same_after_reading_and_sorted(tmp_path: Path) -> None:

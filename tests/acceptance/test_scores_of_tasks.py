@@ -10,6 +10,7 @@ from marks import SIDE, marks
 from small_report import REPORT
 
 from edgecv.acceptance.gate import MeasuredRun, accept, judgement_of
+from edgecv.acceptance.lock import head_key
 from edgecv.acceptance.lock_file import read_lock
 from edgecv.acceptance.make_lock import accepted_head
 from edgecv.acceptance.markdown import to_markdown
@@ -184,13 +185,16 @@ def test_an_error_with_a_unit_is_no_fraction(tmp_path: Path) -> None:
     assert 0 < gate.observed < 0.1
 
 
-def test_a_file_of_two_heads_that_cannot_be_measured_is_not_missing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("second", ["b", "b" * 300])
+def test_a_file_of_two_heads_that_cannot_be_measured_is_not_missing(
+    tmp_path: Path, second: str
+) -> None:
     """The report of a head has no gate on the file: it was called missing from the run."""
     path, run = tmp_path / "edgecv.lock", measured("numbers", 0.02, tmp_path)
     accept(run, None, Limits(), path)
     lock = read_lock(path)
-    lock = lock.model_copy(update={"heads": {"b": accepted_head(lock)}})
-    tables = [{"output": name, "task": "regression"} for name in "ab"]
+    lock = lock.model_copy(update={"heads": {head_key(second): accepted_head(lock)}})
+    tables = [{"output": name, "task": "regression"} for name in ("a", second)]
     report = replace(
         run.report,
         recipe={**run.report.recipe, "task": tables},
