@@ -15,6 +15,14 @@ from edgecv.formats.onnx.graph import FUSED, INTEGER_KERNELS, KERNEL_INPUT, inpu
 from edgecv.formats.onnx.graph_types import Node, Value
 
 CONVERSIONS = (*STATIC_CONVERSIONS, "DynamicQuantizeLinear")
+IN_FLOAT = frozenset(
+    """
+    BatchNormalization InstanceNormalization LayerNormalization LRN Abs Div Elu Erf Exp Floor Gelu
+    GlobalMaxPool HardSigmoid HardSwish Max Mean Min Mish Neg PRelu Pad Pow ReduceMean ReduceSum
+    Softplus SpaceToDepth Sqrt Sub Tanh
+    """.split()
+)
+"""Operators that ONNX Runtime has no kernel of integers for: between conversions they are float."""
 NO_DATA = ("int32", "int64", "bool")
 
 
@@ -104,7 +112,7 @@ class IntegerOperators:
         return [value]
 
     def _is_between_integers(self, node: Node) -> bool:
-        if node.op_type in CONVERSIONS or _is_integer_by_name(node.op_type):
+        if node.op_type in (*CONVERSIONS, *IN_FLOAT) or _is_integer_by_name(node.op_type):
             return False
         kernel = self.kernel(node)
         if kernel is not None and kernel.type not in SMALL_INTEGERS:

@@ -284,6 +284,62 @@ def test_operators_between_conversions_are_told_from_those_left_in_float() -> No
     assert (conv.weight_type, conv.weight_scales, conv.activation_type) == ("int8", 1, "uint8")
 
 
+def alone_between_conversions(kind: str, taken: str, **attributes: Any) -> Any:
+    """Return x -> DQ -> the operator -> Q -> y, with two more uint8 channels of ones: ``other``."""
+    nodes = [
+        node("DequantizeLinear", "x s z", "d"),
+        node("DequantizeLinear", "o s z", "other"),
+        node(kind, f"d {taken}", "r", **attributes),
+        node("QuantizeLinear", "r s z", "y"),
+    ]
+    for each in nodes:
+        each.name = each.output[0]
+    ones = np.ones(4, np.float32)
+    constants = {"o": np.full((1, 4, 1, 1), 200, np.uint8), "s": np.float32(0.1), "a": ones}
+    return onnx_model(
+        nodes if "other" in taken else [nodes[0], *nodes[2:]],
+        {"x": [1, 4, 8, 8]},
+        {"y": [1, 4, None, None]},
+        {**constants, "z": np.uint8(128), "axes": np.array([2, 3])},
+        types={"x": "UINT8", "y": "UINT8"},
+        ir_version=9,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken", "attributes"),
+    [
+        ("BatchNormalization", "a a a a", {}),
+        ("InstanceNormalization", "a a", {}),
+        ("Tanh", "", {}),
+        ("Sub", "other", {}),
+        ("ReduceMean", "", {"axes": [2, 3]}),
+        ("Sigmoid", "", {}),
+        ("Add", "other", {}),
+        ("AveragePool", "", {"kernel_shape": [2, 2]}),
+        ("MaxPool", "", {"kernel_shape": [2, 2]}),
+    ],
+)
+def test_an_operator_between_conversions_is_quantized_where_its_runtime_has_integers_for_it(
+    kind: str, taken: str, attributes: dict[str, Any], tmp_path: Path
+) -> None:
+    """A normalization between conversions was called quantized, and runs in float."""
+    import onnx as library
+    import onnxruntime
+
+    model = alone_between_conversions(kind, taken, **attributes)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "run.onnx")
+    onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    is_run_in_float = any(
+        each.op_type == "QuantizeLinear" for each in library.load(tmp_path / "run.onnx").graph.node
+    )
+    (found,) = (each for each in read(model).operators if each.type == kind)
+    assert found.arithmetic == ("float" if is_run_in_float else "quantized")
+
+
 def test_a_convolution_whose_answer_is_also_used_as_float_is_not_quantized() -> None:
     contents = read(between_conversions(answer="r"))
     kinds = {each.type: each.arithmetic for each in contents.operators}
