@@ -78,9 +78,21 @@ class SearchPlan:
             "",
             f"{most}, {counted(self.workers, 'worker')}: about"
             f" {duration(cost.seconds)}, and about {cost.bytes / 1e6:,.0f} MB in {options.output}."
+            + self._in_16_bits
             + self._trained_first,
         ]
         return "\n".join(lines) + "\n"
+
+    @property
+    def _in_16_bits(self) -> str:
+        """A sentence on trainings in 16 bits, whose time is not known before one; "" without."""
+        precision = self.options.training.get("mixed_precision")
+        if precision is None:
+            return ""
+        return (
+            f" That is the time of steps in float32: in {precision} they may take several times as"
+            " long, or less, by what the processor has for it; the first training tells."
+        )
 
     @property
     def _trained_first(self) -> str:

@@ -117,6 +117,10 @@ def test_the_plan_grows_with_the_budget() -> None:
     assert table["left_out"] == {"qat": "no layer"}
     assert "- not qat: no layer" in text
     assert "10 recipes at most, 2 workers: about" in text
+    assert "float32" not in text
+    half = asked.model_copy(update={"model": "a.keras", "mixed_precision": "bfloat16"})
+    said = SearchPlan(half, base, space, LOOKED, 2, {}).text
+    assert "the time of steps in float32: in bfloat16 they may take several times as long" in said
 
 
 def test_a_plan_by_minutes_counts_the_trials_that_fit() -> None:
