@@ -10,7 +10,7 @@ from edgecv.core.data import UNKNOWN_LABEL, Dataset, Split
 from edgecv.core.errors import InputError
 from edgecv.core.events import Event
 from edgecv.core.output_shape import OutputShape
-from edgecv.core.registry import ARCHITECTURES
+from edgecv.core.registry import ARCHITECTURES, TASKS
 from edgecv.evaluation.tasks.classification.training import ClassHead
 from edgecv.models.tf import keras_bytes
 from edgecv.pipeline import user_models
@@ -137,7 +137,8 @@ def test_names_that_a_task_does_not_take_are_refused(tmp_path: Path) -> None:
     model, labels = tmp_path / "model.keras", tmp_path / "labels.txt"
     model.touch()
     labels.write_text("b\na\n")
-    recipe = recipe_of(model, labels=str(labels), task=("detection",))
+    detection = TASKS.parse({"task": "detection"}, "test")
+    recipe = recipe_of(model, labels=str(labels)).replace(task=detection, task_is_given=True)
     images = np.zeros((3, 8, 8, 3), np.uint8)
     split = Split(images, np.full(3, UNKNOWN_LABEL), "0" * 64)
     data = Dataset("boxes", ("a", "b"), split, split, split, split, has_labels=False)
