@@ -15,12 +15,7 @@ from edgecv.system.storage import describe
 
 def validate_any(request: ValidationRequest, context: AnalysisContext) -> Report:
     """Return the report of files: of their answers, or of their numbers where they have none."""
-    whole = {file.path: whole_file(file, context) for file in request.files}
-    request = replace(
-        request,
-        files=tuple(whole[file.path] for file in request.files),
-        unproven=tuple(whole[file.path] for file in request.unproven),
-    )
+    request = with_whole_files(request, context)
     if request.source is None or any_ends(request.files, context):
         if request.settings.device is not None:
             raise InputError(
@@ -30,6 +25,16 @@ def validate_any(request: ValidationRequest, context: AnalysisContext) -> Report
             )
         return compare_numbers(request, context)
     return validate(request, context)[0]
+
+
+def with_whole_files(request: ValidationRequest, context: AnalysisContext) -> ValidationRequest:
+    """Return a request whose ONNX files have the weights that they keep beside them."""
+    whole = {file.path: whole_file(file, context) for file in request.files}
+    return replace(
+        request,
+        files=tuple(whole[file.path] for file in request.files),
+        unproven=tuple(whole[file.path] for file in request.unproven),
+    )
 
 
 def whole_file(file: MeasuredFile, context: AnalysisContext) -> MeasuredFile:

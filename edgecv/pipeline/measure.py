@@ -117,13 +117,13 @@ class MeasurementPool(Closing):
 
     def _key(
         self, runtime: str, path: Path, input_spec: InputSpec, images: ImageSequence | None = None
-    ) -> str:
-        """Return a key of everything that the predictions depend on; "" without a cache.
+    ) -> str | None:
+        """Return a key of everything that the predictions depend on; None without a cache.
 
         A file that may keep weights in others has none: they may change, and it does not.
         """
         if not self.prediction_cache.keeps or may_be_external(path):
-            return ""
+            return None
         options = self._options(runtime)
         parts: list[Any] = [runtime, tree_sha256(path), input_spec.model_dump(mode="json"), options]
         if RUNTIMES.get(runtime, "runtime").takes_trust and self.trust.custom_objects:

@@ -1,6 +1,7 @@
 """A cache of predictions, so that the same file is not run on the same images twice.
 
-A key covers everything that predictions depend on: the file, its input, the images.
+A key covers everything that predictions depend on: the file, its input, the images. None stands
+for what cannot be told, such as a file that keeps weights in others: nothing is stored for it.
 """
 
 import json
@@ -30,11 +31,11 @@ class PredictionCache:
         """Hold the lock of the cache for the duration of one measurement."""
         yield
 
-    def facts(self, key: str, ask: Callable[[], SessionFacts]) -> SessionFacts:
+    def facts(self, key: str | None, ask: Callable[[], SessionFacts]) -> SessionFacts:
         """Return the facts kept under a key, or those that ``ask`` returns."""
         return ask()
 
-    def outputs(self, key: str, ask: Callable[[], Outputs]) -> Outputs:
+    def outputs(self, key: str | None, ask: Callable[[], Outputs]) -> Outputs:
         """Return the outputs kept under a key, or those that ``ask`` returns."""
         return ask()
 
@@ -66,26 +67,27 @@ class SharedPredictionCache(PredictionCache):
             stack.callback(self._lock.release, force=True)
             yield
 
-    def facts(self, key: str, ask: Callable[[], SessionFacts]) -> SessionFacts:
+    def facts(self, key: str | None, ask: Callable[[], SessionFacts]) -> SessionFacts:
         """Return the facts kept under a key, or keep those that ``ask`` returns."""
         return self._kept(
-            self._folder / f"{key}.json",
-            _facts_of,
-            ask,
-            lambda facts: json.dumps(asdict(facts)).encode(),
+            key, ".json", _facts_of, ask, lambda facts: json.dumps(asdict(facts)).encode()
         )
 
-    def outputs(self, key: str, ask: Callable[[], Outputs]) -> Outputs:
+    def outputs(self, key: str | None, ask: Callable[[], Outputs]) -> Outputs:
         """Return the outputs kept under a key, or keep those that ``ask`` returns."""
-        return self._kept(self._folder / f"{key}.npz", outputs_in, ask, npz_of)
+        return self._kept(key, ".npz", outputs_in, ask, npz_of)
 
     def _kept(
         self,
-        path: Path,
+        key: str | None,
+        suffix: str,
         read: Callable[[bytes], Value],
         ask: Callable[[], Value],
         write: Callable[[Value], bytes],
     ) -> Value:
+        if key is None:
+            return ask()
+        path = self._folder / f"{key}{suffix}"
         if not path.exists() and not self._lock.is_locked:
             self._lock.acquire()
         if not path.exists():

@@ -9,6 +9,7 @@ from pydantic import Field
 from edgecv.acceptance.testing.assertions import ComparedPair
 from edgecv.acceptance.testing.session import CompareSession, StrPath
 from edgecv.acceptance.testing.short_traceback import in_one_line
+from edgecv.analysis.any_files import with_whole_files
 from edgecv.analysis.options import LabelOptions, ValidateOptions
 from edgecv.analysis.validate import validate
 from edgecv.analysis.validation_arrays import ValidationArrays
@@ -86,7 +87,7 @@ class EdgecvCompare:
         with open_analysis(
             request.settings, trust=request.trust, prediction_cache=cache
         ) as context:
-            report, measured = validate(request, context)
+            report, measured = validate(with_whole_files(request, context), context)
         _check_measured(report, path)
         shown = self._setting.shown(path)
         return ComparedPair(
