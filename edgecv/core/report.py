@@ -187,6 +187,9 @@ class Report(Displayed):
     """The trainings of the run, in their order; those of a model that was given are not known."""
     results: tuple[ModelResults, ...] = ()
     """The answers of the baseline and of each candidate by class, where answers are classes."""
+    given: Mapping[str, Any] | None = None
+    """The task and the preprocessing that the run was given: what else its recipe has of them, it
+    has found. None where it is no run, and in reports from before it."""
     schema_version: int = field(default=1)
 
     @property

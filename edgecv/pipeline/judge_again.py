@@ -31,8 +31,6 @@ from edgecv.reports.files import write_reports
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import MANIFEST, check_seal, copy_file, tree_sha256, write_bytes
 
-FOUND = ("preprocess",)
-"""Keys of the baseline that a run finds by itself where they are not given."""
 DECIDES_NOTHING = ("gates", "remark")
 """Keys of a recipe that change no file of its run."""
 NOTE = "judged again by other limits: nothing was trained, exported or measured for that"
@@ -82,25 +80,19 @@ def _stored_report(place: Path) -> Report | None:
 def is_run_of(report: Report, recipe: Recipe) -> bool:
     """Return True if a run was made by a recipe, whatever its limits, its logs and its remark.
 
-    What a run finds by itself stands in its report, and in a recipe only where it is given.
+    What a run found by itself stands in its report, and in a recipe only where it is given. What it
+    was given, another recipe has too.
     """
     asked, stored = recipe.replace(logs=()).table(), dict(report.recipe)
     for table in (asked, stored):
         for key in DECIDES_NOTHING:
             table.pop(key, None)
-    if not recipe.task_is_given:
-        stored.pop("task", None)
-    elif isinstance(stored.get("task"), list):  # A run adds the outputs that none was asked for.
-        given = [head.output for head in recipe.task.heads()]
-        stored["task"] = [
-            table
-            for table, head in zip(stored["task"], task_of(report).heads(), strict=True)
-            if head.output in given
-        ]
     original = dict(stored.get("baseline", {}))
-    for key in FOUND:
-        if key not in asked["baseline"]:
-            original.pop(key, None)
+    given, before = recipe.given, report.given
+    for key, found, own in (("task", stored, asked), ("preprocess", original, asked["baseline"])):
+        if before is not None and before.get(key) == given.get(key):
+            found.pop(key, None)
+            own.pop(key, None)
     if "sha256" not in asked["baseline"].get("backbone", {"sha256": ""}):
         original["backbone"] = {
             k: v for k, v in original.get("backbone", {}).items() if k != "sha256"

@@ -128,10 +128,16 @@ def _compress(recipe: Recipe, context: RunContext, *, force: bool, check: Check)
         teacher = RunTeacher(model)
         teacher.open()
         with context.store.writing(place, replace=force) as folder:
-            return _write(model, teacher, folder, context)
+            return _write(model, teacher, folder, context, recipe)
 
 
-def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunContext) -> Report:
+def _write(
+    model: UserModel,
+    teacher: RunTeacher,
+    folder: Path,
+    context: RunContext,
+    asked: Recipe,
+) -> Report:
     """Perform the steps of a run, from the baseline's predictions to the report."""
     recipe, data = model.recipe, model.data
     context.measurements.start([exporter.format for exporter in recipe.exports])
@@ -167,7 +173,9 @@ def _write(model: UserModel, teacher: RunTeacher, folder: Path, context: RunCont
     if trained_on is not None and trained_on.training is not None:
         trainings = (*trainings, trained_on.training)
     failures, further = unwritten | unmeasured, teacher.unlabelled_facts
-    results = RunResults(measurements, failures, notes, costs, trained_on, trainings, further)
+    results = RunResults(
+        measurements, failures, notes, costs, asked.given, trained_on, trainings, further
+    )
     report = make_report(model, results, folder)
     write_run(model, report, applied.file.path, folder, trained_on)
     if context.log is not None:

@@ -51,6 +51,8 @@ class RunResults:
     """Path -> reason of the files that could not be written or measured."""
     notes: tuple[str, ...]
     costs: Costs | None
+    given: Mapping[str, Any]
+    """``Recipe.given`` of the recipe that was asked for."""
     control: TrainedControl | None = None
     trainings: tuple[TrainingCurve, ...] = ()
     unlabelled: UnlabelledFacts | None = None
@@ -132,6 +134,7 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         memory=peak_memory(),
         trainings=results.trainings,
         results=learned,
+        given=results.given,
     )
 
 

@@ -46,6 +46,8 @@ def to_table(report: Report) -> dict[str, Any]:
     _leave_out(table["data"], "head_classes", "class_counts")
     if table["baseline"] is not None:
         _leave_out(table["baseline"], "head_values")
+    if table["given"] is None:
+        del table["given"]
     _leave_out(table, "deployment", "control", "trainings", "memory", "results")
     return {"schema_version": table.pop("schema_version"), **table}
 

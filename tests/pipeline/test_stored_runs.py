@@ -37,14 +37,21 @@ def a_recipe(**options: Any) -> Recipe:
 
 def report_of(recipe: Recipe, **found: Any) -> Report:
     """Return the report of a run, with what a run finds by itself."""
-    table = {**recipe.table(), "task": {"task": "classification"}, **found}
-    table["baseline"] = {**table["baseline"], "preprocess": {"scale": 1.0}}
+    table = {"task": {"task": "classification"}, **recipe.table(), **found}
+    table["baseline"] = {"preprocess": "0..1", **table["baseline"]}
     assert REPORT.baseline is not None
     model = recipe.baseline.model
     sha256 = "" if model is None else tree_sha256(Path(model))
     baseline = replace(REPORT.baseline, sha256=sha256)
     gates = (*REPORT.gates, PROOF)
-    return replace(REPORT, name=recipe.name, recipe=table, baseline=baseline, gates=gates)
+    return replace(
+        REPORT,
+        name=recipe.name,
+        recipe=table,
+        baseline=baseline,
+        gates=gates,
+        given=recipe.given,
+    )
 
 
 def stored(report: Report, store: Store) -> Path:
@@ -70,6 +77,34 @@ def test_what_a_run_finds_by_itself_makes_no_other_recipe(tmp_path: Path) -> Non
     int8 = a_recipe(model=str(tmp_path / "m.keras"), epochs=None)
     assert not is_run_of(report, int8)
     assert not can_be_judged_again(report, int8)
+
+
+@pytest.mark.parametrize(
+    "given", [{"preprocess": "caffe"}, {"task": ("outputs",)}], ids=["preprocess", "task"]
+)
+def test_what_was_asked_for_was_not_found(tmp_path: Path, given: dict[str, Any]) -> None:
+    """A run of wrong pixels was taken for that of the command without --preprocess."""
+    model = str(tmp_path / "m.keras")
+    (tmp_path / "m.keras").write_bytes(b"a model")
+    plain = a_recipe(model=model, epochs=None)
+    asked = a_recipe(model=model, epochs=None, **given)
+    assert is_run_of(report_of(asked), asked)
+    assert not is_run_of(report_of(asked), plain)
+    assert not is_run_of(replace(report_of(plain), given=None), plain), "an earlier version's"
+    found = parse_recipe(dict(report_of(plain).recipe), "its recipe.toml")
+    assert is_run_of(report_of(plain), found)
+
+
+def test_of_several_tasks_those_that_were_asked_for_were_not_found(tmp_path: Path) -> None:
+    (tmp_path / "m.keras").write_bytes(b"a model")
+    one: dict[str, Any] = {"task": "classification", "output": "a"}
+    two: dict[str, Any] = {"task": "regression", "output": "b"}
+    table = a_recipe(model=str(tmp_path / "m.keras"), epochs=None).table()
+    first, both = (parse_recipe({**table, "task": each}, "own") for each in ([one], [one, two]))
+    report = replace(report_of(both), given=first.given)
+    assert is_run_of(report, first)
+    assert is_run_of(report, both)
+    assert not is_run_of(report_of(both), first)
 
 
 def test_a_run_without_a_measured_file_is_not_judged_again() -> None:

@@ -70,6 +70,13 @@ class Recipe(Options):
         return self.settings.name
 
     @property
+    def given(self) -> dict[str, Any]:
+        """The task and the preprocessing, as far as they are given: a run finds the others."""
+        table = self.table()
+        parts = {"task": table.get("task"), "preprocess": table["baseline"].get("preprocess")}
+        return {key: part for key, part in parts.items() if part is not None}
+
+    @property
     def trains(self) -> bool:
         """True if one of its techniques trains."""
         return any(each.trainings for each in self.techniques)
