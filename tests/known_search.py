@@ -32,7 +32,7 @@ from edgecv.system.storage import Store
 
 LOOKED = ModelAndData(
     images={"train": 4000, "calibration": 500, "validation": 1000, "test": 2000},
-    sha256={"train": "a", "validation": "b", "test": "c"},
+    sha256={"train": "a", "calibration": "d", "validation": "b", "test": "c"},
     has_labels=True,
     unfit=[],
     least_parameters=[],

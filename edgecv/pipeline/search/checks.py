@@ -38,6 +38,7 @@ def identity_of(
     return {
         "data": facts.sha256,
         "model": hashes_of(base),
+        "code": base.baseline.own_code.code_sha256(),
         "recipe": {key: each for key, each in table.items() if key != "gates"},
         LIMITS: table["gates"],
         "space": space.model_dump(mode="json"),
@@ -69,10 +70,9 @@ def former_limits(folder: Path, identity: Mapping[str, Any]) -> Limits | None:
         raise InputError(str(path), "is damaged", remedy="use another --name") from None
     if not isinstance(before, dict) or not isinstance(before.get(LIMITS), dict):
         raise InputError(str(path), "is damaged", remedy="use another --name")
+    before = _as_of_today(before, found)
     for key, value in found.items():
-        # A search of an earlier version knows no hash of the model.
-        known = before.get(key, value if key == "model" else None)
-        if key != LIMITS and known != value:
+        if key != LIMITS and before.get(key) != value:
             raise InputError(
                 str(folder),
                 f"holds a search of another {key}",
@@ -80,6 +80,15 @@ def former_limits(folder: Path, identity: Mapping[str, Any]) -> Limits | None:
             )
     limits = before[LIMITS]
     return None if limits == found[LIMITS] else parse_options(Limits, limits, f"{path}, {LIMITS}")
+
+
+def _as_of_today(before: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an earlier version has written, with the hashes that it did not know."""
+    unknown = {key: found[key] for key in ("model", "code") if key in found}
+    data, now = before.get("data"), found.get("data")
+    if isinstance(data, dict) and isinstance(now, dict) and "calibration" in now:
+        data = {"calibration": now["calibration"], **data}
+    return {**unknown, **before, "data": data}
 
 
 def judged_by(folder: Path, identity: Mapping[str, Any]) -> None:

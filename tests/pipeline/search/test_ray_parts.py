@@ -5,19 +5,29 @@ import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from edgecv.core.data import SPLITS
 from edgecv.core.errors import InputError
+from edgecv.formats.trust import Trust
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.search.engines.choice import engine_of
 from edgecv.pipeline.search.engines.contract import LostMachines, UnfitMachine
 from edgecv.pipeline.search.engines.ray.cluster import connect
 from edgecv.pipeline.search.engines.ray.head import MAKE, THERE, WAIT, SearchHead
 from edgecv.pipeline.search.engines.ray.node import check_data, check_software, environment_of
-from edgecv.pipeline.search.engines.ray.node_files import check_files, without_network_teacher
+from edgecv.pipeline.search.engines.ray.node_files import (
+    check_code,
+    check_files,
+    without_network_teacher,
+)
 from edgecv.pipeline.search.engines.ray.node_watch import WAIT_FOR_NODES_S, NodeWatch
 from edgecv.pipeline.search.engines.ray.software import CODE, Software, installed
+from edgecv.pipeline.search.engines.trial_server import TrialServer
 from edgecv.pipeline.search.named_files import hashes_of
 from edgecv.pipeline.search.options import SearchOptions
 from edgecv.system.storage import Store, pack
@@ -88,10 +98,32 @@ def test_a_node_with_another_version_is_named_with_its_package() -> None:
 
 
 def test_a_node_with_other_images_is_named() -> None:
-    own = {"train": "a", "validation": "b", "test": "c"}
-    check_data("b (1)", {**own, "calibration": "d"}, own)
-    with pytest.raises(UnfitMachine, match=r"node b \(1\): has other test images; model and data"):
-        check_data("b (1)", {**own, "test": "d"}, own)
+    own = {"train": "a", "calibration": "d", "validation": "b", "test": "c"}
+    check_data("b (1)", own, own)
+    check_data("b (1)", own, {})
+    for split in ("calibration", "test"):
+        other = {**own, split: "e"}
+        with pytest.raises(UnfitMachine, match=rf"b \(1\): has other {split} images; model and"):
+            check_data("b (1)", other, own)
+
+
+def test_a_node_with_other_code_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "layers_of_a_node.py"
+    path.write_text("class Own: pass\n")
+    code = Trust(custom_objects=("layers_of_a_node:Own",))
+    own = code.code_sha256()
+    check_code("b (1)", code, own)
+    path.write_text("class Own: size = 2\n")
+    with pytest.raises(UnfitMachine, match=r"b \(1\): has another layers_of_a_node:Own"):
+        check_code("b (1)", code, own)
+
+
+def test_a_look_gives_the_hash_of_each_split(tmp_path: Path) -> None:
+    recipe = CompressOptions(data="digits", epochs=1).to_recipe()
+    server: Any = SimpleNamespace(heartbeat=lambda: None)
+    facts, _ = TrialServer(server).look(recipe.table(), str(tmp_path), [])
+    assert set(facts["sha256"]) == set(SPLITS)
 
 
 def fill(folder: Path) -> None:

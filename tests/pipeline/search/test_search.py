@@ -166,6 +166,39 @@ def test_another_model_in_the_same_file_is_another_search(tmp_path: Path) -> Non
     searched(tmp_path / "out", **options)
 
 
+def test_other_calibration_images_are_another_search(tmp_path: Path) -> None:
+    searched(tmp_path, trials=1)
+    identity = tmp_path / "s/search.json"
+    before = json.loads(identity.read_text())
+    other = {**before["data"], "calibration": "replaced"}
+    identity.write_text(json.dumps({**before, "data": other}))
+    with pytest.raises(InputError, match="holds a search of another data; use another --name"):
+        searched(tmp_path, trials=1)
+    del other["calibration"]  # As an earlier version has written it.
+    identity.write_text(json.dumps({**before, "data": other}))
+    searched(tmp_path, trials=1)
+
+
+def test_other_code_of_layers_is_another_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials of repaired layers were those of before."""
+    monkeypatch.chdir(tmp_path)
+    code = tmp_path / "layers_of_a_search.py"
+    code.write_text("class Own: pass\n")
+    (tmp_path / "m.keras").write_bytes(b"a model")
+    options = {"model": "m.keras", "custom_objects": ("layers_of_a_search:Own",), "trials": 1}
+    searched(tmp_path / "out", **options)
+    searched(tmp_path / "out", **options)
+    identity = tmp_path / "out/s/search.json"
+    former = {k: v for k, v in json.loads(identity.read_text()).items() if k != "code"}
+    code.write_text("class Own:\n    repaired = True\n")
+    with pytest.raises(InputError, match="holds a search of another code; use another --name"):
+        searched(tmp_path / "out", **options)
+    identity.write_text(json.dumps(former))  # As an earlier version has written it.
+    searched(tmp_path / "out", **options)
+
+
 def test_a_space_that_is_tried_out_ends_the_search(tmp_path: Path) -> None:
     engine = KnowingEngine()
     engine.unfit = ["student", "shrink", "distil", "equalize", "bias_correction", "adaround"]

@@ -220,6 +220,7 @@ class RayEngine(Closing):
             software=installed(),
             sha256=self._sha256,
             files=self._files,
+            code=recipe.baseline.own_code.code_sha256(),
             environment=environment_of(recipe),
         )
 

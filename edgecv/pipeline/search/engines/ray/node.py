@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from edgecv.core.data import SPLITS
 from edgecv.core.errors import EdgecvError
 from edgecv.datasets.cache_settings import variables_of
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
 from edgecv.pipeline.search.engines.contract import UnfitMachine
 from edgecv.pipeline.search.engines.local import TrialClient
 from edgecv.pipeline.search.engines.ray.head import THERE
-from edgecv.pipeline.search.engines.ray.node_files import PATHS, check_files
+from edgecv.pipeline.search.engines.ray.node_files import PATHS, check_code, check_files
 from edgecv.pipeline.search.engines.ray.software import Software, installed
 from edgecv.system.isolation.typed_errors import parts_of
 from edgecv.system.storage import Store, bytes_of, pack
@@ -54,6 +55,8 @@ class Order:
     """Hashes of the splits that the search is about; empty where they are not known yet."""
     files: Mapping[str, str]
     """Hashes of the files that the recipe names, on the machine of the search, by path."""
+    code: str
+    """Hash of the user's own code there; empty without any."""
     environment: Mapping[str, str]
     """As ``environment_of`` says."""
 
@@ -180,6 +183,7 @@ def _at_work(order: Order, work: Callable[[NodeWorker, str], Delivery]) -> Deliv
     try:
         check_software(node, installed(), order.software)
         _WORKERS[0].check_files(node, order.files)
+        check_code(node, order.parsed.baseline.own_code, order.code)
         return work(_WORKERS[0], node)
     except EdgecvError as error:
         return Delivery(node, error=parts_of(error), is_unfit=isinstance(error, UnfitMachine))
@@ -195,7 +199,7 @@ def check_data(
     node: str,
     found: Mapping[str, str],
     own: Mapping[str, str],
-    splits: Collection[str] = ("train", "validation", "test"),
+    splits: Collection[str] = SPLITS,
 ) -> None:
     """Raise UnfitMachine where a node reads other images: compares the hashes of splits."""
     for split in splits:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgecv.core.errors import EdgecvError
+from edgecv.core.text import listed
+from edgecv.formats.trust import Trust
 from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.engines.contract import UnfitMachine
@@ -30,6 +32,19 @@ def check_files(node: str, own: Mapping[str, str]) -> None:
                 f"has another {path}: sha256 {found[:12]} and not {sha256[:12]}",
                 remedy=PATHS,
             )
+
+
+def check_code(node: str, code: Trust, own: str) -> None:
+    """Raise UnfitMachine where this node has another code of the user's own layers or training.
+
+    ``own``: its hash on the machine of the search.
+    """
+    if code.code_sha256() != own:
+        raise UnfitMachine(
+            f"node {node}",
+            f"has another {listed(code.custom_objects)}, or none",
+            remedy="put the same modules into the folder of the search on each node",
+        )
 
 
 def without_network_teacher(recipe: Recipe) -> Recipe:
