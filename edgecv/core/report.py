@@ -92,6 +92,8 @@ class Baseline:
     """The headline metric of each head, where the model has several."""
     code_sha256: str = ""
     """SHA-256 of the files with the user's own layers and training; empty without any."""
+    teacher_sha256: str = ""
+    """SHA-256 of the teacher's file; empty without one, or where it was trained."""
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def check_made_of(
 
 
 def check_same_model(report: Report, recipe: Recipe, place: Path) -> None:
-    """Raise InputError where the model of a run, or the code of its layers, is another one now."""
+    """Raise InputError where model, teacher or the code of its layers is another one now."""
     backbone = recipe.baseline.backbone
     if backbone is not None:
         stored = report.recipe["baseline"]["backbone"]["sha256"]
@@ -141,6 +141,9 @@ def check_same_model(report: Report, recipe: Recipe, place: Path) -> None:
     own = recipe.baseline.own_code
     if code and code != own.code_sha256():
         raise _another(place, listed(own.custom_objects))
+    taught_by = "" if report.baseline is None else report.baseline.teacher_sha256
+    if taught_by and tree_sha256(Path(str(recipe.baseline.teacher))) != taught_by:
+        raise _another(place, str(recipe.baseline.teacher))
     if recipe.baseline.model is None or report.baseline is None:
         return  # It is trained by what the recipe says, on the data.
     if tree_sha256(Path(recipe.baseline.model)) != report.baseline.sha256:

@@ -22,6 +22,7 @@ from edgecv.formats.lookup import runtime_of_file
 from edgecv.pipeline.control import TrainedControl
 from edgecv.pipeline.labels_file import LABELS, labels_text
 from edgecv.pipeline.load_data import data_facts
+from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.rounding_noise import noisy_outputs, steady_gates
 from edgecv.pipeline.run_gates import arena_gates, judge, judge_moved, limits_of_device
@@ -120,11 +121,12 @@ def make_report(model: UserModel, results: RunResults, folder: Path) -> Report:
         baseline=Baseline(
             path=path,
             parameters=model.reference.parameters,
-            sha256=_sha256_of(recipe),
+            sha256=_sha256_of(recipe.baseline.model),
             metric=task.headline.name,
             value=metric_of(outputs, data.test_labels, task),
             head_values=head_values(outputs, data.test_labels, task),
             code_sha256=recipe.baseline.own_code.code_sha256(),
+            teacher_sha256=_sha256_of(recipe.baseline.teacher),
         ),
         comparisons=comparisons,
         gates=tuple(gates),
@@ -147,10 +149,9 @@ def head_values(outputs: Outputs, targets: Targets | None, task: Task) -> dict[s
     }
 
 
-def _sha256_of(recipe: Recipe) -> str:
-    """Return the SHA-256 of the model as it was given, "" where it is trained."""
-    model = recipe.baseline.model
-    return "" if model is None else tree_sha256(Path(model))
+def _sha256_of(model: str | TeacherNetwork | None) -> str:
+    """Return the SHA-256 of a model as it was given, "" where it is trained or there is none."""
+    return tree_sha256(Path(model)) if isinstance(model, str) else ""
 
 
 def is_candidate(comparison: Comparison, recipe: Recipe) -> bool:

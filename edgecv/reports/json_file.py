@@ -45,7 +45,7 @@ def to_table(report: Report) -> dict[str, Any]:
         _leave_out(gate, "head", "against")
     _leave_out(table["data"], "head_classes", "class_counts")
     if table["baseline"] is not None:
-        _leave_out(table["baseline"], "head_values")
+        _leave_out(table["baseline"], "head_values", "teacher_sha256")
     if table["given"] is None:
         del table["given"]
     _leave_out(table, "deployment", "control", "trainings", "memory", "results")

@@ -23,7 +23,7 @@ from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.run import run
 from edgecv.reports.json_file import read_report, to_table
-from edgecv.system.storage import Store, check_seal
+from edgecv.system.storage import Store, check_seal, tree_sha256
 
 
 @pytest.fixture
@@ -169,6 +169,23 @@ def test_a_run_of_own_code_that_changed_is_not_judged(
     with pytest.raises(InputError, match="own_training_code:train is not what it was made of"):
         check_same_model(report, plan, tmp_path)
     check_same_model(REPORT, plan, tmp_path)
+
+
+@pytest.mark.quick
+def test_a_run_of_another_teacher_is_not_judged(tmp_path: Path) -> None:
+    """A better teacher in the same file was judged by the run of the one before."""
+    teacher = tmp_path / "teacher.keras"
+    teacher.write_bytes(b"a teacher")
+    options: dict[str, Any] = {"data": "digits", "distil": True, "teacher": str(teacher)}
+    recipe = CompressOptions(**options, name="own").to_recipe()
+    assert REPORT.baseline is not None
+    made_of = replace(REPORT.baseline, teacher_sha256=tree_sha256(teacher))
+    report = replace(REPORT, baseline=made_of)
+    check_same_model(report, recipe, tmp_path)
+    teacher.write_bytes(b"a better teacher")
+    with pytest.raises(InputError, match=r"teacher\.keras is not what it was made of any more"):
+        check_same_model(report, recipe, tmp_path)
+    check_same_model(REPORT, recipe, tmp_path)  # As an earlier version has written it.
 
 
 def test_a_report_without_default_limits_is_read_as_it_was(store: Store) -> None:
