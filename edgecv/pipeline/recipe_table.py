@@ -21,6 +21,7 @@ from edgecv.pipeline.recipe.checks import check_name
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.run import compress
+from edgecv.pipeline.run_report import asked_twins
 from edgecv.reports.json_file import read_report, to_table
 from edgecv.reports.markdown_table import markdown_table
 from edgecv.system.storage import Store, check_seal
@@ -160,9 +161,9 @@ def _baseline_line(runs: Sequence[Report]) -> str:
 
 def _rows(name: str, runs: Sequence[Report]) -> list[tuple[str, ...]]:
     """Return a row for each candidate that all runs of one recipe have."""
-    rows = []
+    rows, asked, count = [], asked_twins(runs[0]), len(runs[0].comparisons)
     for each in runs[0].comparisons:
-        if each.is_twin and len(runs[0].comparisons) > 1:
+        if each.is_twin and each.artifact.path not in asked and count > 1:
             continue
         same = [other for run in runs for other in run.comparisons if other.label == each.label]
         if len(same) == len(runs):

@@ -78,6 +78,23 @@ def test_several_seeds_are_one_row_with_mean_and_spread() -> None:
     assert "mean over" not in alone
 
 
+@pytest.mark.quick
+def test_float32_files_that_are_asked_for_are_rows() -> None:
+    """A recipe of float32 files in two formats had none."""
+    artifact = replace(TWIN.artifact, precision="float32")
+    tflite = replace(TWIN, artifact=artifact)
+    onnx = replace(TWIN, artifact=replace(artifact, path="float32.onnx", format="onnx"))
+    asked = [{"format": each, "precision": "float32"} for each in ("tflite", "onnx")]
+    recipe = {**REPORT.recipe, "technique": [], "export": asked}
+    both = replace(REPORT, recipe=recipe, comparisons=(tflite, onnx))
+    for file in ("float32.tflite", "float32.onnx"):
+        assert f"| run | {file} |" in to_markdown([both])
+    beside = replace(both, comparisons=(tflite, COMPARISON))
+    assert "| run | float32.tflite |" in to_markdown([beside])
+    compressed = replace(beside, recipe={**recipe, "technique": REPORT.recipe["technique"]})
+    assert "float32.tflite" not in to_markdown([compressed])
+
+
 @pytest.mark.slow
 @pytest.mark.quick
 def test_a_report_without_a_seed_is_a_row() -> None:
