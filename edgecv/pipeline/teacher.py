@@ -164,9 +164,10 @@ def open_teacher(recipe: Recipe, path: str, context: RunContext) -> UserModel:
 
 
 def recipe_of_teacher(recipe: Recipe, path: str) -> Recipe:
-    """Return a recipe whose model is the file of its teacher."""
+    """Return a recipe whose model is the file of its teacher, of the same classes."""
     options = {
         "model": path,
+        "labels": recipe.baseline.labels,
         "trust": recipe.baseline.trust,
         "custom_objects": recipe.baseline.custom_objects,
     }

@@ -8,13 +8,17 @@ import pytest
 from marks import recipe
 
 from edgecv.core.errors import InputError
+from edgecv.core.events import ignore_event
 from edgecv.core.registry import ARCHITECTURES, TASKS, TECHNIQUES
 from edgecv.core.report import Report
 from edgecv.models.tf import keras
 from edgecv.models.training.schedule import Schedule
+from edgecv.pipeline.context import open_run
 from edgecv.pipeline.recipe.parts import BaselineOptions, TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe, load_recipe, parse_recipe
 from edgecv.pipeline.run import run, train
+from edgecv.pipeline.teacher import RunTeacher
+from edgecv.pipeline.user_models import open_user_model
 from edgecv.reports.json_file import read_report
 from edgecv.system.storage import Store
 
@@ -191,6 +195,19 @@ def test_a_teacher_of_other_pixels_has_those_of_the_model_or_is_told_what_to_do(
     assert any("takes no pixels of 0..255: it has those of the model" in each for each in messages)
     (note,) = (each for each in report.notes if "taught by" in each)
     assert "accuracy 9" in note or "accuracy 100" in note
+
+
+def test_a_teacher_has_the_order_of_classes_that_the_model_is_given(
+    store: Store, teacher: Path
+) -> None:
+    """The model itself was refused as its teacher: its classes were taken in another order."""
+    made = plan("labels", teacher, STUDENT)
+    own = {"model": str(teacher), "teacher": str(teacher), "labels": ["dark", "high", "wide"]}
+    made = made.replace(baseline=BaselineOptions.model_validate(own))
+    with open_run(store, made.settings, ignore_event, None) as context:
+        note = RunTeacher(open_user_model(made, context)).note
+    taught, baseline = note.split(": accuracy ")[1].split(" on the validation images, where the ")
+    assert baseline == f"baseline has {taught}"
 
 
 def test_images_without_labels_are_learned_from_and_kept_by_their_content(
