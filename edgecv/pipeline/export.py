@@ -58,10 +58,12 @@ def planned_exports(recipe: Recipe, shared_kernels: Collection[str] = ()) -> lis
     planned: dict[str, PlannedExport] = {}
     for exporter in recipe.exports:
         twin = f"{TWIN_STEM}.{exporter.format}"
-        planned[twin] = PlannedExport(twin, exporter.twin(), True)
+        planned.setdefault(twin, PlannedExport(twin, exporter.twin(), True))
         name = f"{exporter.precision}.{exporter.format}"
         if name == twin and recipe.techniques:
             name = f"compressed-{name}"
+        elif name == twin:
+            planned[twin] = PlannedExport(twin, exporter, True)
         candidate = exporter.with_one_scale(shared_kernels)
         planned.setdefault(name, PlannedExport(name, candidate, False))
     return list(planned.values())

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -210,6 +211,22 @@ def test_a_twin_stands_before_its_candidates_and_only_once() -> None:
     exports = tuple(tflite(precision=each) for each in ("int8", "float32", "float16"))
     names = [each.name for each in planned_exports(recipe.replace(exports=exports))]
     assert names == ["float32.tflite", "int8.tflite", "float16.tflite"]
+
+
+@pytest.mark.quick
+def test_a_float32_file_is_packed_as_its_own_table_says() -> None:
+    """The last export of a format decided how its float32 file is packed."""
+    tflite = EXPORTERS.classes["tflite"]
+    asked = tflite(precision="float32", pack="off")
+    recipe = CompressOptions(data="digits", formats=("tflite",)).to_recipe()
+
+    def packed(*exports: Any) -> str | None:
+        planned = planned_exports(recipe.replace(exports=exports))
+        return next(each.exporter.pack for each in planned if each.is_twin)
+
+    others = tflite(precision="int8", pack="full"), tflite(precision="float16", pack="keep-names")
+    assert packed(asked, *others) == packed(*others, asked) == "off"
+    assert packed(*others) == "full"
 
 
 def test_validate_measures_the_same_accuracies(report: Report, output: Path) -> None:
