@@ -9,11 +9,12 @@ from pydantic import Field
 from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.errors import InputError
 from edgecv.core.options import Text
+from edgecv.core.plugins import Exporter
 from edgecv.core.registry import EXPORTERS
 from edgecv.evaluation.limits import NONE
 from edgecv.formats.lookup import formats_from
 from edgecv.pipeline.recipe.checks import check_name
-from edgecv.pipeline.recipe.flag_values import default_formats, names_in
+from edgecv.pipeline.recipe.flag_values import default_formats, names_in, with_precision
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.options import (
     InputOptions,
@@ -108,13 +109,16 @@ class SearchOptions(
             path = getattr(self, key)
             if path is not None and not Path(path).exists():
                 raise InputError(f"--{key} {path}", "does not exist")
+        # Options of integers, such as --io, are of this one.
+        export = next((each for each in exports if each.precision == "int8"), exports[0])
+        if self.quantize is None and found.search is not None:
+            _check_precisions(found.search, export, str(self.recipe))
         # Which recipes learn from them is known once they are drawn.
         settings = {"name": name} | _given(unlabelled=self.unlabelled)
         return found.replace(
             settings=found.settings.model_copy(update=settings),
             baseline=found.baseline.model_copy(update=_given(teacher=self.teacher)),
-            # Options of integers, such as --io, are of this one.
-            exports=(next((each for each in exports if each.precision == "int8"), exports[0]),),
+            exports=(export,),
         )
 
     def _format(self) -> tuple[str, ...]:
@@ -139,6 +143,20 @@ class SearchOptions(
         if self.trials is not None:
             return self.trials
         return USUAL_TRIALS if self.minutes is None else MOST_TRIALS
+
+
+def _check_precisions(space: SearchSpace, export: Exporter, where: str) -> None:
+    """Raise InputError for a precision of a recipe's space that its format has not."""
+    for precision in space.quantize:
+        try:
+            with_precision(export, precision)
+        except InputError as error:
+            raise InputError(
+                f"{where}, [search] quantize {precision}",
+                error.found,
+                accepted=error.accepted,
+                remedy=error.remedy,
+            ) from None
 
 
 def check_one_format(formats: Sequence[str]) -> None:

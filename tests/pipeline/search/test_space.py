@@ -222,6 +222,17 @@ def with_space(folder: Path, space: str) -> Path:
     return path
 
 
+def test_a_space_of_precisions_that_its_format_has_not_is_refused(tmp_path: Path) -> None:
+    """It ended the search in its second generation, and again each time that it went on."""
+    path = with_space(tmp_path, 'quantize = ["int8", "int16x8"]\n')
+    assert SearchOptions(recipe=path).to_recipe().search is not None
+    path.write_text(path.read_text().replace('"tflite"', '"onnx"'))
+    with pytest.raises(InputError, match=r"recipe\.toml, \[search\] quantize int16x8: onnx files"):
+        SearchOptions(recipe=path).to_recipe()
+    with pytest.raises(InputError, match=r"--quantize int16x8: onnx files cannot be written so"):
+        SearchOptions(data="digits", quantize="int8,int16x8", formats=("onnx",)).to_recipe()
+
+
 def test_a_recipe_says_another_space(tmp_path: Path) -> None:
     path = with_space(
         tmp_path,
@@ -255,6 +266,7 @@ def test_a_recipe_says_another_space(tmp_path: Path) -> None:
         ("[search.technique.shrink]\nkeep = { low = 0.5 }\n", '"high" is missing'),
         ("[search.technique.shrink]\nkeep = { choices = [] }\n", "choices"),
         ("quantise = 1\n", 'unknown key "quantise"'),
+        ('quantize = ["int8", "int9"]\n', 'quantize int9: "int9" is not known'),
     ],
 )
 def test_a_wrong_space_is_refused(space: str, found: str, tmp_path: Path) -> None:
