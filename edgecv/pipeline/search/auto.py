@@ -34,7 +34,7 @@ from edgecv.pipeline.search.options import (
 from edgecv.pipeline.search.trial import figures_of, steps_of, unmeasured
 from edgecv.pipeline.user_models import check_user_model
 from edgecv.reports.json_file import read_report
-from edgecv.system.storage import Store, check_seal
+from edgecv.system.storage import Store, check_outside_runs, check_seal
 
 USUAL_MINUTES = 15.0
 """Time after which no further recipe is begun."""
@@ -57,6 +57,7 @@ def compress_auto(
     check_user_model(base)
     preflight(base, store, options.force)
     trials = Store(store.root, f"{base.name}-trials")
+    check_outside_runs(trials.run_folder(base.name), "--name")
     training = options.training
 
     def check(data: Dataset) -> None:

@@ -26,6 +26,7 @@ from edgecv.pipeline.search.ladder import Attempt, ladder, line_of_attempt, narr
 from edgecv.pipeline.search.limit_checks import check_has_limits, check_limits_can_hold
 from edgecv.pipeline.search.space import techniques_of
 from edgecv.pipeline.search.trial import steps_of
+from edgecv.system.storage import Store, check_seal
 
 pytestmark = pytest.mark.quick
 
@@ -220,6 +221,16 @@ def test_auto_says_why_no_file_could_be_measured(
     with pytest.raises(RuntimeFailure):
         compress_auto(options.model_copy(update={"minutes": 1e-9}))
     assert tried == ["int8"]
+
+
+def test_auto_writes_no_trial_into_a_run(tmp_path: Path) -> None:
+    """The run called NAME-trials got files of its own, and its manifest held no more."""
+    with Store(tmp_path).writing(tmp_path / "mine-trials") as folder:
+        (folder / "report.md").write_text("a run")
+    options = CompressOptions(data="digits", auto=True, name="mine", output=str(tmp_path))
+    with pytest.raises(InputError, match=r"--name: .* is in mine-trials, a run, which is sealed"):
+        compress_auto(options)
+    check_seal(tmp_path / "mine-trials")
 
 
 def test_auto_trains_a_control_for_what_holds_its_limits_without_one() -> None:
