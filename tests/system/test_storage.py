@@ -14,10 +14,12 @@ from edgecv.system.storage import (
     check_seal,
     describe,
     is_of_run,
+    run_store,
     seal,
     tree_sha256,
     write_bytes,
 )
+from edgecv.system.storage.atomic_files import exchange
 
 pytestmark = pytest.mark.quick
 
@@ -81,6 +83,45 @@ def test_replacing_keeps_the_old_folder_until_the_new_one_is_whole(tmp_path: Pat
     with store.writing(place, replace=True) as draft:
         (draft / "a.txt").write_text("new")
     assert (place / "a.txt").read_text() == "new"
+
+
+def test_a_replaced_folder_is_at_no_moment_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between two renames: the next run was lost at its end, a baseline trained again."""
+    ends = [tmp_path / name for name in ("one", "other")]
+    for end in ends:
+        end.mkdir()
+    if not exchange(*ends):
+        pytest.skip("two folders cannot be exchanged here")
+    store = Store(tmp_path)
+    place = store.run_folder("run")
+    with store.writing(place) as draft:
+        (draft / "a.txt").write_text("old")
+
+    def never(*paths: Path) -> None:
+        raise AssertionError(paths)
+
+    monkeypatch.setattr(Path, "rename", never)
+    with store.writing(place, replace=True) as draft:
+        (draft / "a.txt").write_text("new")
+    check_seal(place)
+    assert (place / "a.txt").read_text() == "new"
+    assert list((tmp_path / ".partial").iterdir()) == []
+
+
+def test_folders_that_cannot_be_exchanged_are_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_store, "exchange", lambda one, other: False)
+    store = Store(tmp_path)
+    place = store.run_folder("run")
+    for text in ("old", "new"):
+        with store.writing(place, replace=True) as draft:
+            (draft / "a.txt").write_text(text)
+    assert (place / "a.txt").read_text() == "new"
+    assert not exchange(tmp_path / "none", place)
+    assert list((tmp_path / ".partial").iterdir()) == []
 
 
 def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:

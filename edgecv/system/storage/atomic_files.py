@@ -4,6 +4,7 @@ Every file is written under a temporary name in its folder, flushed, renamed, an
 flushed: a kill or a power cut at any moment leaves the old file or the new one.
 """
 
+import ctypes
 import errno
 import json
 import os
@@ -18,6 +19,10 @@ from edgecv.core.errors import InputError, StepError
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSALS = (*FULL, errno.EROFS, errno.EFBIG, errno.EIO)
 """Error numbers of a disk that cannot take a file, whichever library writes it."""
+
+HERE = -100
+"""AT_FDCWD of Linux: a path that is not absolute starts from the working directory."""
+RENAME_EXCHANGE = 2
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -101,6 +106,13 @@ def existing(folder: Path) -> Path:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Put two folders in each other's place in one step; False where the system cannot."""
+    call = getattr(ctypes.CDLL(None), "renameat2", None)
+    ends = (HERE, os.fsencode(one), HERE, os.fsencode(other))
+    return call is not None and call(*ends, RENAME_EXCHANGE) == 0
 
 
 def flush(path: Path) -> None:

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from edgecv.core.errors import InputError, StepError
-from edgecv.system.storage.atomic_files import FULL, check_space, existing, flush, on_disk, refusal
+from edgecv.system.storage.atomic_files import (
+    FULL,
+    check_space,
+    exchange,
+    existing,
+    flush,
+    on_disk,
+    refusal,
+)
 from edgecv.system.storage.locks import hold
 from edgecv.system.storage.manifest import check_outside_runs, check_seal, seal
 from edgecv.system.storage.packing import unpack
@@ -147,6 +155,10 @@ class Store:
         self._make(place.parent)
         if place.exists() and not replace:
             raise StepError(str(place), "appeared while this was running", remedy="choose a name")
+        if place.is_dir() and not place.is_symlink() and exchange(draft, place):
+            flush(place.parent)
+            flush(draft.parent)
+            return  # The draft is what was replaced, and goes.
         old = _aside(draft)
         if place.exists():
             place.rename(old)
