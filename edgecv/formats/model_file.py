@@ -7,8 +7,16 @@ from typing import Self
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.keras_types import KerasModel
 from edgecv.formats.lookup import importer_of
+from edgecv.formats.onnx.external_data import files_beside
 from edgecv.formats.trust import NO_TRUST, Trust
-from edgecv.system.storage import content_key, tree_sha256
+from edgecv.system.storage import content_key, file_sha256, tree_sha256
+
+
+def model_sha256(path: Path) -> str:
+    """Return the hash of a model's file or folder, with that of the weights beside an ONNX file."""
+    sha256 = tree_sha256(path)
+    beside = [file_sha256(each) for each in files_beside(path)]
+    return content_key(sha256, *beside) if beside else sha256
 
 
 @dataclass(frozen=True)

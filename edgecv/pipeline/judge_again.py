@@ -20,6 +20,7 @@ from edgecv.evaluation.output_differences import OUTPUTS
 from edgecv.evaluation.paired_statistics import with_margin
 from edgecv.evaluation.task_of import task_of
 from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.model_file import model_sha256
 from edgecv.pipeline.context import RunContext
 from edgecv.pipeline.load_data import data_facts, further_images, load_data
 from edgecv.pipeline.recipe.checks import check_limits
@@ -142,11 +143,11 @@ def check_same_model(report: Report, recipe: Recipe, place: Path) -> None:
     if code and code != own.code_sha256():
         raise _another(place, listed(own.custom_objects))
     taught_by = "" if report.baseline is None else report.baseline.teacher_sha256
-    if taught_by and tree_sha256(Path(str(recipe.baseline.teacher))) != taught_by:
+    if taught_by and model_sha256(Path(str(recipe.baseline.teacher))) != taught_by:
         raise _another(place, str(recipe.baseline.teacher))
     if recipe.baseline.model is None or report.baseline is None:
         return  # It is trained by what the recipe says, on the data.
-    if tree_sha256(Path(recipe.baseline.model)) != report.baseline.sha256:
+    if model_sha256(Path(recipe.baseline.model)) != report.baseline.sha256:
         raise _another(place, recipe.baseline.model)
 
 

@@ -19,6 +19,7 @@ from edgecv.evaluation.gates import (
     verdict,
 )
 from edgecv.formats.lookup import runtime_of_file
+from edgecv.formats.model_file import model_sha256
 from edgecv.pipeline.control import TrainedControl
 from edgecv.pipeline.labels_file import LABELS, labels_text
 from edgecv.pipeline.load_data import data_facts
@@ -35,7 +36,7 @@ from edgecv.reports.files import write_reports
 from edgecv.reports.target_files import target_notes
 from edgecv.system.environment import environment
 from edgecv.system.memory import peak_memory
-from edgecv.system.storage import copy_file, tree_sha256, write_bytes
+from edgecv.system.storage import copy_file, write_bytes
 from edgecv.techniques.shrink import Shrink
 
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
@@ -151,7 +152,7 @@ def head_values(outputs: Outputs, targets: Targets | None, task: Task) -> dict[s
 
 def _sha256_of(model: str | TeacherNetwork | None) -> str:
     """Return the SHA-256 of a model as it was given, "" where it is trained or there is none."""
-    return tree_sha256(Path(model)) if isinstance(model, str) else ""
+    return model_sha256(Path(model)) if isinstance(model, str) else ""
 
 
 def is_candidate(comparison: Comparison, recipe: Recipe) -> bool:

@@ -13,7 +13,13 @@ from edgecv.core.errors import InputError
 from edgecv.core.report import Gate, Report
 from edgecv.datasets.digits import Digits
 from edgecv.evaluation.limits import Limits
-from edgecv.pipeline.judge_again import can_be_judged_again, is_judged_by, is_run_of
+from edgecv.formats.model_file import model_sha256
+from edgecv.pipeline.judge_again import (
+    can_be_judged_again,
+    check_same_model,
+    is_judged_by,
+    is_run_of,
+)
 from edgecv.pipeline.load_data import data_facts
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe, parse_recipe
@@ -22,6 +28,7 @@ from edgecv.pipeline.search import auto
 from edgecv.pipeline.search.engines import trial_server
 from edgecv.pipeline.search.engines.ray.engine import _stored_report
 from edgecv.pipeline.search.engines.trial_server import TrialServer
+from edgecv.pipeline.search.named_files import hashes_of
 from edgecv.reports.json_file import write_report
 from edgecv.system.storage import Store, tree_sha256
 
@@ -105,6 +112,27 @@ def test_of_several_tasks_those_that_were_asked_for_were_not_found(tmp_path: Pat
     assert is_run_of(report, first)
     assert is_run_of(report, both)
     assert not is_run_of(report_of(both), first)
+
+
+def test_weights_beside_a_file_are_of_the_model(tmp_path: Path) -> None:
+    """An exporter writes the same file of other weights: their run was judged again."""
+    model, weights = tmp_path / "m.onnx", tmp_path / "m.onnx.data"
+    model.write_bytes(b"a graph whose location is m.onnx.data")
+    weights.write_bytes(b"weights")
+    (tmp_path / "notes.txt").write_bytes(b"notes")
+    before = model_sha256(model)
+    assert before != tree_sha256(model)
+    recipe = a_recipe(model=str(model), epochs=None, formats=("onnx",))
+    assert hashes_of(recipe) == {str(model): before}
+    (tmp_path / "notes.txt").write_bytes(b"other notes")
+    assert model_sha256(model) == before
+    report = report_of(recipe)
+    assert report.baseline is not None
+    report = replace(report, baseline=replace(report.baseline, sha256=before))
+    check_same_model(report, recipe, tmp_path)
+    weights.write_bytes(b"others!")
+    with pytest.raises(InputError, match=r"m\.onnx is not what it was made of any more"):
+        check_same_model(report, recipe, tmp_path)
 
 
 def test_a_run_without_a_measured_file_is_not_judged_again() -> None:

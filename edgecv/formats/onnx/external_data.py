@@ -45,10 +45,31 @@ def messages(model: ModelProto) -> Iterator[Any]:
 
 def may_be_external(path: Path) -> bool:
     """Return True if an ONNX file may keep weights in other files; it is read, and not parsed."""
+    return SIGN in _content(path)
+
+
+def files_beside(path: Path) -> list[Path]:
+    """Return the files in an ONNX file's folder that it names, if any of them may hold weights.
+
+    It is read, and not parsed: an exporter may change them alone.
+    """
+    content = _content(path)
+    if SIGN not in content:
+        return []
+    folder = sorted(path.absolute().parent.iterdir())
+    return [
+        each
+        for each in folder
+        if each.is_file() and each.name != path.name and os.fsencode(each.name) in content
+    ]
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of an ONNX file; none of another file."""
     if path.suffix.lower() != ".onnx" or not path.is_file():
-        return False
+        return b""
     with open_regular(path) as file:
-        return SIGN in file.read()
+        return file.read()
 
 
 def in_one_file(path: Path, content: bytes) -> bytes:

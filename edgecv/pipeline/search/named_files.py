@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from edgecv.formats.model_file import model_sha256
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.system.storage import tree_sha256
 
 
 def hashes_of(recipe: Recipe) -> dict[str, str]:
@@ -11,4 +11,4 @@ def hashes_of(recipe: Recipe) -> dict[str, str]:
     baseline, backbone = recipe.baseline, recipe.baseline.backbone
     named = [baseline.model, baseline.teacher, recipe.settings.unlabelled]
     named += [] if backbone is None else [backbone.model, backbone.weights]
-    return {each: tree_sha256(Path(each)) for each in named if isinstance(each, str)}
+    return {each: model_sha256(Path(each)) for each in named if isinstance(each, str)}

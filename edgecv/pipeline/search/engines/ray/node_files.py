@@ -5,11 +5,11 @@ from pathlib import Path
 
 from edgecv.core.errors import EdgecvError
 from edgecv.core.text import listed
+from edgecv.formats.model_file import model_sha256
 from edgecv.formats.trust import Trust
 from edgecv.pipeline.recipe.parts import TeacherNetwork
 from edgecv.pipeline.recipe.recipe import Recipe
 from edgecv.pipeline.search.engines.contract import UnfitMachine
-from edgecv.system.storage import tree_sha256
 
 PATHS = "model and data are read on each node: put the same at that path, or on a shared folder"
 
@@ -23,7 +23,7 @@ def check_files(node: str, own: Mapping[str, str]) -> None:
         if not Path(path).exists():
             raise UnfitMachine(f"node {node}", f"has no {path}", remedy=PATHS)
         try:
-            found = tree_sha256(Path(path))
+            found = model_sha256(Path(path))
         except (OSError, EdgecvError) as error:
             raise UnfitMachine(f"node {node}", f"cannot read {path}: {error}") from None
         if found != sha256:
