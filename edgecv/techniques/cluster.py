@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.core.artifact import Layer
+from edgecv.core.data import Shape
 from edgecv.core.errors import InputError, StepError
 from edgecv.core.keras_types import KerasModel
-from edgecv.core.plugins import ModelProperty, Technique, TechniqueContext, TechniqueFlag
+from edgecv.core.plugins import Head, ModelProperty, Technique, TechniqueContext, TechniqueFlag
 from edgecv.core.plugins.technique import WIDTHS_OUTPUTS_ZEROS
 from edgecv.core.text import counted
 from edgecv.models.training.distillation import Distillation
@@ -62,6 +63,10 @@ class Cluster(Technique):
     def check_model(self, model: KerasModel) -> None:
         """Raise InputError if a pattern matches no layer, or shared weights would not survive."""
         self._folded(model)
+
+    def network_after(self, model: KerasModel, input_shape: Shape, head: Head) -> KerasModel:
+        """Return the model with its batch normalization folded."""
+        return self._folded(model)[0]
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a copy of the model whose kernels have at most ``clusters`` distinct values.

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from edgecv.core.data import Shape
 from edgecv.core.errors import InputError
 from edgecv.core.keras_types import KerasLayer, KerasModel
-from edgecv.core.plugins import Technique, TechniqueContext, TechniqueFlag
+from edgecv.core.plugins import Head, Technique, TechniqueContext, TechniqueFlag
 from edgecv.core.plugins.technique import WIDTHS_OUTPUTS_ZEROS
 from edgecv.core.text import counted, listed
 from edgecv.models.float_batches import float_batches
@@ -45,7 +46,7 @@ class Equalize(Technique):
     name: ClassVar[str] = "equalize"
     keeps: ClassVar[frozenset[str]] = WIDTHS_OUTPUTS_ZEROS
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
-        "Balance the channels of layers that follow each other, with the same function.", place=44
+        "Balance the channels of layers that follow each other, with the same function.", place=38
     )
     ranges: Literal["activations", "weights"] = "activations"
     """The size of a channel: its largest value on calibration images, or, without images, its
@@ -64,6 +65,10 @@ class Equalize(Technique):
                 " between",
                 remedy="leave it out: a relu6, a sum or a branch does not pass factors on",
             )
+
+    def network_after(self, model: KerasModel, input_shape: Shape, head: Head) -> KerasModel:
+        """Return the model in plain layers."""
+        return plain(model)[0]
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:
         """Return a copy in plain layers whose channels are balanced."""

@@ -24,7 +24,7 @@ class Reestimate(Technique):
     keeps: ClassVar[frozenset[str]] = OF_FLOAT_MODELS
     flag: ClassVar[TechniqueFlag | None] = TechniqueFlag(
         "Estimate batch normalization again, from calibration images.",
-        place=42,
+        place=35,
     )
     images: int = Field(default=1000, ge=2, le=50 * BATCH)
     """The most calibration images that they are estimated from."""
@@ -35,7 +35,7 @@ class Reestimate(Technique):
             raise InputError(
                 self.name,
                 "the model has no batch normalization",
-                remedy="leave it out; cluster and qat fold batch normalization, so it goes first",
+                remedy="leave it out; equalize and cluster fold it, so in a recipe it goes before them",
             )
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:

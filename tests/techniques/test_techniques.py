@@ -417,6 +417,26 @@ def test_what_follows_a_student_is_checked_on_the_student() -> None:
         check(kernel)
 
 
+@pytest.mark.parametrize("folding", ["cluster", "equalize"])
+def test_reestimation_behind_folded_normalizations_is_refused_before_training(folding: str) -> None:
+    """The clustering was trained first, and then the run ended."""
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    steps = [layers.Conv2D(4, 3), layers.BatchNormalization(), layers.ReLU(), layers.Conv2D(4, 3)]
+    model = keras.Sequential([layers.Input((8, 8, 1)), *steps, layers.Flatten(), layers.Dense(2)])
+    data = SimpleNamespace(image_shape=(8, 8, 1), class_names=("a", "b"))
+
+    def check(*names: str) -> None:
+        techniques = tuple(TECHNIQUES.parse({"technique": name}, "test") for name in names)
+        recipe = SimpleNamespace(task=Classification(), techniques=techniques)
+        given: Any = SimpleNamespace(recipe=recipe, data=data, untrained=model)
+        check_techniques(given)
+
+    check("reestimate", folding)
+    with pytest.raises(InputError, match="in a recipe it goes before"):
+        check(folding, "reestimate")
+
+
 def test_the_convolution_of_the_pixels_is_held_to_no_promise() -> None:
     """Behind --preprocess caffe a pruning to 90% failed by it, and could not exclude it."""
     pixels = (Layer("preprocess", (1, 1, 3, 3), "int8", 9, 6 / 9, 4),)

@@ -172,7 +172,7 @@ class Technique(OwnTraining, Plugin):
     def network_after(self, model: KerasModel, input_shape: Shape, head: Head) -> KerasModel:
         """Return a model with the layers that ``apply`` gives ``model``, with any weights.
 
-        Later techniques are checked on it: only one that replaces the network has another.
+        Later techniques are checked on it: one that changes no layers returns ``model``.
         """
         return model
 

@@ -229,20 +229,20 @@ def check_precisions(
                 )
 
 
-def check_order(techniques: Sequence[Technique], where: str) -> None:
-    """Raise InputError where a technique would undo the work of one before it."""
+def check_order(techniques: Sequence[Technique], where: str, *, are_flags: bool = False) -> None:
+    """Raise InputError where a technique would undo the work of one before it.
+
+    ``are_flags``: True where nobody has written the order.
+    """
     for number, technique in enumerate(techniques):
+        place, name = where if are_flags else f"{where}, technique[{number + 1}]", technique.name
         for earlier in techniques[:number]:
-            if earlier.name == technique.name:
-                raise InputError(
-                    f"{where}, technique[{number + 1}]",
-                    f'"{technique.name}" stands there twice',
-                    remedy="keep one",
-                )
+            if earlier.name == name:
+                raise InputError(place, f'"{name}" stands there twice', remedy="keep one")
             if not technique.may_follow(type(earlier)):
-                swapped = f'put "{technique.name}" before "{earlier.name}"'
-                raise InputError(
-                    f"{where}, technique[{number + 1}]",
-                    f'"{technique.name}" would undo "{earlier.name}" before it',
-                    remedy=swapped if earlier.may_follow(type(technique)) else "leave one out",
-                )
+                remedy, swapped = "leave one out", f'"{name}" before "{earlier.name}"'
+                if earlier.may_follow(type(technique)):
+                    recipe = f"{remedy}, or write a recipe with {swapped}"
+                    remedy = recipe if are_flags else f"put {swapped}"
+                found = f'"{name}" would undo "{earlier.name}" before it'
+                raise InputError(place, found, remedy=remedy)

@@ -131,7 +131,7 @@ class CompressOptions(RecipePartOptions):
         )
         exports = with_packing(with_one_scale(exports, self.one_scale), self.pack)
         techniques = self._techniques(exports, are_chosen=are_chosen)
-        check_order(techniques, "the options")
+        check_order(techniques, "the options", are_flags=True)
         check_trainings(techniques, "the options")
         check_precisions(techniques, exports, "--quantize")
         for technique in techniques:
