@@ -1,7 +1,9 @@
 """Failed limits: by how much a file missed each, and what may reach it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from edgecv.core.registry import IMPORTERS
 from edgecv.core.report import Gate, Report
 from edgecv.evaluation.limit import Evidence
 from edgecv.evaluation.limits import evidence_of
@@ -27,9 +29,11 @@ SEARCHED = (
 """The remedy for a run that ``--auto`` or a search has chosen."""
 OF_GZIP = "--prune and --cluster make files that gzip packs better"
 OF_FLOATS = "--quantize int8 takes about a quarter of the bytes, and most runtimes less time"
-OF_ROUNDING = (
-    "--quantize mixed leaves the layers in float32 that lose most, --qat trains with the rounding"
-)
+OF_ROUNDING = "--quantize mixed leaves the layers in float32 that lose most"
+OF_TRAINED_ROUNDING = f"{OF_ROUNDING}, --qat trains with the rounding"
+IN_A_RECIPE = "training = { epochs = ... } under [[technique]]"
+AS_IT_IS = "converted as it is"
+"""The beginning of the note on a Keras 3 model without layers to train."""
 MEASURED_BEFORE = (
     "a trial met it before the training, and the finished file does not: ask for a little more"
 )
@@ -86,17 +90,42 @@ def remedy_of(gate: Gate, report: Report) -> str:
         return ""
     if kind_of(gate) == "answers":
         if any(map(retrains, names)):
-            return f"ask for less of {', '.join(names)}, or train longer (--schedule default)"
-        return "" if precision == "float32" else OF_ROUNDING
+            longer = f"--epochs, or in a recipe {IN_A_RECIPE}" if _model(report) else IN_A_RECIPE
+            return f"ask for less of {', '.join(names)}, or train longer ({longer})"
+        remedy = OF_TRAINED_ROUNDING if _is_trainable(report) else OF_ROUNDING
+        return "" if precision == "float32" else remedy
     if report.recipe.get("remark"):
         return SEARCHED
     found = [
         PACKED if kind_of(gate) == "size" and not is_of_run(report) else "",
         OF_FLOATS if precision == "float32" else "",
-        OF_GZIP if gate.name == "max_gzip_bytes" else _narrower(gate, report),
+        _trained(gate, report) if _is_trainable(report) else "",
         TRIED,
     ]
     return "; ".join(filter(None, found))
+
+
+def _model(report: Report) -> str | None:
+    """Return the path of the model that a run was given; None where it was trained."""
+    found: str | None = report.recipe.get("baseline", {}).get("model")
+    return found
+
+
+def _is_trainable(report: Report) -> bool:
+    """Return False where techniques that train are refused: for want of layers or of labels."""
+    baseline, model = report.baseline, _model(report)
+    if baseline is None:
+        return True
+    suffix = Path(model or baseline.path).suffix.lower()
+    readers = [cls for cls in IMPORTERS.classes.values() if suffix in cls.suffixes]
+    has_layers = all(cls.has_layers for cls in readers) and (bool(readers) or model is None)
+    is_graph = any(note.startswith(AS_IT_IS) for note in report.notes)
+    return has_layers and not is_graph and baseline.value is not None
+
+
+def _trained(gate: Gate, report: Report) -> str:
+    """Return what a technique that trains can do for a limit on size or time."""
+    return OF_GZIP if gate.name == "max_gzip_bytes" else _narrower(gate, report)
 
 
 def _narrower(gate: Gate, report: Report) -> str:

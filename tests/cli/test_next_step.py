@@ -1,9 +1,15 @@
 """A run that passed ends with the line that brings it onto a device."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from edgecv.core.report import Gate, Report
+from edgecv.formats.keras.keras3.parity import RebuildParity
+from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.reports.failed_limits import failed_limits
 from edgecv.reports.next_step import NextStep, next_step
 from edgecv.techniques.channel_pruning.target_flag import parse_targets
@@ -112,6 +118,65 @@ def test_a_failed_limit_says_by_how_much(main_report: Report) -> None:
     few_same, ranges = failed_limits(failed(main_report, few, rare))
     assert few_same.found.endswith("too little")
     assert ranges.found.endswith("(calibrated on one class)")
+
+
+def remedies_beside(report: Report, model: str, *techniques: str, notes: str = "") -> list[str]:
+    """Return what may reach each kind of limit, where the run was given ``model``."""
+    recipe = {
+        **report.recipe,
+        "baseline": {"model": model},
+        "technique": [{"technique": name} for name in techniques],
+    }
+    of_gzip = replace(LARGE, name="max_gzip_bytes")
+    gates = failed(
+        faster(replace(report, recipe=recipe, notes=(notes,))), LOST, LARGE, SLOW, of_gzip
+    )
+    return [each.remedy for each in failed_limits(gates)]
+
+
+@pytest.mark.parametrize("techniques", [(), ("prune",), ("shrink", "distil")])
+def test_remedies_name_options_that_compress_takes_beside_the_model(
+    main_report: Report, techniques: tuple[str, ...]
+) -> None:
+    """Beside a MODEL, --schedule is refused."""
+    given: dict[str, Any] = {"prune": "0.5", "shrink": "0.5", "distil": True}
+    values = {"quantize": "mixed", "cluster": 16, "epochs": 9, "qat": True, "auto": True}
+    for remedy in remedies_beside(main_report, "m.keras", *techniques):
+        for flag in re.findall(r"--([a-z-]+)", remedy):
+            beside = (
+                {"max_drop": 1.0} if flag == "auto" else {key: given[key] for key in techniques}
+            )
+            options = {**beside, flag: {**given, **values}[flag]}
+            CompressOptions(model="m.keras", data="digits", **options).to_recipe()
+    longer = "longer (--epochs, or in a recipe training = { epochs = ... } under [[technique]])"
+    assert remedies_beside(main_report, "m.keras", "qat")[0].endswith(longer)
+
+
+def test_a_trained_baseline_has_no_flag_for_the_training_of_a_technique(
+    main_report: Report,
+) -> None:
+    recipe = {**main_report.recipe, "baseline": {}, "technique": [{"technique": "qat"}]}
+    (limit,) = failed_limits(failed(replace(main_report, recipe=recipe), LOST))
+    assert limit.remedy.endswith("longer (training = { epochs = ... } under [[technique]])")
+
+
+AS_IT_IS = RebuildParity(16, 0.0, unbuildable="a layer").sentences()[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "notes"), [("m.onnx", ""), ("a_saved_model", ""), ("m.keras", AS_IT_IS)]
+)
+def test_a_model_that_cannot_be_trained_is_advised_no_technique(
+    model: str, notes: str, main_report: Report
+) -> None:
+    remedies = remedies_beside(main_report, model, notes=notes)
+    lost, large, *_ = remedies
+    assert lost == "--quantize mixed leaves the layers in float32 that lose most"
+    assert "--auto" in large
+    assert not re.findall("--(?:qat|shrink|prune|cluster)", str(remedies))
+    unlabelled = replace(main_report.baseline, value=None)
+    without = replace(main_report, baseline=unlabelled)
+    assert remedies_beside(without, "m.keras") == remedies
 
 
 def test_a_file_of_no_run_is_packed_first_and_examined_by_its_name(main_report: Report) -> None:

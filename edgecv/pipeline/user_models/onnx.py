@@ -65,7 +65,7 @@ class OnnxModel(UserModel):
         cls.refuse_techniques(
             recipe,
             "is an ONNX file, which cannot be trained",
-            accepted="--quantize int8 or none",
+            accepted="--quantize none, int8 or mixed",
             remedy="give the Keras model for anything else",
         )
         others = [each.format for each in recipe.exports if each.format != "onnx"]
