@@ -5,7 +5,17 @@ from collections.abc import Collection
 from edgecv.cli.commands import COMMANDS
 from edgecv.core.text import nearest
 
-TRAINING = "[baseline.training] of a recipe (edgecv compress --recipe)"
+OF_A_BASELINE = "under [baseline.training]"
+TRAINING = {
+    "train": f"{OF_A_BASELINE} of a recipe (edgecv train --recipe)",
+    "search": "in training = { ... } under [search.technique.NAME] of a recipe"
+    f" (edgecv search --recipe), or {OF_A_BASELINE} where no model is given",
+}
+"""Where a recipe of a command says how to train."""
+OF_TECHNIQUES = (
+    "in training = { ... } under [[technique]] of a recipe (edgecv compress --recipe), or"
+    f" {OF_A_BASELINE} where no model is given"
+)
 OPTIONS = {
     "--data": "dataset data-dir data-path image-dir input-data train-data test-data",
     "--validation": "validation-split val-split val-size val-fraction validation-fraction",
@@ -55,10 +65,10 @@ OPTIONS = {
 }
 """Each option, and its names in other tools."""
 ELSEWHERE = {
-    "lr learning-rate": f"it is learning_rate under {TRAINING}",
-    "batch-size batchsize": f"it is batch under {TRAINING}",
-    "momentum weight-decay optimizer scheduler": f"how to train is under {TRAINING}",
-    "lr-decay decay warmup patience": f"it is a key under {TRAINING}",
+    "lr learning-rate": "it is learning_rate {training}",
+    "batch-size batchsize": "it is batch {training}",
+    "momentum weight-decay optimizer scheduler": "how to train stands {training}",
+    "lr-decay decay warmup patience": "it is a key {training}",
     "input-shape input-size image-size img-size imgsz shape resolution": (
         "it is input_shape under [baseline] of a recipe; a model file has its own"
     ),
@@ -97,8 +107,8 @@ def option_meant(option: str, command: str, known: Collection[str]) -> str:
 
     >>> option_meant("--sparsity", "compress", ["--prune"])
     'did you mean "--prune"?'
-    >>> option_meant("--lr", "table", [])[:40]
-    'it is learning_rate under [baseline.trai'
+    >>> option_meant("--decay", "train", [])
+    'it is a key under [baseline.training] of a recipe (edgecv train --recipe)'
     >>> option_meant("--learning-rate", "train", ["--lr"])
     'did you mean "--lr"?'
     """
@@ -110,7 +120,8 @@ def option_meant(option: str, command: str, known: Collection[str]) -> str:
             return f'did you mean "{meant}"?'
     for synonyms, remedy in ELSEWHERE.items():
         if word in synonyms.split():
-            return remedy.format(command=command)
+            training = TRAINING.get(command, OF_TECHNIQUES)
+            return remedy.format(command=command, training=training)
     return nearest(f"--{word}", known) or f"see edgecv {command} --help"
 
 

@@ -35,7 +35,7 @@ class Reestimate(Technique):
             raise InputError(
                 self.name,
                 "the model has no batch normalization",
-                remedy="leave it out; in a recipe it goes before equalize and cluster, which fold it",
+                remedy="leave it out; in a recipe it goes before equalize and cluster",
             )
 
     def apply(self, model: KerasModel, context: TechniqueContext) -> KerasModel:

@@ -2,6 +2,7 @@
 
 import inspect
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ import edgecv
 from edgecv.acceptance.testing.assertions import ComparedPair
 from edgecv.cli.commands import COMMANDS
 from edgecv.cli.from_options import build, options_of
-from edgecv.cli.synonyms import COMMAND_SYNONYMS, OPTIONS
+from edgecv.cli.synonyms import COMMAND_SYNONYMS, OPTIONS, option_meant
 from edgecv.core.command_options import flag_of, help_of
 from edgecv.evaluation.limit_options import option_names
 from edgecv.evaluation.limits import Limits, all_limits, limit_details
+from edgecv.pipeline.recipe.recipe import load_recipe
 from edgecv.pipeline.recipe.schema import recipe_schema
 
 pytestmark = pytest.mark.quick
@@ -68,6 +70,35 @@ def test_every_limit_is_offered_everywhere(key: str) -> None:
 def test_every_key_of_limits_is_a_limit_or_says_more_about_one() -> None:
     assert set(Limits.model_fields) == {*all_limits(), *limit_details()}
     assert {detail.limit for detail in limit_details().values()} <= set(all_limits())
+
+
+OF_TRAININGS = {
+    "train": ("[baseline.training]", "[baseline]\n[baseline.training]\ndecay = 'cosine'"),
+    "compress": (
+        "[[technique]]",
+        "[[technique]]\ntechnique = 'qat'\ntraining = {decay = 'cosine'}",
+    ),
+    "search": ("[search.technique.NAME]", "[search.technique.qat]\ntraining = {decay = 'cosine'}"),
+}
+"""The table that a command's recipe says in how to train, and such a recipe."""
+
+
+@pytest.mark.parametrize("command", OF_TRAININGS)
+def test_options_of_a_training_are_sent_to_a_table_that_the_recipe_of_the_command_takes(
+    command: str, tmp_path: Path
+) -> None:
+    """Beside a MODEL, they were sent to [baseline.training], which is refused there."""
+    table, text = OF_TRAININGS[command]
+    remedy = option_meant("--decay", command, [])
+    assert table in remedy
+    assert f"(edgecv {command} --recipe)" in remedy
+    assert ("{ ... }" in remedy) == ("{" in text)
+    path = tmp_path / "recipe.toml"
+    path.write_text(
+        f"name = 'mine'\n[data]\nsource = 'digits'\n{text}\n"
+        "[[export]]\nformat = 'tflite'\nprecision = 'int8'\n"
+    )
+    assert "cosine" in str(load_recipe(path, for_model=command != "train").table())
 
 
 def test_synonyms_lead_to_options_and_commands_that_there_are() -> None:

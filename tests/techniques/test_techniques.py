@@ -433,7 +433,7 @@ def test_reestimation_behind_folded_normalizations_is_refused_before_training(fo
         check_techniques(given)
 
     check("reestimate", folding)
-    with pytest.raises(InputError, match="in a recipe it goes before equalize"):
+    with pytest.raises(InputError, match="in a recipe it goes before"):
         check(folding, "reestimate")
 
 
