@@ -1,6 +1,7 @@
 """Options are defined once: what the command line, Python, tests and recipes offer is the same."""
 
 import inspect
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from edgecv.cli.synonyms import COMMAND_SYNONYMS, OPTIONS, option_meant
 from edgecv.core.command_options import flag_of, help_of
 from edgecv.evaluation.limit_options import option_names
 from edgecv.evaluation.limits import Limits, all_limits, limit_details
+from edgecv.pipeline.recipe.from_flags import OF_A_NEW_RECIPE, CompressOptions
 from edgecv.pipeline.recipe.recipe import load_recipe
 from edgecv.pipeline.recipe.schema import recipe_schema
 
@@ -70,6 +72,33 @@ def test_every_limit_is_offered_everywhere(key: str) -> None:
 def test_every_key_of_limits_is_a_limit_or_says_more_about_one() -> None:
     assert set(Limits.model_fields) == {*all_limits(), *limit_details()}
     assert {detail.limit for detail in limit_details().values()} <= set(all_limits())
+
+
+@pytest.mark.parametrize(
+    ("command", "others"),
+    [
+        ("search", "or both|^both|files of its own|Name of the run"),
+        ("train", "--auto|a MODEL each"),
+    ],
+)
+def test_help_is_of_the_command_itself(command: str, others: str) -> None:
+    """search offered two formats, of which it takes one, and train spoke of --auto."""
+    for parameter in parameters_of(command).values():
+        assert not re.search(others, f"{parameter.show_default}; {parameter.help}"), parameter.name
+
+
+def test_what_the_help_of_a_recipe_calls_refused_is_refused() -> None:
+    """MODEL was called refused, and it takes the place of the recipe's."""
+    changed, refused = help_of(CompressOptions, "recipe").rsplit("; ", 1)
+    assert refused == "precision, formats, techniques and training are refused beside it."
+    assert {"quantize", "formats", "qat", "epochs"} <= set(OF_A_NEW_RECIPE)
+    for word, option in {
+        "MODEL": "model",
+        "device": "on",
+        "logs": "log",
+    }.items():
+        assert word in changed
+        assert option not in OF_A_NEW_RECIPE
 
 
 OF_TRAININGS = {

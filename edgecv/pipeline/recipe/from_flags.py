@@ -41,7 +41,7 @@ from edgecv.pipeline.recipe.ready import recipe_path
 from edgecv.pipeline.recipe.recipe import Recipe, check_encodable, load_recipe
 from edgecv.pipeline.recipe.task_checks import check_targets
 from edgecv.pipeline.recipe.technique_options import technique_flags
-from edgecv.pipeline.recipe.training_options import TrainingOptions
+from edgecv.pipeline.recipe.training_options import BaselineTrainingOptions, TrainingOptions
 
 OF_A_TRAINING = (
     "architecture", "from_model", "weights", "freeze", "schedule", "minutes", "training_device",
@@ -226,7 +226,13 @@ class CompressOptions(RecipePartOptions):
 
 
 class TrainOptions(
-    StoreOptions, LogOptions, TrainingOptions, TaskOptions, DataOptions, TrustOptions, InputOptions
+    StoreOptions,
+    LogOptions,
+    BaselineTrainingOptions,
+    TaskOptions,
+    DataOptions,
+    TrustOptions,
+    InputOptions,
 ):
     """Options of ``edgecv train`` and ``edgecv.train``."""
 

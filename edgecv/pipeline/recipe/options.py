@@ -167,9 +167,9 @@ class RecipeOptions(CommandOptions):
     section: ClassVar[str] = "Runs"
 
     recipe: Text | None = None
-    """A TOML recipe, or the name of a ready one (edgecv list). Options of data, name, limits, seed,
-    threads, kernels and control change it. What it defines itself (model, precision, formats,
-    techniques, training) is refused beside it."""
+    """A TOML recipe, or the name of a ready one (edgecv list). MODEL and options of data, limits,
+    logs and the run (name, seed, device and others) change it; precision, formats, techniques and
+    training are refused beside it."""
     name: Text | None = None
     """Name of the run: a folder in --output."""
     calibration_images: Annotated[int | None, Flag(default="200")] = None

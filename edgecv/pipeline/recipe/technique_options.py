@@ -25,8 +25,8 @@ class TechniqueOptionsBase(CommandOptions):
     """A better model of the same classes and images: --distil and --student learn from it in place
     of the original."""
     unlabelled: Text | None = None
-    """A folder of images without labels, which --distil, --student and others with a teacher learn
-    from beside the training images: what the teacher says needs no label."""
+    """A folder of images without labels, or a .npy of them, which --distil, --student and others
+    with a teacher learn from beside the training images: what it says needs no label."""
 
     def given_techniques(self) -> dict[str, Any]:
         """Return the values of the techniques' flags, in the order of application."""

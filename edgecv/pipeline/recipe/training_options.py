@@ -126,3 +126,12 @@ class TrainingOptions(CommandOptions):
         if self.epochs is not None:  # A number of epochs is exact.
             named["maximum_steps"] = None
         return parse_schedule({**named, **self.given_training()}, "--schedule")
+
+
+class BaselineTrainingOptions(TrainingOptions):
+    """The training of a baseline, where nothing else is trained."""
+
+    epochs: int | None = None
+    """Train so many epochs."""
+    minutes: float | None = None
+    """Train for about so many minutes, in place of a number of epochs."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from edgecv.core.command_options import CommandOptions, Flag
 from edgecv.core.errors import InputError
-from edgecv.core.options import Text
+from edgecv.core.options import Several, Text
 from edgecv.core.plugins import Exporter
 from edgecv.core.registry import EXPORTERS
 from edgecv.evaluation.limits import NONE
@@ -65,21 +65,36 @@ class BudgetOptions(CommandOptions):
     """The cluster of --engine ray: HOST:PORT, or auto for the one that this machine is part of."""
 
 
+class SearchedFileOptions(ModelOptions):
+    """The user's model, and the files that recipes are compared by."""
+
+    quantize: Annotated[Several | None, Flag(default="int8")] = None
+    """The precisions that recipes may have, several with a comma: none, float16, dynamic, int8,
+    int16x8, mixed."""
+    formats: Annotated[
+        Several, Flag("--format", default="tflite, or the first that MODEL and precisions allow")
+    ] = ()
+    """The format of their files: tflite or onnx."""
+
+
 class SearchOptions(
     StoreOptions,
     BudgetOptions,
     RunOptions,
     TrustOptions,
     InputOptions,
-    ModelOptions,
+    SearchedFileOptions,
 ):
     """Options of ``edgecv search`` and ``edgecv.search``. None means not given."""
 
+    name: Text | None = None
+    """Name of the search: a folder in --output."""
     teacher: Text | None = None
     """A better model of the same classes and images: recipes that distil learn from it in place of
     the original."""
     unlabelled: Text | None = None
-    """A folder of images without labels, which recipes with a teacher learn from too."""
+    """A folder of images without labels, or a .npy of them, which recipes with a teacher learn from
+    too."""
 
     def to_recipe(self) -> Recipe:
         """Return the recipe without techniques that trials start from. Raises InputError."""
