@@ -96,7 +96,8 @@ class DeployOptions(TargetOptions, JudgedFileOptions):
     artifact: Text | None = None
     """The file of the run, by its name, where several fit."""
     profile: Text | None = None
-    """A board, by the name of its profile or the path of a .toml: what cannot fit is refused."""
+    """A board, by the name of its profile (edgecv list) or the path of a .toml: what cannot fit is
+    refused."""
     images: Annotated[int | None, Flag(default="all")] = Field(default=None, ge=1)
     """Test images to run there, drawn over all of them."""
     out: Annotated[OnePath | None, Flag(default="deployed/NAME-TARGET")] = None

@@ -9,9 +9,10 @@ class ListCommand(CommandOptions):
 
 
 def run(options: ListCommand, screen: Screen) -> int:
-    """Print a line for each plug-in and each ready recipe."""
+    """Print a line for each plug-in, each ready recipe and each profile of a board."""
     from edgecv.core.registry import all_registries
     from edgecv.pipeline.recipe.ready import descriptions
+    from edgecv.targets.board import profile_named, profile_names
 
     screen.lines(
         [
@@ -21,6 +22,8 @@ def run(options: ListCommand, screen: Screen) -> int:
         ]
     )
     screen.lines([("recipe", name, sentence) for name, sentence in descriptions()])
+    boards = [(name, profile_named(name)) for name in profile_names()]
+    screen.lines([("profile", name, f"{each.title}, {each.core}") for name, each in boards])
     faults = dict.fromkeys(each for registry in all_registries() for each in registry.faults)
     if faults:
         screen.lines([("broken", each) for each in faults])

@@ -243,7 +243,7 @@ def test_list_shows_what_is_registered(tmp_path: Path) -> None:
     first_words = {line.split("  ")[0].strip() for line in lines}
     assert first_words == {
         "data set", "architecture", "importer", "task", "technique", "format", "runtime",
-        "target", "log", "recipe",
+        "target", "log", "recipe", "profile",
     }  # fmt: skip
 
 

@@ -19,8 +19,8 @@ class TechniqueOptionsBase(CommandOptions):
     section: ClassVar[str] = "Techniques"
 
     profile: Text | None = None
-    """A board, by the name of its profile or the path of a .toml: --shrink makes the int8 file and
-    its memory fit, and leaves alone what fits."""
+    """A board, by the name of its profile (edgecv list) or the path of a .toml: --shrink makes the
+    int8 file and its memory fit, and leaves alone what fits."""
     teacher: Text | None = None
     """A better model of the same classes and images: --distil and --student learn from it in place
     of the original."""
