@@ -42,7 +42,9 @@ def verify(path: Path, public_key: Path | None = None) -> Verified:
     """Raise InputError unless a run or baseline is unchanged and, with a key, signed."""
     if not path.is_dir():
         found = "is not a folder" if path.exists() else "there is no such folder"
-        raise InputError(str(path), found, accepted="the folder of a run or of a baseline")
+        raise InputError(
+            str(path), found, accepted="the folder of a run, of a baseline or of a deployment"
+        )
     files = check_seal(path)
     if (path / "report.json").exists():
         read_report(path)

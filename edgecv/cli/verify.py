@@ -12,7 +12,7 @@ class VerifyCommand(JsonOptions):
     """Options of ``edgecv verify``."""
 
     runs: Annotated[Paths, Flag("RUNS", is_argument=True)]
-    """Folders of runs or of baselines."""
+    """Folders of runs, of baselines, or of what edgecv deploy has written."""
     key: OnePath | None = None
     """A public key (PEM): each run must be signed by its owner too."""
 

@@ -1,5 +1,6 @@
 """Everything that a user can name is documented, and the README is a front door."""
 
+import builtins
 import inspect
 import re
 import subprocess
@@ -12,10 +13,14 @@ from typing import Any
 import pytest
 from documentation import DOCS, GENERATORS, generator, written_text
 from paths import REPOSITORY
+from small_report import REPORT
 
+import edgecv
 from edgecv.acceptance.lock import AcceptedLimits
-from edgecv.core.registry import all_registries
-from edgecv.evaluation.limits import Limits
+from edgecv.core.registry import TASKS, all_registries
+from edgecv.evaluation.limits import Limits, gate_texts
+from edgecv.pipeline.search.trial_lines import HEADINGS
+from edgecv.reports.run_table import AGAINST_CONTROL, run_tables
 
 pytestmark = pytest.mark.quick
 
@@ -109,6 +114,56 @@ def test_every_gate_is_explained() -> None:
     limits = [name for name in Limits.model_fields if name not in ("drop_on", "latency_machine")]
     for name in (*limits, *gates_in_the_package()):
         assert f"`{name}`" in text, name
+
+
+def test_every_gate_of_a_limit_is_named_as_reports_name_it() -> None:
+    """A limit of a fraction has a gate of another name than its key."""
+    text = (DOCS / "reference" / "gates.md").read_text("utf-8")
+    assert not [name for name in gate_texts() if f"`{name}`" not in text]
+
+
+def test_the_glossary_has_the_words_of_tables_and_verdicts() -> None:
+    text = (DOCS / "concepts" / "glossary.md").read_text("utf-8")
+    tasks = [name for name in TASKS.classes if name != "heads"]
+    metrics = {each.name for name in tasks for each in TASKS.parse({"task": name}, "test").metrics}
+    headings = {key for table in run_tables(REPORT) for key in table.headings}
+    assert {"mIoU", "delta1"} <= metrics
+    assert {"points", "runtime"} <= headings
+    of_searches = {*HEADINGS, AGAINST_CONTROL} - {"trial", "recipe", "state", "verdict"}
+    words = {*TASKS.classes, *metrics, *headings, *of_searches} - {"mIoU without background"}
+    assert not [word for word in sorted(words) if not re.search(rf"\b{word}\b", text)]
+    row = next(line for line in text.splitlines() if line.startswith("| times faster, speed-up |"))
+    assert "in one process" not in row, "finished files are timed in several"
+
+
+def test_edgecv_is_installed_by_name_only_where_it_is_installed_already() -> None:
+    """No index has it: a name alone would ask for a package of somebody else."""
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    paths = [*(REPOSITORY / "edgecv").rglob("*.py"), *DOCS.rglob("*.md"), README]
+    found = [
+        (path.name, name)
+        for path in paths
+        for name in re.findall(r"pip install [\"']?(edgecv[^\s\"'`]*)", path.read_text("utf-8"))
+    ]
+    known = {f"edgecv[{extra}]" for extra in extras["optional-dependencies"]}
+    assert {name for _, name in found} <= known
+    # Other machines, and projects that only test their files, may have none yet.
+    assert not {"edgecv[ray]", "edgecv[pytest]"} & {
+        name for page, name in found if page[-3:] == ".md"
+    }
+
+
+@pytest.mark.parametrize("page", ["reference/exit-codes.md", "guides/python.md"])
+def test_errors_that_a_page_names_can_be_imported(page: str) -> None:
+    text = (DOCS / page).read_text("utf-8")
+    named = set(re.findall(r"\b[A-Z][a-z]+(?:[A-Z][a-z]+)*(?:Error|Failure|File)\b", text))
+    assert not {name for name in named if not hasattr(builtins, name)} - set(edgecv.__all__)
+
+
+def test_functions_that_the_page_on_python_names_are_those_that_there_are() -> None:
+    text = (DOCS / "guides" / "python.md").read_text("utf-8")
+    named = re.findall(r"`(\w+)`", text.split("\n\n")[1].split(". ")[0])
+    assert set(named) == {name for name in edgecv.__all__ if name[0].islower()}
 
 
 def gates_in_the_package() -> set[str]:

@@ -43,8 +43,8 @@ class Onnx(FileExporter):
     precisions: ClassVar[tuple[str, ...]] = ("float32", "int8", "mixed")
     mixable: ClassVar[tuple[str, ...]] = ("float32", "int8")
     precision: Literal["float32", "int8", "mixed"]
-    """int8: int8 weights and 8-bit activations (uint8, or int8 if that runs faster on the exporting
-    machine); mixed: float32 or int8 by layer, with uint8 activations."""
+    """int8: int8 weights and 8-bit activations (uint8, or int8 where that is clearly faster or
+    better on the exporting machine); mixed: float32 or int8 by layer, with uint8 activations."""
 
     io: Literal["uint8", "int8", "float32"] | None = None
     """The input type of an int8 file: uint8, the bytes of a camera, if not given; int8, the byte

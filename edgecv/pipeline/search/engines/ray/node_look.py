@@ -36,7 +36,7 @@ def check_packages(nodes: Sequence[RayNode]) -> None:
             raise InputError(
                 f"node {node.name}",
                 "has no edgecv",
-                remedy=f'pip install "edgecv=={version("edgecv")}" there',
+                remedy=f"install edgecv {version('edgecv')} there, from the same clone or wheel",
             )
 
 
