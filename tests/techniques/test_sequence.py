@@ -74,12 +74,12 @@ def test_flags_are_held_to_the_order_too(monkeypatch: pytest.MonkeyPatch) -> Non
         CompressOptions(data="digits", shrink="0.5", prune="0.5").to_recipe()
 
 
-def refusal_of_flags(*names: str) -> str:
+def refusal_of_flags(*names: str, profile: str | None = None) -> str:
     """Return what the command line says of the flags of some techniques; empty if it takes them."""
     values = {"student": "plain_cnn", "shrink": "0.5", "prune": "0.5", "cluster": 16}
     options = {name: values.get(name, True) for name in names}
     try:
-        CompressOptions(model="m.keras", data="digits", **options).to_recipe()
+        CompressOptions(model="m.keras", data="digits", profile=profile, **options).to_recipe()
     except InputError as error:
         return str(error)
     return ""
@@ -91,6 +91,14 @@ def test_each_pair_of_flags_is_taken_or_one_can_be_left_out(names: tuple[str, st
     refusal = refusal_of_flags(*names)
     assert not refusal or refusal.endswith("would undo" + f' "{names[0]}" before it; leave one out')
     assert is_possible(*reversed(names)) <= is_possible(*names), "only a recipe could make it"
+
+
+@pytest.mark.parametrize("name", technique_flags())
+def test_each_flag_is_taken_beside_a_board_or_named(name: str) -> None:
+    """--student was told that it would undo a "shrink" that nobody had given."""
+    refusal = refusal_of_flags(name, profile="arduino-nano-33-ble-sense")
+    told = "--student: cannot be given beside --profile; leave out --student"
+    assert refusal.startswith(told) if name == "student" else not refusal
 
 
 def test_flags_whose_places_are_wrong_for_each_other_are_told_to_write_a_recipe(

@@ -51,6 +51,10 @@ class TechniqueOptionsBase(CommandOptions):
         """
         asked, board, techniques = self.given_techniques(), self.board_targets(), []
         if board:
+            # It is a shrink, and a student has its own widths.
+            self.refuse(
+                "--profile", ("student",), ", or see whether it fits: edgecv deploy --profile"
+            )
             asked = {"shrink": None, **asked}
         for name, value in asked.items():
             flag = technique_flags()[name]
