@@ -11,7 +11,7 @@ TRAINING = {
     "search": "in training = { ... } under [search.technique.NAME] of a recipe"
     f" (edgecv search --recipe), or {OF_A_BASELINE} where no model is given",
 }
-"""Where a recipe of a command says how to train."""
+"""The table that says how to train, in a recipe of a command."""
 OF_TECHNIQUES = (
     "in training = { ... } under [[technique]] of a recipe (edgecv compress --recipe), or"
     f" {OF_A_BASELINE} where no model is given"

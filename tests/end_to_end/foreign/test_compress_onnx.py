@@ -82,7 +82,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"prune": 0.5}, "cannot be trained: prune cannot be applied"),
+        ({"prune": 0.5}, "prune cannot be applied; accepted: quantize=.none., int8 or mixed;"),
         ({"qat": True}, "cannot be trained: qat cannot be applied"),
         ({"formats": "tflite"}, "cannot be written as tflite; accepted: formats=.onnx."),
         ({"formats": "tflite,onnx"}, "cannot be written as tflite"),
