@@ -23,7 +23,7 @@ from edgecv.system.environment import environment
 from edgecv.system.storage import content_key, copy_file
 from edgecv.system.timing_slot import SLOT
 
-STAGE_VERSION = 9
+STAGE_VERSION = 10
 DECIDED_HERE = "on this processor"
 """Part of a note on what a file owes to the exporting machine: it is said at once."""
 NARROW = 8
@@ -140,6 +140,7 @@ class RunExports:
             original.sha256,
             calibration,
             versions,
+            exporter.processor_facts,
         )
 
 

@@ -62,6 +62,11 @@ class Exporter(Plugin):
         return self.calibration_images or DEFAULT_CALIBRATION_IMAGES
 
     @property
+    def processor_facts(self) -> Mapping[str, bool]:
+        """What a file depends on of the processor that it is made on: stored files go by it."""
+        return {}
+
+    @property
     def weight_bits(self) -> Mapping[str, int]:
         """Bits of weights that are other than those of the precision, by the pattern of layers."""
         return {}

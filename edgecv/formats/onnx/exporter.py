@@ -1,5 +1,6 @@
 """The ONNX exporter."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal, Self
@@ -63,6 +64,12 @@ class Onnx(FileExporter):
             if getattr(self, option) is not None and self.precision == "float32":
                 raise ValueError(f"{option} is of int8 files: leave it out for float32")
         return self
+
+    @property
+    def processor_facts(self) -> Mapping[str, bool]:
+        """Whether sums of products may saturate here, where that decides on the weights' range."""
+        is_open = self.precision != "float32" and self.weight_range is None
+        return {"may_saturate": may_saturate()} if is_open else {}
 
     def export(self, model: KerasModel | OnnxNetwork, calibration: Images, path: Path) -> Artifact:
         """Convert ``model``, prove that the types are those asked for, and write ``path``.

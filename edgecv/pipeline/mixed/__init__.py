@@ -22,7 +22,7 @@ from edgecv.pipeline.user_models import UserModel
 from edgecv.system.environment import environment
 from edgecv.system.storage import content_key, write_bytes
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 
 
 def check_mixed(recipe: Recipe, data: Dataset) -> None:
@@ -88,6 +88,7 @@ def _chosen(
         "mixed",
         STAGE_VERSION,
         EXPORTERS.identity(planned.exporter),
+        planned.exporter.processor_facts,
         source.sha256,
         model.source.sha256,
         "" if beside is None else beside.sha256,
