@@ -13,8 +13,9 @@ from edgecv.core.artifact import Artifact
 from edgecv.core.data import Dataset
 from edgecv.core.errors import InputError, StepError
 from edgecv.evaluation.scale_parity import check_same_scales
+from edgecv.formats.onnx.conversions import quantization_of
 from edgecv.formats.onnx.exporter import Onnx
-from edgecv.formats.onnx.graph import quantization_of, read_model
+from edgecv.formats.onnx.graph import read_model
 from edgecv.formats.tflite.exporter import TFLite
 from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.formats.trained_scales import prove_trained_scales

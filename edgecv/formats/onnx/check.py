@@ -10,6 +10,7 @@ from edgecv.core.text import counted, first_line, listed
 from edgecv.formats.export_checks import SHOWN
 from edgecv.formats.kernel_layout import StoredKernel
 from edgecv.formats.onnx.canonical import serialized
+from edgecv.formats.onnx.conversions import quantization_of, stored_constant
 from edgecv.formats.onnx.graph import (
     FLOAT_KERNELS,
     FUSED,
@@ -17,8 +18,6 @@ from edgecv.formats.onnx.graph import (
     INTEGER_KERNELS,
     KERNELS,
     RECURRENT,
-    quantization_of,
-    stored_constant,
 )
 from edgecv.formats.onnx.graph_types import ModelProto, Node, Value
 from edgecv.formats.onnx.plain_pixels import read_in_pixels

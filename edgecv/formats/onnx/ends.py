@@ -7,7 +7,8 @@ from typing import Any, Literal
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import RuntimeFailure
 from edgecv.core.text import first_line
-from edgecv.formats.onnx.graph import DamagedGraph, ForeignValues, quantization_in
+from edgecv.formats.onnx.conversions import quantization_in
+from edgecv.formats.onnx.graph import DamagedGraph, ForeignValues
 from edgecv.formats.onnx.session import tensor_of
 
 INTEGERS = ("uint8", "int8", "uint16", "int16")

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from edgecv.core.artifact import Activation, ExecutedOperator
 from edgecv.core.data import Images
 from edgecv.core.quantization import Extremes
+from edgecv.formats.onnx.conversions import quantization_of
 from edgecv.formats.onnx.graph import (
     CONVERSIONS,
     FUSED,
     add_constant,
     add_node,
     constant,
+    first_output,
     input_of,
     only_consumer,
-    quantization_of,
     read_model,
 )
 from edgecv.formats.onnx.graph_types import Graph, Value
@@ -156,11 +157,12 @@ def with_outputs(content: bytes, names: Sequence[str]) -> bytes:
 
 def _ends(graph: Graph) -> dict[Value, Value]:
     """Map each operator's output to the tensor behind its bias, activation and rounding."""
-    return {
-        node.outputs[0]: _end(node.outputs[0])
+    shown = (
+        first_output(node)
         for node in graph
         if node.op_type not in (*CONVERSIONS, *FUSED) and not is_constant(node)
-    }
+    )
+    return {value: _end(value) for value in shown if value is not None}
 
 
 def _end(value: Value) -> Value:

@@ -126,7 +126,7 @@ def _data_of(tensor: Any, path: Path, most_bytes: int) -> bytes:
     try:
         with open_regular(_real(folder / location), str(path)) as file:
             file.seek(offset)
-            data = file.read(min(length or most_bytes + 1, most_bytes + 1))
+            data = file.read(min(length, most_bytes + 1) if "length" in named else most_bytes + 1)
     except OSError as error:
         raise refused(f"which cannot be read: {error.strerror or first_line(error)}") from None
     if len(data) > most_bytes:

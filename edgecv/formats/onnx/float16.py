@@ -85,7 +85,7 @@ def _remove_casts(model: ModelProto) -> None:
 
 
 def _rename_in_subgraphs(model: ModelProto, renamed: dict[str, str]) -> None:
-    """Rename what nested graphs take from the graph around them."""
-    for message in messages(model):
+    """Rename what nested graphs take from the graph around them; a function's names are its own."""
+    for message in messages(model.graph):
         if renamed and message.DESCRIPTOR.name == "NodeProto":
             message.input[:] = [renamed.get(name, name) for name in message.input]

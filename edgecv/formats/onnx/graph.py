@@ -8,7 +8,6 @@ processes only, and tensors that lie in other files are never opened.
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,23 +39,13 @@ OWN_DOMAINS = ("", "ai.onnx")
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 FUSED = ("Relu", "Clip")
 """Activations that quantization fuses into the operator before them."""
+GIVES_LISTS = (
+    *("SplitToSequence", "SequenceConstruct", "SequenceEmpty", "SequenceInsert", "SequenceErase"),
+    *("SequenceMap", "Optional"),
+)
+"""Operators whose output is a list of tensors, or may be none."""
 INT8_SHIFT = 128
 """The offset from int8 codes to uint8 codes."""
-
-
-@dataclass(frozen=True)
-class Quantization:
-    """Scales and zero points of a conversion: one, or one for each channel along ``axis``."""
-
-    scales: NDArray[Any]
-    zero_points: NDArray[Any]
-    """Their type is that of the integers."""
-    axis: int
-
-    @property
-    def is_one(self) -> bool:
-        """True if one scale and one zero point hold for the whole tensor."""
-        return self.scales.size == 1 == self.zero_points.size
 
 
 @contextmanager
@@ -112,9 +101,23 @@ def image_input(graph: Graph) -> Value:
 
 
 def only_consumer(value: Value, kind: str = "") -> Node | None:
-    """Return the only node that takes a tensor; None if it is not the only one, or no ``kind``."""
+    """Return the only node that takes a tensor; None if it is not the only one, or no ``kind``.
+
+    One in a branch is none either: the other branch may be run.
+    """
     nodes = [use.node for use in value.uses()]
-    return nodes[0] if len(nodes) == 1 and kind in ("", nodes[0].op_type) else None
+    is_only = len(nodes) == 1 and nodes[0].graph is value.graph
+    return nodes[0] if is_only and kind in ("", nodes[0].op_type) else None
+
+
+def first_output(node: Node) -> Value | None:
+    """Return the first tensor that a node gives; None if that is left out, or a list of tensors."""
+    import onnx_ir
+
+    value = next((each for each in node.outputs if each.name), None)
+    kind = None if value is None else value.type
+    is_list = isinstance(kind, onnx_ir.SequenceType | onnx_ir.OptionalType)
+    return None if is_list or node.op_type in GIVES_LISTS else value
 
 
 def constant(value: Value | None) -> NDArray[Any] | None:
@@ -140,50 +143,6 @@ def attribute_of(node: Node, name: str, default: Any) -> Any:
     """Return the value of a node's attribute."""
     found = node.attributes.get(name)
     return default if found is None else found.value
-
-
-def quantization_of(node: Node) -> Quantization | None:
-    """Return the quantization of a conversion; None if its scales or zero points are computed."""
-    scales, zero_points = constant(input_of(node, 1)), constant(given := input_of(node, 2))
-    if scales is None or (given is not None and zero_points is None):
-        return None
-    missing = np.zeros(1, np.uint8)
-    return Quantization(
-        scales, missing if zero_points is None else zero_points, attribute_of(node, "axis", 1)
-    )
-
-
-def quantization_in(content: bytes, kind: str, name: str) -> tuple[float, int] | tuple[None, None]:
-    """Return scale and zero point of an "input" or an "output" by name; None without one.
-
-    They are those of the DequantizeLinear nodes at the input, or the QuantizeLinear at the output.
-    """
-    graph = read_model(content).graph
-    if kind == "input":
-        taken = (each for each in graph.inputs if each.name == name)
-        nodes = [use.node for each in taken for use in each.uses()]
-        operator = "DequantizeLinear"
-    else:
-        nodes = [each.producer() for each in graph.outputs if each.name == name]
-        operator = "QuantizeLinear"
-    if any(node is None or node.op_type != operator for node in nodes):
-        return None, None
-    ends = {node.inputs[1:]: node for node in nodes}
-    found = quantization_of(ends.popitem()[1]) if len(ends) == 1 else None
-    if found is None or not found.is_one:
-        return None, None
-    return float(found.scales.item()), int(found.zero_points.item())
-
-
-def stored_constant(value: Value | None) -> tuple[NDArray[Any], Quantization | None] | None:
-    """Return a constant as it is stored, and the quantization that a DequantizeLinear undoes."""
-    if (codes := constant(value)) is not None:
-        return codes, None
-    maker = None if value is None else value.producer()
-    if maker is None or maker.op_type != "DequantizeLinear":
-        return None
-    codes, quantization = constant(maker.inputs[0]), quantization_of(maker)
-    return None if codes is None or quantization is None else (codes, quantization)
 
 
 def add_constant(graph: Graph, name: str, values: Any) -> Value:

@@ -7,15 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecv.core.input_evidence import NormalizationInput, Values
+from edgecv.formats.onnx.conversions import stored_constant
 from edgecv.formats.onnx.execution import with_outputs
-from edgecv.formats.onnx.graph import (
-    KERNELS,
-    attribute_of,
-    constant,
-    image_input,
-    input_of,
-    stored_constant,
-)
+from edgecv.formats.onnx.graph import KERNELS, attribute_of, constant, image_input, input_of
 from edgecv.formats.onnx.graph_types import Graph, Node, Value
 from edgecv.formats.onnx.plain_pixels import read_in_pixels
 

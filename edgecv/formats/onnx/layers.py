@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.quantization import Kernel, Steps
 from edgecv.formats.affine import Affine, RealConstant, per_output
+from edgecv.formats.onnx.conversions import quantization_of, stored_constant
 from edgecv.formats.onnx.graph import (
     CONVERSIONS,
     FUSED,
@@ -15,8 +16,6 @@ from edgecv.formats.onnx.graph import (
     constant,
     input_of,
     only_consumer,
-    quantization_of,
-    stored_constant,
 )
 from edgecv.formats.onnx.graph_types import Node, Value
 
@@ -197,15 +196,8 @@ def reals_of(value: Value | None) -> Reals | None:
     codes, quantization = found
     if quantization is None:
         return codes.astype(np.float64), np.zeros(1), np.zeros(1), codes.dtype.name
-    steps, centres = (
-        each.astype(np.float64).ravel() for each in (quantization.scales, quantization.zero_points)
-    )
-    sides = [1] * codes.ndim
-    if steps.size > 1:
-        sides[quantization.axis] = -1
-    wide = steps.reshape(sides) if steps.size > 1 else steps[0]
-    middle = centres.reshape(sides) if centres.size > 1 else centres[0]
-    return (codes.astype(np.float64) - middle) * wide, steps, centres, codes.dtype.name
+    centres = quantization.zero_points.astype(np.float64).ravel()
+    return quantization.reals(codes), quantization.steps, centres, codes.dtype.name
 
 
 def real_constant(value: Value | None) -> RealConstant | None:

@@ -10,7 +10,8 @@ from edgecv.core.text import counted
 from edgecv.formats.float_operators import OperatorTensors, between
 from edgecv.formats.kernel_layout import kernel_names, layer_kernels
 from edgecv.formats.onnx.check import check_valid, count_kernels, kernels_in
-from edgecv.formats.onnx.graph import KERNELS, stored_constant
+from edgecv.formats.onnx.conversions import stored_constant
+from edgecv.formats.onnx.graph import KERNELS
 from edgecv.formats.onnx.graph_types import Graph, ModelProto, Node
 
 FLOAT = "float32"

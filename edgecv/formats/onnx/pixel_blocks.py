@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgecv.formats.onnx.conversions import stored_constant
 from edgecv.formats.onnx.graph import (
     CONVERSIONS,
     FUSED,
@@ -21,7 +22,6 @@ from edgecv.formats.onnx.graph import (
     attribute_of,
     constant,
     only_consumer,
-    stored_constant,
 )
 from edgecv.formats.onnx.graph_types import Graph, Node, Value
 from edgecv.formats.onnx.prepare import CHANNELS_FIRST, moves_channels
@@ -154,7 +154,7 @@ def _moved_image(node: Node, image: Value) -> Node | None:
         maker = value.producer()
         if maker is None or only_consumer(value) is None:
             return None
-        if moves_channels(maker) and moved is None:
+        if moves_channels(maker, image) and moved is None:
             moved = maker
         elif maker.op_type not in (*CONVERSIONS, *(() if moved is None else ("Sub",))):
             return None

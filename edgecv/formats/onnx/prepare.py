@@ -57,7 +57,10 @@ def _rescaling(image: Value) -> tuple[list[Node], Node | None]:
     """Return the arithmetic and layout nodes behind the input, and the node that follows them."""
     chain: list[Node] = []
     node = only_consumer(image)
-    while node is not None and (node.op_type in ARITHMETIC or moves_channels(node)):
+    while node is not None and (
+        node.op_type in ARITHMETIC
+        or (moves_channels(node, image) and not _is_channels_first(chain))
+    ):
         chain.append(node)
         node = only_consumer(node.outputs[0])
     return chain, node
@@ -119,15 +122,16 @@ def _affine(chain: list[Node], channels: int) -> Affine | None:
     return (factor, offset) if factor.all() else None
 
 
-def moves_channels(node: Node) -> bool:
-    """Return True if a node moves the channels to the front: (N, H, W, C) -> (N, C, H, W)."""
+def moves_channels(node: Node, image: Value) -> bool:
+    """Return True if a node moves an image's channels in front: (N, H, W, C) -> (N, C, H, W)."""
     if node.op_type == "Transpose":
         return tuple(attribute_of(node, "perm", ())) == CHANNELS_FIRST
     if node.op_type != "Reshape":
         return False
     # With a single channel, tf2onnx writes the same as a change of shape.
     shape = constant(node.inputs[1])
-    return shape is not None and shape.shape == (4,) and bool(shape[1] == 1)
+    height, width, channels = image.shape[1:]
+    return channels == 1 and shape is not None and [*shape[1:]] == [1, height, width]
 
 
 def _is_channels_first(chain: list[Node]) -> bool:

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgecv.core.errors import StepError
+from edgecv.formats.onnx.conversions import Quantization, quantization_of
 from edgecv.formats.onnx.graph import (
     INT8_SHIFT,
-    Quantization,
     add_constant,
     add_node,
     only_consumer,
-    quantization_of,
     replace_node,
 )
 from edgecv.formats.onnx.graph_types import Graph, Value

@@ -10,6 +10,7 @@ from edgecv.formats.onnx.graph import (
     FUSED,
     attribute_of,
     constant,
+    first_output,
     image_input,
     input_of,
     only_consumer,
@@ -71,16 +72,16 @@ class OnnxWeights:
         fused: set[Value] = set()
         skipped = (*PASSES_ON, *CONVERSIONS, *FUSED, "Cast")
         for node in self.graph:
-            name = node.outputs[0].name
             if layer := self._layers.get(node):
                 steps = steps_of(only_consumer(layer.end, "QuantizeLinear"))
-                point = Point(name, KERNEL, _is_rectified(layer.last), steps)
+                point = Point(node.outputs[0].name, KERNEL, _is_rectified(layer.last), steps)
                 found.append((node, layer.end, point))
                 continue
+            value, last = first_output(node), node
             is_skipped = node.op_type in skipped or is_constant(node)
-            if is_skipped or node in self._inside or node.outputs[0] in fused:
+            if value is None or is_skipped or node in self._inside or value in fused:
                 continue
-            value, last = node.outputs[0], node
+            name = value.name
             while (behind := operator_behind(value, -1)) is not None and behind[0].op_type in FUSED:
                 last = behind[0]
                 value = last.outputs[0]

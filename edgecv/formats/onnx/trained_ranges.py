@@ -4,14 +4,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edgecv.formats.onnx.conversions import Quantization, quantization_of
 from edgecv.formats.onnx.graph import (
     CONVERSIONS,
     FUSED,
     INT8_SHIFT,
-    Quantization,
     constant,
     input_of,
-    quantization_of,
     replace_node,
 )
 from edgecv.formats.onnx.graph_types import Graph, Node, Value

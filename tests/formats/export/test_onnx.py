@@ -249,6 +249,24 @@ def test_the_proof_fails_floats(export: Export) -> None:
         prove_integer(model, "here")
 
 
+@pytest.mark.parametrize("sides", [((8, 8, 3), (1, 8, 24)), ((8, 8, 1), (1, 8, 8))])
+def test_rows_of_an_image_are_no_channels(sides: tuple[Shape, Shape]) -> None:
+    """A rescaling before an image that becomes one row was folded into a kernel of its rows."""
+    _, keras = load_tensorflow()
+    layers = keras.layers
+    shape, rows = sides
+    image = layers.Input(shape, name="image")
+    given = layers.Reshape(rows)(layers.Rescaling(1 / 255)(image))
+    given = layers.Conv2D(8, (1, 3), activation="relu")(given)
+    model = tiny_models.with_weights(
+        keras.Model(image, layers.Dense(4)(layers.GlobalAveragePooling2D()(given)))
+    )
+    edited = read_model(convert(model, shape, "here"))
+    assert fold_rescaling(edited.graph) == 0
+    pixels = tiny_models.images(10, shape=shape).astype(np.float32)
+    np.testing.assert_allclose(run(proto(edited), pixels), np.asarray(model(pixels)), atol=1e-4)
+
+
 def test_a_layer_that_onnx_does_not_know_is_named(tmp_path: Path) -> None:
     tensorflow, keras = load_tensorflow()
     model = tiny_models.ending_in(keras.layers.Activation(tensorflow.math.bessel_i0e))
