@@ -24,6 +24,7 @@ NAME = "doctor-fix"
 QUANTIZE = {
     "bad-scale": {"int8": "int8"},
     "dynamic-range": {"int8": "int8"},
+    "weights-only": {"int8": "int8"},
     "float-island": {"int8": "int8"},
     "xnnpack-off": {"int8": "int8"},
     "overflow": {"float32": "none"},

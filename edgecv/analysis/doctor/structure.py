@@ -53,6 +53,9 @@ def _dynamic_range(contents: Contents, name: str) -> Iterator[Finding]:
     if not hybrid or any(map(_has_fixed_ranges, contents.operators)):
         return
     first = hybrid[0]
+    is_rounded = contents.format == "tflite" or first.type in ROUNDED_ANEW
+    if not is_rounded and any(each.type == "QuantizeLinear" for each in contents.operators):
+        return  # Its ranges are fixed: operators that move values stand before its kernels.
     activations = "float32" if first.type in ROUNDED_ANEW else first.activation_type
     claims = [
         claim
@@ -69,17 +72,19 @@ def _dynamic_range(contents: Contents, name: str) -> Iterator[Finding]:
         )
         if is_claimed
     ]
-    sold = (
-        f"a dynamic-range model sold as int8 ({', '.join(claims)})"
-        if claims
-        else ("a dynamic-range model")
+    kind = "a dynamic-range model" if is_rounded else "a model with integers for its weights alone"
+    sold = f"{kind} sold as int8 ({', '.join(claims)})" if claims else kind
+    what = (
+        f"{activations} activations, which are rounded anew for each image"
+        if is_rounded
+        else f"no range of activations: the arithmetic is {activations}"
     )
     yield Finding(
-        "dynamic-range",
+        "dynamic-range" if is_rounded else "weights-only",
         "error" if claims else "warning",
         _places(hybrid),
         f"{sold}: {counted(len(hybrid), 'operator')} with {first.weight_type or 'integer'} weights"
-        f" and {activations} activations, which are rounded anew for each image",
+        f" and {what}",
         'give fixed ranges: precision = "int8" under [[export]], with calibration images',
     )
 
