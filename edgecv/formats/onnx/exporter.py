@@ -150,10 +150,13 @@ class Onnx(FileExporter):
         return made, (reason, *kernels[chosen], *notes)
 
     def _check_range(self, quantizer: Quantizer) -> None:
-        """Raise StepError for 7 bits where weights are codes of 8 that a technique has found."""
+        """Raise StepError for 7 bits where weights are codes of 8 already."""
         if self.weight_range == "reduced" and quantizer.has_codes:
-            found = "weights of 7 bits were asked for, and a technique has found those of 8"
-            remedy = "leave out weight_range, or the technique: qat, adaround"
+            found = "weights of 7 bits were asked for, and those of the model lie on steps of 8"
+            remedy = (
+                "leave out weight_range, or qat and adaround, or take the model of before its"
+                " weights were rounded"
+            )
             raise StepError(quantizer.where, found, remedy=remedy)
 
     def _of_better_range(

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from edgecv.core.input_spec import DEFAULT_INPUT, InputSpec
 from edgecv.core.text import counted, listed
@@ -16,6 +17,7 @@ from edgecv.formats.image_axes import image_axes
 from edgecv.formats.peak_memory import MemoryStep, peak_facts, peak_of
 from edgecv.formats.tflite.interpreter import shapes_for
 from edgecv.formats.tflite.operators import TFLiteOperator, TFLiteTensor
+from edgecv.formats.tflite.signature_names import names_in_turn
 from edgecv.formats.tflite.tables import CONVERSIONS, UNPACKING, TFLiteTables, damage_refused
 
 WEIGHTS = 1
@@ -46,7 +48,7 @@ def read(content: bytes, where: str, input_spec: InputSpec = DEFAULT_INPUT) -> C
     """Read the first subgraph of a TFLite file. Raises InputError if it is damaged."""
     with damage_refused(where):
         tables = TFLiteTables(content, where)
-        inputs = _ends(tables, tables.inputs)
+        inputs = _ends(tables, "inputs")
         if input_spec.input_size is not None and len(inputs) == 1:
             answers = tables.outputs[0].declared if tables.outputs else ()
             axes = image_axes(Path(where), inputs[0], input_spec, answers)
@@ -78,8 +80,8 @@ class TFLiteInspector:
         return Contents(
             format="tflite",
             facts=self._facts(),
-            inputs=_ends(tables, tables.inputs),
-            outputs=_ends(tables, tables.outputs),
+            inputs=_ends(tables, "inputs"),
+            outputs=_ends(tables, "outputs"),
             operators=operators,
             parameters=total(each.parameters for each in operators),
             macs=total(each.macs for each in operators),
@@ -223,11 +225,12 @@ def _arithmetic(
     return "quantized" if stands_for_reals else "other"
 
 
-def _ends(tables: TFLiteTables, tensors: Sequence[TFLiteTensor]) -> tuple[End, ...]:
+def _ends(tables: TFLiteTables, side: Literal["inputs", "outputs"]) -> tuple[End, ...]:
     """Return inputs or outputs, by the names that users give them: those of the signature."""
-    names = tables.names_of_ends()
-    is_named = all(names.get(each.number) for each in tensors)
-    return tuple(_end(each, names[each.number] if is_named else each.name) for each in tensors)
+    tensors = tables.inputs if side == "inputs" else tables.outputs
+    names = names_in_turn([each.number for each in tensors], tables.names_of_ends(side))
+    names = names or [each.name for each in tensors]
+    return tuple(_end(each, name) for each, name in zip(tensors, names, strict=True))
 
 
 def _end(tensor: TFLiteTensor, name: str) -> End:

@@ -12,6 +12,7 @@ import numpy as np
 from edgecv.core.artifact import TensorFacts
 from edgecv.core.errors import InputError, RuntimeFailure, UnsuitableFile
 from edgecv.core.text import first_line
+from edgecv.formats.tflite.signature_names import names_in_turn
 
 Kernels = Literal["xnnpack", "builtin", "reference"]
 USUAL_KERNELS: Kernels = "xnnpack"
@@ -124,10 +125,8 @@ def _named_by_signature(
         return facts
     runner = interpreter.get_signature_runner(next(iter(signatures)))
     found = runner.get_input_details() if side == "inputs" else runner.get_output_details()
-    names = {int(details["index"]): str(name) for name, details in found.items()}
-    if names.keys() != {each["index"] for each in ends}:
+    named = [(int(details["index"]), str(name)) for name, details in found.items()]
+    names = names_in_turn([int(each["index"]) for each in ends], named)
+    if names is None:
         return facts
-    return [
-        replace(each, name=names[details["index"]])
-        for each, details in zip(facts, ends, strict=True)
-    ]
+    return [replace(each, name=name) for each, name in zip(facts, names, strict=True)]

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,18 +155,19 @@ class TFLiteTables:
             raise damaged(self._where, f"it names tensor {largest} of {len(self.tensors)}")
         return [self.tensors[number] if number >= 0 else None for number in numbers]
 
-    def names_of_ends(self) -> dict[int, str]:
-        """Return the names of inputs and outputs by the number of their tensor, as the signature
-        gives them; {} where there is none, or more than one.
+    def names_of_ends(self, side: Literal["inputs", "outputs"]) -> list[tuple[int, str]]:
+        """Return the number of each end's tensor and a name of it, as the signature gives them.
+
+        It is empty where there is no signature, or more than one.
         """
         if self.model.SignatureDefsLength() != 1:
-            return {}
+            return []
         signature = self.model.SignatureDefs(0)
-        ends = [
-            *map(signature.Inputs, range(signature.InputsLength())),
-            *map(signature.Outputs, range(signature.OutputsLength())),
-        ]
-        return {each.TensorIndex(): _text(each.Name()) for each in ends}
+        if side == "inputs":
+            ends = map(signature.Inputs, range(signature.InputsLength()))
+        else:
+            ends = map(signature.Outputs, range(signature.OutputsLength()))
+        return [(each.TensorIndex(), _text(each.Name())) for each in ends]
 
     def description(self) -> str:
         """Return the description that the converter wrote."""

@@ -10,6 +10,7 @@ from refusal import check_refused
 
 from edgecv.core.data import Images
 from edgecv.core.errors import RuntimeFailure, UnsuitableFile
+from edgecv.formats.tflite.inspect import read
 from edgecv.formats.tflite.runtime import LiteRT
 from edgecv.models.tf import load_tensorflow
 
@@ -181,6 +182,27 @@ def test_one_input_and_output_are_named_by_the_signature(tmp_path: Path) -> None
     row = keras.layers.GlobalAveragePooling2D(name="row")(image)
     session = LiteRT().open(write_model(tmp_path / "one.tflite", image, row), threads=1)
     assert (session.facts.input.name, session.facts.outputs[0].name) == ("photo", "row")
+
+
+def test_each_name_of_one_tensor_is_that_of_an_end(tmp_path: Path) -> None:
+    """Of two outputs over one tensor a name was lost, and an input had the name of an output."""
+    tensorflow, _ = load_tensorflow()
+    spec = tensorflow.TensorSpec((1, 4, 4, 3), name="image")
+
+    @tensorflow.function(input_signature=[spec])
+    def outputs(image: Any) -> dict[str, Any]:
+        mean = tensorflow.reduce_mean(image, [1, 2])
+        return {"p": mean, "same": mean, "i": tensorflow.identity(image)}
+
+    function = outputs.get_concrete_function()
+    owner = tensorflow.Module()
+    converter = tensorflow.lite.TFLiteConverter.from_concrete_functions([function], owner)
+    path = tmp_path / "ends.tflite"
+    path.write_bytes(converter.convert())
+    facts, contents = LiteRT().open(path, threads=1).facts, read(path.read_bytes(), str(path))
+    for taken, given in (([facts.input], facts.outputs), (contents.inputs, contents.outputs)):
+        assert [each.name for each in taken] == ["image"]
+        assert sorted(each.name for each in given) == ["i", "p", "same"]
 
 
 @pytest.mark.parametrize("kernels", ["xnnpack", "builtin", "reference"])
