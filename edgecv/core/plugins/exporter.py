@@ -63,7 +63,7 @@ class Exporter(Plugin):
 
     @property
     def processor_facts(self) -> Mapping[str, bool]:
-        """What a file depends on of the processor that it is made on: stored files go by it."""
+        """Facts of this processor that a file depends on: a stored file is taken by them."""
         return {}
 
     @property

@@ -67,7 +67,7 @@ class Onnx(FileExporter):
 
     @property
     def processor_facts(self) -> Mapping[str, bool]:
-        """Whether sums of products may saturate here, where that decides on the weights' range."""
+        """Saturation of sums on this processor, where it decides on the range of weights."""
         is_open = self.precision != "float32" and self.weight_range is None
         return {"may_saturate": may_saturate()} if is_open else {}
 
