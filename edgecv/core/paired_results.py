@@ -98,6 +98,15 @@ class GroupDifference:
     """The baseline's metric of the group, a fraction; None where the difference says all."""
     candidate: float | None = None
 
+    @property
+    def is_certain(self) -> bool:
+        """True if chance does not explain the difference.
+
+        Points of all images together may go the other way than most images do: one that weighs
+        much may explain them.
+        """
+        return self.is_significant and (self.wins - self.losses) * self.difference_points > 0
+
 
 @dataclass(frozen=True)
 class Calibration:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from edgecv.core.paired_results import GroupDifference
-from edgecv.core.text import TextTable
+from edgecv.core.text import TextTable, counted
 
 MOST_ROWS = 20
 Columns = Mapping[str, Callable[[GroupDifference], str]]
@@ -13,9 +13,17 @@ Columns = Mapping[str, Callable[[GroupDifference], str]]
 def group_sentence(found: GroupDifference, names: Sequence[str]) -> str:
     """Return the points that a group gained, and its significance."""
     text = f"{names[found.label]} {found.difference_points:+.2f} points"
-    if found.is_significant:
+    if found.is_certain:
         return f"{text} (corrected p = {found.corrected_p_value:.2g})"
-    return f"{text}, not distinguishable from chance"
+    return f"{text}, {doubt(found)}"
+
+
+def doubt(found: GroupDifference) -> str:
+    """Return why a difference of a group is not certain."""
+    if found.is_significant:
+        better = f"better on {counted(found.wins, 'image')}"
+        return f"{better} and worse on {found.losses:,}: cannot tell"
+    return "not distinguishable from chance"
 
 
 def group_table(

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from edgecv.core.comparison import OutputDifference
+from edgecv.core.paired_results import GroupDifference
 from edgecv.core.report import Gate, Outcome
 from edgecv.core.text import counted
 from edgecv.evaluation.gates import ROUNDING, cannot_tell, latency_gate, most_gate, without_interval
+from edgecv.evaluation.group_text import doubt
 from edgecv.evaluation.limit import Judged
 from edgecv.evaluation.paired_statistics import no_worse
 from edgecv.evaluation.statistics.binary_scores import CONFIDENCE, chance_of_at_most
@@ -91,21 +93,30 @@ def class_drop(judged: Judged, limit: float) -> Gate:
     name, statistics = "max_class_drop_points", judged.comparison.statistics
     if statistics is None or not statistics.classes:
         return judged.not_known(name, limit)
-    found = statistics.classes
-    over = [each for each in found if -each.difference_points > limit + ROUNDING]
-    certain = [each for each in over if each.is_significant]
-    worst = (certain or found)[0]
+    over = _classes_over(judged, limit)
+    certain = [each for each in over if each.is_certain]
+    unclear = [each for each in over if each.is_significant]
+    worst = (certain or unclear or statistics.classes)[0]
     outcome: Outcome = "failed" if certain else "inconclusive" if over else "passed"
     reason = f"{judged.classes[worst.label]}, {counted(worst.images, 'image')}"
     if outcome == "inconclusive":
-        reason += f", not distinguishable from chance (p = {worst.corrected_p_value:.2g})"
+        reason += f", {doubt(worst)}"
+        reason += "" if worst.is_significant else f" (p = {worst.corrected_p_value:.2g})"
     return judged.gate(name, limit, 0.0 - worst.difference_points, outcome, reason)
 
 
 def default_class_drop(judged: Judged, limit: float) -> Gate:
     """Check the class with the largest loss: a loss that chance explains passes."""
     gate = class_drop(judged, limit)
-    return replace(gate, outcome="passed") if gate.outcome == "inconclusive" else gate
+    is_chance = not any(each.is_significant for each in _classes_over(judged, limit))
+    return replace(gate, outcome="passed") if is_chance else gate
+
+
+def _classes_over(judged: Judged, limit: float) -> list[GroupDifference]:
+    """Return the classes that lost more than the limit, the worst first."""
+    statistics = judged.comparison.statistics
+    found = () if statistics is None else statistics.classes
+    return [each for each in found if -each.difference_points > limit + ROUNDING]
 
 
 def speedup(judged: Judged, limit: float) -> Gate:

@@ -64,9 +64,7 @@ def _lost_classes(report: Report) -> list[str]:
         for each in own.comparisons:
             statistics = None if each.is_twin else each.against_better.statistics
             groups = () if statistics is None else statistics.classes
-            lost = [
-                group for group in groups if group.is_significant and group.difference_points < 0
-            ]
+            lost = [group for group in groups if group.is_certain and group.difference_points < 0]
             if lost:
                 worst = min(lost, key=lambda group: group.difference_points)
                 found.append(f"{each.label}: {group_sentence(worst, own.data.classes)}")

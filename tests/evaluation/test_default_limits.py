@@ -18,6 +18,7 @@ from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limit_options import LimitOptions
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.tasks.classification import Classification
+from edgecv.evaluation.tasks.segmentation import Segmentation
 
 pytestmark = pytest.mark.quick
 
@@ -97,6 +98,19 @@ def test_a_class_that_is_lost_fails_and_one_that_chance_explains_passes() -> Non
     assert "not distinguishable from chance" in gate.reason
     given = gates(compared(few, after, few), max_class_drop_points=20.0)
     assert given["max_class_drop_points"].outcome == "inconclusive"
+
+
+def test_one_large_object_is_no_certain_loss_of_a_class_that_got_better_elsewhere() -> None:
+    masks = np.zeros((41, 32, 32), np.uint8)
+    masks[:40, :4, :4] = masks[40] = 1
+    before, after = masks.copy(), masks.copy()
+    before[:40, 0, 0] = after[40, 4:] = 0
+    maps = [Outputs.one(np.eye(2, dtype=np.float32)[each]) for each in (after, before)]
+    measured = Measurement(FILE, "litert", maps[0], FACTS)
+    found = gates(compare(measured, None, maps[1], masks, Segmentation(), 1))
+    assert {each.outcome for each in found.values()} == {"inconclusive"}
+    reason = found["max_class_drop_points"].reason
+    assert "better on 40 images and worse on 1: cannot tell" in reason
 
 
 @pytest.mark.parametrize(

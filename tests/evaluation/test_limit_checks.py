@@ -116,6 +116,15 @@ def test_three_answers(limits: dict[str, Any], outcome: str) -> None:
     assert bool(gate.reason) or outcome != "inconclusive" or gate.name == "max_latency_us"
 
 
+def test_a_class_whose_images_say_the_opposite_of_its_points_is_inconclusive() -> None:
+    cat = replace(CAT, wins=40, losses=1, difference_points=-51.4)
+    gate = judged(replace(SEEN, statistics=statistics(cat, DOG)), max_class_drop_points=20.0)
+    assert (gate.outcome, gate.observed) == ("inconclusive", 51.4)
+    assert "cat, 500 images, better on 40 images and worse on 1: cannot tell" in gate.reason
+    given = judged(replace(SEEN, statistics=statistics(cat, DOG)), max_class_drop_points=1.0)
+    assert given.reason == gate.reason
+
+
 def test_the_name_of_a_gate_says_what_was_held() -> None:
     assert judged(max_drop_points=1.0).name == "max_drop_points"
     assert judged(max_drop_points=1.0, drop_on="bound").name == "max_drop_points_bound"

@@ -54,12 +54,14 @@ def test_a_class_that_is_lost_stands_in_the_verdict() -> None:
     report = passed(-1.9)
     comparison = report.comparisons[0]
     assert comparison.statistics is not None
-    for is_significant in (True, False):
-        classes = (replace(group, is_significant=is_significant),)
+    chance = replace(group, is_significant=False)
+    other_way = replace(group, wins=18, losses=2)
+    for lost in (group, chance, other_way):
+        classes = (lost,)
         statistics = replace(comparison.statistics, classes=classes)
         changed = replace(report, comparisons=(replace(comparison, statistics=statistics),))
         sentence = "int8.tflite: b -16.00 points (corrected p = 0.0026)"
-        assert (sentence in verdict_line(changed)) == is_significant
+        assert (sentence in verdict_line(changed)) == (lost is group)
 
 
 def test_folders_that_are_no_classes_stand_in_the_verdict() -> None:
