@@ -11,6 +11,7 @@ from marks import recipe
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
 from edgecv.core.comparison import Measurement
 from edgecv.core.data import Dataset, Outputs, Shape, Split
+from edgecv.core.errors import InputError
 from edgecv.core.plugins import DatasetSource, Progress
 from edgecv.core.registry import ARCHITECTURES, DATASETS
 from edgecv.core.report import Gate, Report
@@ -41,6 +42,15 @@ def boards(count: int, seed: int) -> Split:
     depths[:, 0, :3] = 0  # not known
     targets = together({"depth": depths.astype(np.float32)})
     return Split(np.rint(pixels)[..., None].astype(np.uint8), targets, f"{seed:064d}")
+
+
+def test_depths_of_which_none_is_known_are_refused() -> None:
+    own = boards(3, 0)
+    targets = together({"depth": np.zeros((3, SIDE, SIDE), np.float32)})
+    nothing = replace(own, labels=targets)
+    with pytest.raises(InputError, match="boards: has depths of 3 test images, all of them 0"):
+        TASK.of_task(Dataset("boards", (), own, own, own, nothing))
+    TASK.of_task(Dataset("boards", (), nothing, nothing, nothing, own))
 
 
 class Boards(DatasetSource):

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgecv.core.data import Dataset, Images, Outputs, Predictions, Targets
+from edgecv.core.errors import InputError
 from edgecv.core.plugins import Metric, Proof, Terms
 from edgecv.core.targets import kinds_of
+from edgecv.core.text import counted
 from edgecv.evaluation.answer_numbers import answer_numbers
 from edgecv.evaluation.tasks.depth.trained_depth import SMALLEST, TrainedDepth, known_pixels
 from edgecv.evaluation.tasks.regression.proof import proof_of_errors, proof_of_spread
@@ -57,8 +59,20 @@ class Depth(TrainedDepth):
         return len(shape) == 2 or (len(shape) == 3 and 1 in (shape[0], shape[-1]))
 
     def of_task(self, data: Dataset) -> Dataset:
-        """Return the data with its depths, which have no classes."""
-        return replace(super().of_task(data), class_names=())
+        """Return the data with its depths, which have no classes.
+
+        Raises InputError where no test image has a pixel of known depth.
+        """
+        found = super().of_task(data)
+        depths = found.test.labels
+        if found.has_labels and not any(known_pixels(each).any() for each in depths):
+            raise InputError(
+                data.name,
+                f"has depths of {counted(len(depths), 'test image')}, all of them 0: not known",
+                accepted="a depth above 0 in some pixels",
+                remedy="give test images with depths: nothing can be judged by these",
+            )
+        return replace(found, class_names=())
 
     def divergence(self, whole: Outputs, cut: Outputs) -> float:
         """Return the mean squared difference, in variances of the whole model's depths."""

@@ -133,9 +133,9 @@ class Segmentation(TrainedSegmenter):
             Metric("mIoU", self._metric(lambda found: counts.mean(found.iou))),
             Metric(
                 "mIoU without background",
-                self._metric(lambda found: counts.mean(found.iou[1:])),
+                self._metric(lambda found: counts.mean(found.iou[1:], np.nan)),
             ),
-            Metric("Dice", self._metric(lambda found: counts.mean(found.dice))),
+            Metric("Dice", self._metric(lambda found: counts.mean(found.dice, np.nan))),
             Metric("pixel accuracy", self._metric(lambda found: found.right)),
         )
 

@@ -52,8 +52,10 @@ class Counts:
 
     @property
     def right(self) -> Fractions:
-        """Fraction of the pixels that were given their class."""
-        found: Fractions = self.hits.sum(axis=-1) / np.maximum(1, self.wanted.sum(axis=-1))
+        """Fraction of the pixels that were given their class; NaN where none is known."""
+        known = self.wanted.sum(axis=-1)
+        hits = self.hits.sum(axis=-1)
+        found: Fractions = np.where(known > 0, hits / np.maximum(1, known), np.nan)
         return found
 
     def _fractions(self, part: Numbers, whole: Numbers) -> Fractions:
@@ -61,15 +63,15 @@ class Counts:
         return found
 
 
-def mean(fractions: Fractions) -> Fractions:
-    """Return means over the classes that occur, (..., K) -> (...): 1 where none does.
+def mean(fractions: Fractions, of_none: float = 1.0) -> Fractions:
+    """Return means over the classes that occur, (..., K) -> (...): ``of_none`` where none does.
 
     >>> mean(np.array([[0.5, np.nan], [np.nan, np.nan]])).tolist()
     [0.5, 1.0]
     """
     is_there = ~np.isnan(fractions)
     sums, counts = np.where(is_there, fractions, 0.0).sum(axis=-1), is_there.sum(axis=-1)
-    found: Fractions = np.where(counts > 0, sums / np.maximum(1, counts), 1.0)
+    found: Fractions = np.where(counts > 0, sums / np.maximum(1, counts), of_none)
     return found
 
 

@@ -118,6 +118,16 @@ def test_pixels_that_nobody_knows_count_nowhere() -> None:
     assert TASK.score_per_image(maps_of(found), nothing).tolist() == [1.0] * len(masks)
 
 
+def test_a_figure_of_a_set_with_nothing_to_count_is_not_known() -> None:
+    """It was 100% for any model: "mIoU without background" of masks of background alone."""
+    nothing = np.zeros((4, 16, 16), np.uint8)
+    found = {each.name: each.of(maps_of(squares(4)), nothing) for each in TASK.metrics}
+    assert [name for name, each in found.items() if np.isnan(each)] == ["mIoU without background"]
+    nothing[:] = IGNORED
+    found = {each.name: each.of(maps_of(squares(4)), nothing) for each in TASK.metrics[1:]}
+    assert np.isnan(list(found.values())).all()
+
+
 def test_a_class_that_no_mask_has_is_not_averaged() -> None:
     masks = np.zeros((2, 4, 4), np.uint8)
     found = masks.copy()
