@@ -18,6 +18,10 @@ from edgecv.evaluation.paired_statistics import no_worse
 from edgecv.evaluation.statistics.binary_scores import CONFIDENCE, chance_of_at_most
 
 
+ONE_IMAGE = "cannot tell with 1 image"
+"""Why a metric has no interval: one image has none, unless its score is right or wrong."""
+
+
 def drop(judged: Judged, limit: float) -> Gate:
     """Check the measured drop of the metric, or the worse end of its interval."""
     comparison = judged.comparison
@@ -32,7 +36,8 @@ def drop(judged: Judged, limit: float) -> Gate:
     name, statistics = "max_drop_points_bound", comparison.statistics
     difference = None if statistics is None else statistics.difference
     if difference is None:
-        return judged.not_known(name, limit)
+        is_one = statistics is not None and comparison.value is not None
+        return judged.not_known(name, limit, ONE_IMAGE if is_one else "")
     lost = 0.0 - difference.interval_points[0]
     found = no_worse(difference, limit)
     outcomes: dict[str, Outcome] = {"yes": "passed", "no": "failed", "cannot tell": "inconclusive"}
@@ -55,8 +60,10 @@ def default_drop(judged: Judged, limit: float) -> Gate:
     """Check the measured drop: over the limit it fails with its whole 95% interval only."""
     gate, statistics = drop(judged, limit), judged.comparison.statistics
     difference = None if statistics is None else statistics.difference
-    if difference is None or gate.outcome != "failed" or judged.limits.drop_on is not None:
+    if gate.outcome != "failed" or judged.limits.drop_on is not None:
         return gate
+    if difference is None:
+        return replace(gate, outcome="inconclusive", reason=ONE_IMAGE)
     found = no_worse(difference, limit)
     if found.answer == "no":
         return gate

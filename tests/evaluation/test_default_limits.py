@@ -100,6 +100,22 @@ def test_a_class_that_is_lost_fails_and_one_that_chance_explains_passes() -> Non
     assert given["max_class_drop_points"].outcome == "inconclusive"
 
 
+def test_one_image_proves_no_drop_of_a_real_score() -> None:
+    """It failed, where a classifier with one wrong answer of one is inconclusive."""
+    masks = np.zeros((1, 16, 16), np.uint8)
+    masks[:, 4:12, 4:12] = 1
+    bad = masks.copy()
+    bad[:, 4:6] = 0
+    after, before = (Outputs.one(np.eye(2, dtype=np.float32)[each]) for each in (bad, masks))
+    measured = Measurement(FILE, "litert", after, FACTS)
+    comparison = compare(measured, None, before, masks, Segmentation(), 1)
+    default = gates(comparison)["max_drop_points"]
+    assert (default.outcome, default.reason) == ("inconclusive", "cannot tell with 1 image")
+    bound = gates(comparison, max_drop_points=2.0, drop_on="bound")["max_drop_points_bound"]
+    assert (bound.outcome, bound.reason) == ("inconclusive", "cannot tell with 1 image")
+    assert gates(comparison, max_drop_points=2.0)["max_drop_points"].outcome == "failed"
+
+
 def test_one_large_object_is_no_certain_loss_of_a_class_that_got_better_elsewhere() -> None:
     masks = np.zeros((41, 32, 32), np.uint8)
     masks[:40, :4, :4] = masks[40] = 1
