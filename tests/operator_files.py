@@ -71,6 +71,16 @@ class OperatorFile:
         self._graph.operators.append(operator)
         return output
 
+    def subgraph(self, other: "OperatorFile", inputs: Sequence[int], outputs: Sequence[int]) -> int:
+        """Add the tensors and operators of another file, without constants; return its number."""
+        graph, codes = other._graph, self._model.operatorCodes
+        graph.inputs, graph.outputs = list(inputs), list(outputs)
+        for operator in graph.operators:
+            operator.opcodeIndex += len(codes)
+        codes.extend(other._model.operatorCodes)
+        self._model.subgraphs.append(graph)
+        return len(self._model.subgraphs) - 1
+
     def content(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         """Return the bytes of the file."""
         self._graph.inputs, self._graph.outputs = list(inputs), list(outputs)

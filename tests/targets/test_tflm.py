@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from deployed import deployed_file
+from operator_files import OperatorFile
 
 from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import InputError, StepError
@@ -17,10 +18,26 @@ from edgecv.formats.tflite.tables import TFLiteTables
 from edgecv.targets.tflm import target as tflm
 from edgecv.targets.tflm.interpreter import MicroAnswer, is_installed
 from edgecv.targets.tflm.packing import CHANNELS
-from edgecv.targets.tflm.resolver import method_of
+from edgecv.targets.tflm.resolver import method_of, resolver_lines
 from edgecv.targets.tflm.target import Tflm
 
 installed = pytest.mark.skipif(not is_installed(), reason="pip install tflite-micro")
+
+
+def test_operators_of_the_body_of_a_loop_are_registered_too() -> None:
+    """They were missing: Python's interpreter has all operators, and the board's had not."""
+    file, parts = OperatorFile(), []
+    given, looped = (file.tensor((1, 4), "float32") for _ in range(2))
+    for kind in ("LESS", "TANH"):
+        part = OperatorFile()
+        ends = [part.tensor((1, 4), "float32"), part.tensor((1, 4), "float32")]
+        part.operator(kind, ends[:1], ends[1])
+        parts.append(file.subgraph(part, ends[:1], ends[1:]))
+    numbers = {"condSubgraphIndex": parts[0], "bodySubgraphIndex": parts[1]}
+    file.operator("WHILE", [given], looped, "WhileOptions", **numbers)
+    tables = TFLiteTables(file.content([given], [looped]), "loop.tflite")
+    assert [each.kind for each in tables.operators] == ["WHILE"]
+    assert resolver_lines(tables.kinds_in_use) == ["AddLess()", "AddTanh()", "AddWhile()"]
 
 
 def test_the_array_is_the_file_and_the_operators_are_its_own(

@@ -95,6 +95,16 @@ class TFLiteTables:
             for table in tables
         )
 
+    @property
+    def kinds_in_use(self) -> set[str]:
+        """The kinds of the operators of all subgraphs, such as the body of a loop."""
+        graphs = map(self.model.Subgraphs, range(self.model.SubgraphsLength()))
+        return {
+            self.kinds[graph.Operators(number).OpcodeIndex()]
+            for graph in graphs
+            for number in range(graph.OperatorsLength())
+        }
+
     @cached_property
     def _producers(self) -> dict[int, TFLiteOperator]:
         return {made.number: each for each in self.operators for made in each.outputs}

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from edgecv.formats.tflite.operators import TFLiteOperator
-
 METHODS = {
     "CUMSUM": "AddCumSum",
     "PADV2": "AddPadV2",
@@ -15,9 +13,9 @@ METHODS = {
 """Methods whose name is not that of the operator, word by word."""
 
 
-def resolver_lines(operators: Iterable[TFLiteOperator]) -> list[str]:
+def resolver_lines(kinds: Iterable[str]) -> list[str]:
     """Return a call for each kind of operator, in alphabetical order."""
-    return sorted({f"{method_of(each.kind)}()" for each in operators})
+    return sorted({f"{method_of(each)}()" for each in kinds})
 
 
 def method_of(kind: str) -> str:

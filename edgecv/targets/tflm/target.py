@@ -64,7 +64,7 @@ class Tflm(Target):
         """Write the array, the operators and the size of the arena."""
         answer = self._first(file)
         content, arena = answer.content, answer.arena
-        lines = resolver_lines(TFLiteTables(content, str(file.path)).operators)
+        lines = resolver_lines(TFLiteTables(content, str(file.path)).kinds_in_use)
         parts = {
             "BYTES": len(content),
             "SHA256": hashlib.sha256(content).hexdigest(),
