@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from edgecv.core.data import Outputs, Targets
 from edgecv.core.paired_results import NoWorse, PairedAccuracy, PairedScores, PairedStatistics
 from edgecv.core.plugins import Task
@@ -55,7 +57,17 @@ def paired_statistics(
             after,
             before,
             margin_points,
+            _changed(outputs, baseline) if task.judges_order else 0,
         )
         found = replace(found, scores=scores)
     found = replace(found, classes=task.groups(outputs, baseline, targets))
     return task.further_statistics(found, outputs, baseline, targets)
+
+
+def _changed(outputs: Outputs, baseline: Outputs) -> int:
+    """Return the number of images with another number in any output."""
+    pairs = [(each, baseline.arrays[name]) for name, each in outputs.arrays.items()]
+    return sum(
+        not all(np.array_equal(one[place], other[place]) for one, other in pairs)
+        for place in range(len(outputs))
+    )

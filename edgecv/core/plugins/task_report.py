@@ -18,6 +18,9 @@ class ReportedTask(Plugin):
     has_binary_scores: ClassVar[bool] = False
     """True if the score of an image is 1 (right) or 0 (wrong), and the headline their mean; others
     are compared by ``resampled``."""
+    judges_order: ClassVar[bool] = False
+    """True if the headline goes by the order of numbers, which moves it where no score of an image
+    changes: each image with other outputs may do so."""
     terms: ClassVar[Terms] = Terms()
     hub_name: ClassVar[str] = ""
     """The name of the task on hubs of models, for model cards; empty where they have none."""

@@ -27,18 +27,23 @@ Statistic = Callable[[NDArray[np.int64]], float]
 
 
 def paired_scores(
-    difference: Statistic, scores: Scores, baseline_scores: Scores, margin_points: float
+    difference: Statistic,
+    scores: Scores,
+    baseline_scores: Scores,
+    margin_points: float,
+    moved: int = 0,
 ) -> PairedScores:
     """Return the statistics of two models by a metric, and by the scores of the images.
 
     ``difference`` of the metric in points, candidate minus baseline; scores: float (N,), (N,).
+    ``moved``: images that may move the metric, though some of them keep their score.
     """
     from scipy.stats import wilcoxon
 
     images, changed = len(scores), int(np.sum(scores != baseline_scores))
     whole = difference(np.arange(images))
     is_same = not changed and not whole
-    ends = unchanged_interval(images) if is_same else interval(difference, images, changed)
+    ends = unchanged_interval(images) if is_same else interval(difference, images, changed, moved)
     found = PairedScores(
         images=images,
         difference_points=whole,
@@ -79,8 +84,13 @@ def spread_over(changes: Scores) -> float | None:
     return float(np.sum(changes)) ** 2 / squares if squares else None
 
 
-def interval(statistic: Statistic, images: int, changed: int) -> tuple[float, float]:
+def interval(
+    statistic: Statistic, images: int, changed: int, moved: int = 0
+) -> tuple[float, float]:
     """Return the 95% interval of a figure by drawing images anew, of which some ``changed``.
+
+    Of those that ``moved`` beside them, as many count as the effects of leaving images out are
+    spread over.
 
     The bias-corrected, accelerated bootstrap of Efron (1987), "Better bootstrap confidence
     intervals", with the quantiles of Student's t for so many changed images (Hesterberg 2015,
@@ -93,10 +103,12 @@ def interval(statistic: Statistic, images: int, changed: int) -> tuple[float, fl
     random = np.random.default_rng(SEED)
     drawn = np.array([statistic(random.integers(0, images, images)) for _ in range(RESAMPLES)])
     seen = statistic(np.arange(images))
-    error, acceleration = _left_out(statistic, images)
+    far = _left_out(statistic, images)
+    error, acceleration = _error(far), _acceleration(far)
     if not error and np.ptp(drawn) == 0:
         return seen, seen
-    freedom = max(changed, 2) - 1
+    moving = min(moved, int(spread_over(np.abs(far)) or 0))
+    freedom = max(changed, moving, 2) - 1
     wide = float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
     below = (np.mean(drawn < seen) + np.mean(drawn <= seen)) / 2
     bias = quantile(min(max(float(below), 1 / RESAMPLES), 1 - 1 / RESAMPLES))
@@ -108,15 +120,23 @@ def interval(statistic: Statistic, images: int, changed: int) -> tuple[float, fl
     return float(min(low, seen - wide * error)), float(max(high, seen + wide * error))
 
 
-def _left_out(statistic: Statistic, images: int) -> tuple[float, float]:
-    """Return standard error and acceleration of a figure, by leaving out groups of images."""
+def _left_out(statistic: Statistic, images: int) -> Scores:
+    """Return how far a figure moves where each group of images is left out: float (groups,)."""
     count = min(images, MOST_GROUPS)
     groups = np.random.default_rng(SEED).permutation(images) % count
     without = np.array([statistic(np.flatnonzero(groups != each)) for each in range(count)])
-    far = without.mean() - without
+    far: Scores = without.mean() - without
+    return far
+
+
+def _error(far: Scores) -> float:
+    """Return the standard error of a figure."""
+    return math.sqrt(float(np.sum(far**2)) * (len(far) - 1) / len(far))
+
+
+def _acceleration(far: Scores) -> float:
     squares = float(np.sum(far**2))
-    acceleration = float(np.sum(far**3)) / (6 * squares**1.5) if squares else 0.0
-    return math.sqrt(squares * (count - 1) / count), acceleration
+    return float(np.sum(far**3)) / (6 * squares**1.5) if squares else 0.0
 
 
 def no_worse(found: PairedScores, margin_points: float) -> NoWorse:

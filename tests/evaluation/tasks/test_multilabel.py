@@ -16,6 +16,8 @@ from edgecv.core.targets import together, with_targets
 from edgecv.evaluation.comparison import compare
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
+from edgecv.evaluation.paired_statistics import paired_statistics
+from edgecv.evaluation.statistics.real_scores import interval
 from edgecv.evaluation.tasks.multilabel import Multilabel
 from edgecv.evaluation.tasks.multilabel.average_precision import mean_average_precision
 from edgecv.pipeline.task_choice import choose_task
@@ -29,6 +31,29 @@ LABELS = DATA.test.labels
 RANDOM = np.random.default_rng(0)
 GOOD = np.clip(0.8 * LABELS + RANDOM.uniform(0, 0.35, LABELS.shape) - 0.08, 0, 1).astype("f4")
 TENSOR = TensorFacts("image", (1, SIDE, SIDE, 1), "uint8")
+
+
+def test_orders_that_move_without_an_answer_have_no_interval_of_one_image() -> None:
+    """It had Student's t of one image: six times too wide, needing 13 times the images."""
+    random = np.random.default_rng(0)
+    labels = (random.random((600, 5)) < 0.2).astype(np.uint8)
+    before = 1 / (1 + np.exp(-(labels * 2.5 - 3 + random.normal(size=labels.shape))))
+    near = np.clip(before + random.normal(size=labels.shape) * 0.02, 0.001, 0.449)
+    after, one = np.where(before < 0.45, near, before), before.copy()
+    one[3] = after[3]
+    metrics = [TASK.resampled(Outputs.one(each), labels) for each in (after, before)]
+    low, high = interval(
+        lambda rows: 100 * (metrics[0](rows) - metrics[1](rows)), len(labels), len(labels)
+    )
+    found = paired_statistics(Outputs.one(after), Outputs.one(before), labels, TASK, 1.0).scores
+    assert found is not None
+    assert (found.wins, found.losses, found.no_worse.answer) == (0, 0, "yes")
+    assert np.ptp(found.interval_points) == pytest.approx(high - low, rel=0.1)
+    alone = paired_statistics(Outputs.one(one), Outputs.one(before), labels, TASK, 1.0).scores
+    assert alone is not None
+    error = abs(alone.difference_points)
+    assert alone.difference_points != 0
+    assert np.ptp(alone.interval_points) > 20 * error
 
 
 def gates(

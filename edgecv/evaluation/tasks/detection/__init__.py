@@ -35,6 +35,7 @@ class Detection(TrainedDetector):
     name: ClassVar[str] = "detection"
     hub_name: ClassVar[str] = "object-detection"
     target: ClassVar[str] = "boxes"
+    judges_order: ClassVar[bool] = True
     features: ClassVar[str] = "map"
     conversion_limit: ClassVar[float] = 1e-3
     group_figure: ClassVar[str] = "AP"

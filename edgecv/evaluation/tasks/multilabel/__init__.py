@@ -33,6 +33,7 @@ class Multilabel(TrainedMultilabel):
     name: ClassVar[str] = "multilabel"
     hub_name: ClassVar[str] = "image-classification"
     target: ClassVar[str] = "classes"
+    judges_order: ClassVar[bool] = True
     group: ClassVar[str] = "label"
     group_points: ClassVar[str] = "F1 points"
     blends: ClassVar[bool] = True
