@@ -128,6 +128,51 @@ def test_a_board_that_starts_while_it_is_greeted_is_understood() -> None:
     assert board.outputs(4) == bytes(range(4))
 
 
+class Restarting(Board):
+    """A board that its port's opening restarts: its boot loader swallows the first commands."""
+
+    def __init__(self, swallowed: int) -> None:
+        super().__init__(own)
+        self.swallowed = swallowed
+
+    def write(self, content: bytes) -> None:
+        if self.swallowed:
+            self.swallowed -= 1
+            self.waiting = b"m-init-done\r\n" + READY
+        else:
+            super().write(content)
+
+
+class Late(Board):
+    """A board that keeps the questions while it starts, and answers all of them late."""
+
+    def read(self, seconds: float) -> bytes:
+        return super().read(seconds) if self.commands.count("name") > 2 else b""
+
+
+@pytest.mark.parametrize("swallowed", [0, 1, 2])
+def test_a_board_that_restarts_when_its_port_is_opened_is_asked_again(
+    swallowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgecv.targets.firmware.client.AGAIN_S", 0.05)
+    stream = Restarting(swallowed)
+    board = BoardClient(stream, "P", answer_s=2.0)
+    board.greet()
+    assert (board.gives_bytes, stream.commands.count("name")) == (True, 1)
+    assert board.outputs(4) == bytes(range(4))
+
+
+def test_answers_to_questions_that_were_asked_again_are_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgecv.targets.firmware.client.AGAIN_S", 0.05)
+    stream = Late(own)
+    board = BoardClient(stream, "P", answer_s=2.0)
+    board.greet()
+    assert board.model == "a" * 64
+    assert board.outputs(4) == bytes(range(4))
+
+
 def test_a_clock_that_stands_still_gives_no_time_and_one_that_turns_over_does() -> None:
     lines = b"m-lap-us-%d\r\nm-lap-us-%d\r\nm-infer-done\r\n" + READY
     assert client(instead("infer", lines % (0, 0))).infer(1) is None

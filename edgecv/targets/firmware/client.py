@@ -13,6 +13,8 @@ from edgecv.core.text import printable
 
 ANSWER_S = 60.0
 """Seconds in which a board must answer a command; each run of an input has as many."""
+AGAIN_S = 2.0
+"""Seconds of silence after which a board is greeted again: opening its port may restart it."""
 LEAST_BYTES = 65_536
 """Bytes of an answer that are always allowed: 8 KB of outputs, and lines around them."""
 STANDARD_BYTES, OWN_BYTES = 38, 256
@@ -52,8 +54,9 @@ class BoardClient:
         # The first sign ends what another program may have begun. A board that starts says that it
         # is ready by itself: only what follows its name is known to be the last of its answer.
         self._stream.write(b"%name%")
-        self._until_ready("name", LEAST_BYTES, after=b"m-name-")
-        lines = self.ask("profile")
+        self._until_ready("name", LEAST_BYTES, after=b"m-name-", again=True)
+        # It may have been asked its name several times, and not have said it as often yet.
+        lines = self.ask("profile", after=b"m-profile-")
         self.gives_bytes = OWN_PROFILE in lines
         self.chunk = OWN_BYTES if self.gives_bytes else STANDARD_BYTES
         named = _bracketed(lines, "m-model-[")
@@ -96,7 +99,9 @@ class BoardClient:
             )
         return [float(each) for each in numbers]
 
-    def ask(self, command: str, most_bytes: int = LEAST_BYTES, runs: int = 1) -> list[str]:
+    def ask(
+        self, command: str, most_bytes: int = LEAST_BYTES, runs: int = 1, after: bytes = b""
+    ) -> list[str]:
         """Send a command and return the lines of its answer, the last "m-ready" left out.
 
         ``runs``: of the model, each of which may take as long as another command.
@@ -104,17 +109,27 @@ class BoardClient:
         Raises StepError for silence, nonsense, and what the board calls an error.
         """
         self._stream.write(f"{command}%".encode())
-        lines = self._until_ready(command, most_bytes, answer_s=runs * self._answer_s)
+        lines = self._until_ready(command, most_bytes, after, answer_s=runs * self._answer_s)
         if errors := [line for line in lines if line.startswith("e-[")]:
             raise self._nonsense(errors)
         return lines
 
     def _until_ready(
-        self, command: str, most_bytes: int, after: bytes = b"", answer_s: float | None = None
+        self,
+        command: str,
+        most_bytes: int,
+        after: bytes = b"",
+        answer_s: float | None = None,
+        *,
+        again: bool = False,
     ) -> list[str]:
-        """Return the lines up to the "m-ready" that is the first behind ``after``."""
+        """Return the lines up to the "m-ready" that is the first behind ``after``.
+
+        ``again``: send the command again whenever nothing comes.
+        """
         answer_s = self._answer_s if answer_s is None else answer_s
         content, end = self._rest, time.monotonic() + answer_s
+        heard = time.monotonic()
         # Without ``after`` in it, -1 becomes its end.
         while (place := content.find(READY, content.find(after) % (len(content) + 1))) < 0:
             if time.monotonic() >= end:
@@ -123,7 +138,14 @@ class BoardClient:
                     f'does not answer "{_shown(command)}" within {answer_s:g} s',
                     remedy="is it the right port and speed, and does the firmware run?",
                 )
-            content += self._stream.read(max(0.0, end - time.monotonic()))
+            left = max(0.0, end - time.monotonic())
+            found = self._stream.read(min(left, AGAIN_S) if again else left)
+            content += found
+            if found:
+                heard = time.monotonic()
+            elif again and time.monotonic() - heard >= AGAIN_S:
+                self._stream.write(f"{command}%".encode())
+                heard = time.monotonic()
             if len(content) > most_bytes:
                 raise StepError(self.where, f"answers more than {most_bytes:,} bytes")
         self._rest = content[place + len(READY) :]
