@@ -6,12 +6,16 @@ import pytest
 from edgecv.core.artifact import Artifact, SessionFacts, TensorFacts
 from edgecv.core.comparison import Comparison, Measurement
 from edgecv.core.data import Outputs
+from edgecv.core.plugins import Task
 from edgecv.core.report import Gate
 from edgecv.evaluation.comparison import align_all, compare
 from edgecv.evaluation.limit_checks import judge_limits
 from edgecv.evaluation.limits import Limits
 from edgecv.evaluation.output_differences import aligned, output_differences
 from edgecv.evaluation.task_of import compared_outputs
+from edgecv.evaluation.tasks.depth import Depth
+from edgecv.evaluation.tasks.outputs import ComparedOutputs
+from edgecv.evaluation.tasks.regression import Regression
 
 pytestmark = pytest.mark.quick
 
@@ -140,3 +144,18 @@ def test_a_baseline_of_constants_proves_nothing() -> None:
     constant = Outputs({"a": np.ones((8, 3), np.float32)})
     assert not task.proof(constant, None).holds  # type: ignore[union-attr]
     assert task.proof(TRUE, None).holds  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("task", [ComparedOutputs(), Regression(), Depth()])
+def test_one_sample_is_not_said_to_give_the_same_numbers_for_every_sample(task: Task) -> None:
+    shape = (1, 8, 8, 1) if isinstance(task, Depth) else (1, 8)
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    found = task.proof(Outputs.one(values), None)
+    assert found is not None
+    assert not found.holds
+    assert "numbers of one sample" in found.reason
+    assert "give two or more" in found.reason
+    constant = task.proof(Outputs.one(values.repeat(3, axis=0)), None)
+    assert constant is not None
+    assert not constant.holds
+    assert "one sample" not in constant.reason

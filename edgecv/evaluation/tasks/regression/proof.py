@@ -14,9 +14,17 @@ GAIN = 0.05
 
 def proof_of_spread(values: NDArray[Any], what: str) -> Proof:
     """Return if numbers without targets prove anything: they differ over the images."""
+    if len(values) == 1:
+        return proof_of_one()
     spread = float(np.ptp(values, axis=0).max())
     text = f"gives {what} that differ by {spread:.3g} at the most over the images"
     return Proof(spread, 0.0, text if spread else f"{text}: {NOTHING}", spread > 0)
+
+
+def proof_of_one() -> Proof:
+    """Return that one sample proves nothing: a constant gives it its numbers too."""
+    text = "gives the numbers of one sample, which do not show that they depend on it"
+    return Proof(0.0, 0.0, f"{text}: {NOTHING}; give two or more", holds=False)
 
 
 def proof_of_errors(
