@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgecv.core.data import Targets
 from edgecv.core.targets import NO_BOX
-from edgecv.evaluation.tasks.detection.boxes import AT_ONCE, Boxes, Floats, overlaps
+from edgecv.evaluation.tasks.detection.boxes import Boxes, Floats, overlaps, portions
 
 IOUS = np.linspace(0.5, 0.95, 10)
 """Overlaps from which on a box is found; the average of all is COCO's AP, the first is AP50."""
@@ -68,7 +68,7 @@ def match(boxes: Boxes, truth: Targets, classes: int) -> Matched:
     """
     parts = [
         _hits(boxes.of(rows), truth[rows])
-        for rows in np.array_split(np.arange(len(boxes)), -(-len(boxes) // AT_ONCE))
+        for rows in portions(len(boxes))
     ]
     wanted = (truth[:, :, 0, np.newaxis] == np.arange(classes)).sum(axis=1)
     return Matched(boxes, np.concatenate(parts, axis=1), wanted)

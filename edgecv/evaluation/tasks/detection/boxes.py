@@ -41,6 +41,11 @@ class Boxes:
         return Boxes(self.classes[rows], self.scores[rows], self.corners[rows])
 
 
+def portions(images: int) -> list[NDArray[np.int64]]:
+    """Return the rows of the images whose boxes are compared at a time."""
+    return np.array_split(np.arange(images), -(-images // AT_ONCE))
+
+
 def overlaps(one: Floats, other: Floats) -> Floats:
     """Return intersection over union: (..., A, 4), (..., B, 4) -> (..., A, B); 0 without area.
 
@@ -119,7 +124,7 @@ def agree(
     enough and has at least the ``lower`` score.
     """
     found = np.ones(len(one), bool)
-    for rows in np.array_split(np.arange(len(one)), -(-len(one) // AT_ONCE)):
+    for rows in portions(len(one)):
         pair = [_first(each.of(rows).above(lower)) for each in (one, other)]
         shared = overlaps(pair[0].corners, pair[1].corners) >= overlap
         shared &= pair[0].classes[:, :, np.newaxis] == pair[1].classes[:, np.newaxis]

@@ -8,7 +8,7 @@ from edgecv.core.data import Targets
 from edgecv.core.errors import InputError
 from edgecv.core.targets import NO_BOX
 from edgecv.evaluation.tasks.detection.average_precision import match
-from edgecv.evaluation.tasks.detection.boxes import Boxes, Floats, overlaps
+from edgecv.evaluation.tasks.detection.boxes import Boxes, Floats, overlaps, portions
 from edgecv.evaluation.tasks.detection.proof import average
 
 CLEARLY_BETTER = 0.15
@@ -61,17 +61,24 @@ def _order_of_classes(boxes: Boxes, truth: Targets, classes: int) -> np.ndarray:
     from scipy.optimize import linear_sum_assignment
 
     count = 1 + int(max(boxes.classes.max(initial=0), classes - 1))
-    shown = boxes.above(SHOWN)
-    shared: Floats = overlaps(shown.corners, truth[..., 1:].astype(np.float64))
+    cells = np.zeros((count, count))
+    for rows in portions(len(boxes)):
+        cells += _shared_cells(boxes.of(rows).above(SHOWN), truth[rows], count)
+    order: np.ndarray = linear_sum_assignment(cells, maximize=True)[1]
+    return order
+
+
+def _shared_cells(boxes: Boxes, truth: Targets, count: int) -> Floats:
+    """Return how many boxes overlap a true one, by the classes of both: float64 (count, count)."""
+    shared = overlaps(boxes.corners, truth[..., 1:].astype(np.float64))
     images, one, other = np.nonzero(
         (shared >= 0.5)
-        & (shown.classes[:, :, np.newaxis] != NO_BOX)
+        & (boxes.classes[:, :, np.newaxis] != NO_BOX)
         & (truth[:, np.newaxis, :, 0] != NO_BOX)
     )
     cells = np.zeros((count, count))
-    np.add.at(cells, (shown.classes[images, one], truth[images, other, 0].astype(np.int64)), 1)
-    order: np.ndarray = linear_sum_assignment(cells, maximize=True)[1]
-    return order
+    np.add.at(cells, (boxes.classes[images, one], truth[images, other, 0].astype(np.int64)), 1)
+    return cells
 
 
 def _ap50(boxes: Boxes, truth: Targets) -> float:
