@@ -146,6 +146,54 @@ def test_a_program_that_fails_or_gives_no_outputs_is_one_sentence(
     assert not list(root.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("printed", "status"),
+    [
+        ("./benchmark_model: not executable: 64-bit ELF file", 126),
+        ("./benchmark_model: not found", 127),
+        ('CANNOT LINK EXECUTABLE "./benchmark_model": library "libEGL.so" not found', 1),
+    ],
+)
+def test_a_program_for_another_processor_is_not_called_an_old_one(
+    root: Path,
+    answered: tuple[DeployedFile, Any],
+    context: DeployContext,
+    printed: str,
+    status: int,
+) -> None:
+    program = root.parent / "benchmark_model"
+    program.write_text(f"#!/bin/sh\necho '{printed}' >&2; exit {status}")
+    said = failure(root, answered[0], context)
+    assert f"benchmark_model does not start: {printed}" in said
+    assert "one that is built for the device: A phone" in said
+    assert "newer" not in said
+
+
+def test_a_program_that_is_not_found_is_no_missing_device(
+    root: Path, answered: tuple[DeployedFile, Any], context: DeployContext
+) -> None:
+    program = root.parent / "benchmark_model"
+    program.write_text("#!/bin/sh\necho --output_filepath; echo dd: not found; exit 127")
+    said = failure(root, answered[0], context)
+    assert "dd: not found" in said
+    assert "is not connected" not in said
+
+
+def test_an_interruption_is_not_hidden_by_what_stays_there(
+    root: Path, answered: tuple[DeployedFile, Any]
+) -> None:
+    said: list[str] = []
+    context = DeployContext(lambda stage, message: said.append(message))
+    there, folder = target(root, serial="phone-1"), root.parent / "built"
+    folder.mkdir()
+    there.build(answered[0], folder)
+    with pytest.raises(KeyboardInterrupt), there.open(answered[0], folder, context):
+        (root / "fails").write_text("adb: device offline")
+        raise KeyboardInterrupt
+    assert "is left on the device: is offline" in said[-1]
+    assert "adb -s phone-1 shell rm -rf /data/local/tmp/edgecv-" in said[-1]
+
+
 def test_what_stays_there_is_named(
     root: Path, answered: tuple[DeployedFile, Any], context: DeployContext
 ) -> None:

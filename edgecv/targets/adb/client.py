@@ -19,7 +19,8 @@ FAILURES = (
         "several devices are connected",
         "--to adb:SERIAL, as adb devices lists them",
     ),
-    ("not found", "is not connected", "adb devices lists those that are"),
+    ("' not found", "is not connected", "adb devices lists those that are"),
+    ("device not found", "is not connected", "adb devices lists those that are"),
     ("offline", "is offline", "connect it again: adb devices"),
     ("No space left", "has no room", "make room there: adb shell df -h /data/local/tmp"),
 )
@@ -39,7 +40,10 @@ class AdbClient:
     """One device. What it says is untrusted. Raises StepError."""
 
     def __init__(self, adb: str, serial: str) -> None:
-        self._command = [adb, *(["-s", serial] if serial else [])]
+        options = ["-s", serial] if serial else []
+        self._command = [adb, *options]
+        self.shown = " ".join(["adb", *options])
+        """Its command, as somebody types it."""
         self.where = f"--to adb:{serial}" if serial else "--to adb"
 
     def shell(self, script: str, seconds: float = SECONDS) -> str:
@@ -59,7 +63,7 @@ class AdbClient:
 
     def text(self, script: str) -> str:
         """Return the last line that a script prints, as one printable line."""
-        return _text(self.shell(script))
+        return last_line(self.shell(script))
 
     def _call(
         self, *arguments: str, seconds: float = SECONDS, most_bytes: int = MOST_BYTES
@@ -93,10 +97,11 @@ class AdbClient:
     def _raise_failure(self, printed: str, status: int) -> None:
         for sign, found, remedy in FAILURES:
             if sign in printed:
-                raise StepError(self.where, f"{found}: {_text(printed)}", remedy=remedy)
-        raise StepError(self.where, f"ends with status {status}: {_text(printed)}")
+                raise StepError(self.where, f"{found}: {last_line(printed)}", remedy=remedy)
+        raise StepError(self.where, f"ends with status {status}: {last_line(printed)}")
 
 
-def _text(printed: str) -> str:
+def last_line(printed: str) -> str:
+    """Return the last line of what was printed, as one printable line."""
     lines = [line for line in printed.splitlines() if line.strip()] or ["nothing is printed"]
     return printable(one_line(lines[-1]))[:LONGEST_TEXT]

@@ -11,7 +11,7 @@ from edgecv.core.data import Images, Outputs
 from edgecv.core.errors import StepError
 from edgecv.core.plugins import DeployContext, DeployedFile, DeviceFacts
 from edgecv.formats.image_input import pixel_encoder
-from edgecv.targets.adb.client import AdbClient
+from edgecv.targets.adb.client import AdbClient, last_line
 from edgecv.targets.adb.report import mean_ns, memory_bytes
 from edgecv.targets.answers import output_bytes, outputs_of_bytes, seconds_an_image
 
@@ -21,6 +21,8 @@ AT_ONCE = 50
 SECONDS, SECONDS_AN_IMAGE = 60.0, 20.0
 TIMES, RUNS, LEAST_S = 10, 20, 0.1
 """Calls that are timed, and the least runs and seconds of each."""
+NOT_STARTED, UNLINKED = 126, "CANNOT LINK EXECUTABLE"
+"""The least status of a program that a shell cannot start, or that dies; a word of the linker."""
 PROPERTIES = ("ro.product.model", "ro.build.version.release", "ro.product.cpu.abi")
 NOTES = (
     f"a time is the mean of {RUNS} runs or more, as benchmark_model gives no others",
@@ -55,14 +57,7 @@ class AndroidDevice:
         model, version, abi = (client.text(f"getprop {name}") for name in PROPERTIES)
         title = f"{PROGRAM}, {model}, Android {version}, {abi}"
         self.facts = DeviceFacts(title, flash_bytes=file.artifact.bytes, notes=NOTES)
-        if "output_filepath" not in client.shell(
-            f"cd {folder} && {{ ./{PROGRAM} --help; }} 2>&1; :"
-        ):
-            raise StepError(
-                client.where,
-                f"{PROGRAM} gives no outputs: it has no --output_filepath",
-                remedy="a newer one, built from LiteRT's repository",
-            )
+        _check_program(client, folder, abi)
 
     def predict(self, images: Images) -> Outputs:
         """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
@@ -103,3 +98,22 @@ class AndroidDevice:
             file.write(b"".join(values))
             file.flush()
             self._client.push(Path(file.name), f"{self._folder}/inputs")
+
+
+def _check_program(client: AdbClient, folder: str, abi: str) -> None:
+    """Raise StepError where the program does not start on the device, or is too old."""
+    script = f"cd {folder} && {{ ./{PROGRAM} --help; }} 2>&1; code=$?; echo; echo $code"
+    printed, _, status = client.shell(script).rstrip().rpartition("\n")
+    if "output_filepath" in printed:
+        return
+    if UNLINKED in printed or (status.isdecimal() and int(status) >= NOT_STARTED):
+        raise StepError(
+            client.where,
+            f"{PROGRAM} does not start: {last_line(printed)}",
+            remedy=f"give one that is built for the device: {abi}",
+        )
+    raise StepError(
+        client.where,
+        f"{PROGRAM} gives no outputs: it has no --output_filepath",
+        remedy="a newer one, built from LiteRT's repository",
+    )

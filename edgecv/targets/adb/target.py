@@ -77,8 +77,15 @@ class Adb(Target):
             client.push(folder / MODEL, f"{there}/{MODEL}")
             client.shell(f"chmod 700 {there}/{PROGRAM}")
             yield AndroidDevice(file, client, there, context)
-        finally:
-            _remove(client, there)
+        except BaseException as error:
+            try:
+                _remove(client, there)
+            except StepError as left:
+                if isinstance(error, StepError):
+                    raise
+                context.emit("note", str(left))
+            raise
+        _remove(client, there)
 
 
 def _remove(client: AdbClient, there: str) -> None:
@@ -87,4 +94,4 @@ def _remove(client: AdbClient, there: str) -> None:
         client.shell(f"rm -rf {there}")
     except StepError as error:
         found = f"{there} is left on the device: {error.found}"
-        raise StepError(client.where, found, remedy=f"adb shell rm -rf {there}") from error
+        raise StepError(client.where, found, remedy=f"{client.shown} shell rm -rf {there}") from error
