@@ -17,7 +17,6 @@ from edgecv.evaluation.limit import Judged
 from edgecv.evaluation.paired_statistics import no_worse
 from edgecv.evaluation.statistics.binary_scores import CONFIDENCE, chance_of_at_most
 
-
 ONE_IMAGE = "cannot tell with 1 image"
 """Why a metric has no interval: one image has none, unless its score is right or wrong."""
 

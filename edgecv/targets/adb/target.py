@@ -94,4 +94,6 @@ def _remove(client: AdbClient, there: str) -> None:
         client.shell(f"rm -rf {there}")
     except StepError as error:
         found = f"{there} is left on the device: {error.found}"
-        raise StepError(client.where, found, remedy=f"{client.shown} shell rm -rf {there}") from error
+        raise StepError(
+            client.where, found, remedy=f"{client.shown} shell rm -rf {there}"
+        ) from error

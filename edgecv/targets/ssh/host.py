@@ -1,5 +1,6 @@
 """A file on a host: its answers come in parts, and a lost part is asked for again."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -17,9 +18,16 @@ from edgecv.core.text import counted
 from edgecv.formats.tflite.state import keeps_state
 from edgecv.system.environment import machine_of
 from edgecv.system.isolation.protocol import Frame
-from edgecv.targets.answers import checked_times, output_bytes, outputs_of_bytes, pixel_values
+from edgecv.targets.answers import (
+    checked_times,
+    output_bytes,
+    outputs_of_bytes,
+    pixel_values,
+    seconds_an_image,
+)
 from edgecv.targets.ssh.connection import (
     PACKAGES,
+    SILENCE_S,
     Connection,
     ConnectionLost,
     ProgramDied,
@@ -34,6 +42,10 @@ FIRST_IMAGES = 16
 PART_S, PART_BYTES = 2.0, 2**22
 """Largest part: images that take about so long, of so many bytes with their answers."""
 TIMED_S, LONGEST_TIMING_S = 0.5, 600.0
+TIMED_RUNS = 16
+"""Runs of a file that is timed, where one takes longer than all of ``TIMED_S``."""
+LONGEST_S = 900.0
+"""Longest work on a request there, beside the time that its runs may take."""
 TITLES = {"tflite": "LiteRT", "onnx": "ONNX Runtime"}
 
 T = TypeVar("T")
@@ -51,7 +63,8 @@ class Host(Closing):
         connect: Callable[[], Connection],
     ) -> None:
         self._file, self._content, self._url, self._connect = file, content, url, connect
-        self._threads = threads
+        self._threads, self._batch = threads, max(1, file.facts.batch)
+        self._run_s = self._batch * seconds_an_image(file, 0.0)
         self._connection: Connection | None = None
         self._machine: Mapping[str, str] | None = None
         self._losses = 0
@@ -68,13 +81,16 @@ class Host(Closing):
     def predict(self, images: Images) -> Outputs:
         """Return the outputs for uint8 images (N, H, W, C): float32 (N, ...)."""
         size_of_answer = sum(output_bytes(self._file))
-        batch = max(1, self._file.facts.batch)
+        batch, seconds = self._batch, self._batch * self._file.seconds
         most = max(1, PART_BYTES // (images[:1].nbytes + size_of_answer) // batch) * batch
-        parts, start, size = [], 0, min(most, batch * FIRST_IMAGES)
+        first = FIRST_IMAGES if seconds * FIRST_IMAGES <= PART_S else max(1, int(PART_S / seconds))
+        parts, start, size = [], 0, min(most, batch * first)
         while start < len(images):
             some, began = images[start : start + size], time.monotonic()
             limits = {"most_bytes": len(some) * size_of_answer, "heartbeats": len(some)}
-            arrays = self._ask({"do": "predict"}, some, **limits).arrays
+            limits["silence_s"] = SILENCE_S + self._run_s
+            request = self._request("predict", -(-len(some) // batch))
+            arrays = self._ask(request, some, **limits).arrays
             if len(arrays) != 1 or arrays[0].shape[:1] != (len(some),):
                 raise StepError(self._url, f"gives no answer for each of {len(some)} images")
             parts.append(outputs_of_bytes(self._file, arrays[0], self._url))
@@ -85,8 +101,9 @@ class Host(Closing):
 
     def time(self, image: Images) -> tuple[Blocks, ...] | None:
         """Return timed runs of one image, uint8 (1, H, W, C), in nanoseconds."""
-        request = {"do": "time", "budget_s": TIMED_S}
-        limits = {"most_bytes": PART_BYTES, "heartbeats": 0, "silence_s": LONGEST_TIMING_S}
+        request = {**self._request("time", TIMED_RUNS), "budget_s": TIMED_S}
+        silence_s = LONGEST_TIMING_S + TIMED_RUNS * self._run_s
+        limits = {"most_bytes": PART_BYTES, "heartbeats": 0, "silence_s": silence_s}
         arrays = self._ask(request, image, **limits).arrays
         return (checked_times(arrays[0] if len(arrays) == 1 else None, self._url),)
 
@@ -95,6 +112,10 @@ class Host(Closing):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _request(self, action: str, runs: int) -> dict[str, Any]:
+        """Return a request of so many runs, with the longest time that they may take."""
+        return {"do": action, "longest_s": math.ceil(LONGEST_S + runs * self._run_s)}
 
     def _ask(self, header: Mapping[str, Any], image: Images, **limits: Any) -> Frame:
         """Return the answer to a request; ``limits`` as ``Connection.ask`` takes them."""
@@ -118,12 +139,12 @@ class Host(Closing):
             raise StepError(self._url, "is another machine than before the connection was lost")
         self._machine = connection.facts
         facts, channels = self._file.facts, self._file.facts.image[2]
-        kind, batch = self._file.artifact.format, max(1, facts.batch)
+        kind, batch = self._file.artifact.format, self._batch
         lengths = dict(zip("NHWC", (batch, *facts.image), strict=True))
         where = str(self._file.path)
         answer = connection.ask(
             {
-                "do": "open",
+                **self._request("open", 1),
                 "type": facts.input.type,
                 "image": facts.image,
                 "axes": facts.axes,
@@ -139,6 +160,7 @@ class Host(Closing):
             ],
             most_bytes=0,
             heartbeats=1,
+            silence_s=SILENCE_S + self._run_s,
         )
         found, notes = connection.facts, []
         if found["runtime"] != (here := f"{TITLES[kind]} {version(PACKAGES[kind])}"):

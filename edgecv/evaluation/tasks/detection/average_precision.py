@@ -66,10 +66,7 @@ def match(boxes: Boxes, truth: Targets, classes: int) -> Matched:
 
     The best box takes the true one of its class that it overlaps most, if nobody has taken it.
     """
-    parts = [
-        _hits(boxes.of(rows), truth[rows])
-        for rows in portions(len(boxes))
-    ]
+    parts = [_hits(boxes.of(rows), truth[rows]) for rows in portions(len(boxes))]
     wanted = (truth[:, :, 0, np.newaxis] == np.arange(classes)).sum(axis=1)
     return Matched(boxes, np.concatenate(parts, axis=1), wanted)
 

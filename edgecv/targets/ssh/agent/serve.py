@@ -25,9 +25,8 @@ from edgecv.system.isolation.protocol import (
 from edgecv.targets.ssh.agent.model import HostModel, load
 
 IDLE_S = 600.0
-"""Longest wait for a request: a machine that lost its cable closes no connection."""
-LONGEST_S = 900
-"""Longest work on a request: native code that hangs is ended by the system."""
+"""Longest wait for a request: a machine that lost its cable closes no connection. The longest work
+on a request, which it names, is beside it: native code that hangs is ended by the system."""
 SECONDS_BETWEEN_HEARTBEATS = SECONDS_BETWEEN_LOOKS = 1.0
 
 
@@ -62,7 +61,7 @@ def _answer_all(waiting: queue.Queue[Frame], responses: int, opened: Any) -> Non
     model: Any = None
     while True:
         frame = waiting.get()
-        signal.alarm(LONGEST_S)
+        signal.alarm(frame.header["longest_s"])
         asked = frame.header["do"]
         try:
             if asked == "open":
@@ -107,9 +106,16 @@ def _processor() -> str:
 
 def _read_all(requests: int, waiting: queue.Queue[Frame], folder: str) -> None:
     """Queue requests; native code that runs meanwhile ends with the connection too."""
+    wait_s = IDLE_S
+
+    def read(count: int) -> bytearray:
+        return read_exactly(requests, count, in_seconds(wait_s))
+
     try:
         while True:
-            waiting.put(unpack(lambda count: read_exactly(requests, count, in_seconds(IDLE_S))))
+            frame = unpack(read)
+            wait_s = IDLE_S + frame.header["longest_s"]
+            waiting.put(frame)
     finally:
         _end(folder)
 
