@@ -103,11 +103,11 @@ def interval(
     random = np.random.default_rng(SEED)
     drawn = np.array([statistic(random.integers(0, images, images)) for _ in range(RESAMPLES)])
     seen = statistic(np.arange(images))
-    far = _left_out(statistic, images)
-    error, acceleration = _error(far), _acceleration(far)
+    moves = _left_out(statistic, images)
+    error, acceleration = _error(moves), _acceleration(moves)
     if not error and np.ptp(drawn) == 0:
         return seen, seen
-    moving = min(moved, int(spread_over(np.abs(far)) or 0))
+    moving = min(moved, int(spread_over(np.abs(moves)) or 0))
     freedom = max(changed, moving, 2) - 1
     wide = float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
     below = (np.mean(drawn < seen) + np.mean(drawn <= seen)) / 2

@@ -87,10 +87,13 @@ class Host(Closing):
         parts, start, size = [], 0, min(most, batch * first)
         while start < len(images):
             some, began = images[start : start + size], time.monotonic()
-            limits = {"most_bytes": len(some) * size_of_answer, "heartbeats": len(some)}
-            limits["silence_s"] = SILENCE_S + self._run_s
-            request = self._request("predict", -(-len(some) // batch))
-            arrays = self._ask(request, some, **limits).arrays
+            arrays = self._ask(
+                self._request("predict", -(-len(some) // batch)),
+                some,
+                most_bytes=len(some) * size_of_answer,
+                heartbeats=len(some),
+                silence_s=SILENCE_S + self._run_s,
+            ).arrays
             if len(arrays) != 1 or arrays[0].shape[:1] != (len(some),):
                 raise StepError(self._url, f"gives no answer for each of {len(some)} images")
             parts.append(outputs_of_bytes(self._file, arrays[0], self._url))
