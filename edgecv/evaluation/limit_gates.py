@@ -18,7 +18,7 @@ from edgecv.evaluation.paired_statistics import no_worse
 from edgecv.evaluation.statistics.binary_scores import CONFIDENCE, chance_of_at_most
 
 ONE_IMAGE = "cannot tell with 1 image"
-"""Why a metric has no interval: one image has none, unless its score is right or wrong."""
+"""The reason of a metric without an interval: one image, whose score is no right or wrong."""
 
 
 def drop(judged: Judged, limit: float) -> Gate:
