@@ -34,7 +34,7 @@ CLASSES = 10
 IMAGES_A_CLASS = 30
 FRAGMENT: dict[str, Any] = {
     "name": "fragment",
-    "data": {"source": "digits"},
+    "data": {"source": "npz", "path": "images.npz"},
     "export": [{"format": "tflite", "precision": "int8"}],
 }
 """What a recipe needs beside the tables that a page shows of it."""
