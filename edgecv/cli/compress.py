@@ -18,6 +18,7 @@ def run(options: CompressCommand, screen: Screen) -> int:
     from edgecv.cli.show import show_report
     from edgecv.evaluation.gates import exit_code
     from edgecv.pipeline import run as pipeline
+    from edgecv.pipeline.run_checks import check_recipe
     from edgecv.pipeline.search.auto import compress_auto
     from edgecv.system.storage import Store
 
@@ -30,7 +31,7 @@ def run(options: CompressCommand, screen: Screen) -> int:
         return exit_code(report.gates)
     plan = options.to_recipe()
     if options.dry_run:
-        pipeline.check_recipe(plan)
+        check_recipe(plan)
         plan.data.most_calibration_images()
         if options.as_json:
             screen.table(plan.table())

@@ -26,7 +26,7 @@ from edgecv.evaluation.tasks.classification import Classification
 from edgecv.models.kernels import kernels_of
 from edgecv.models.tf import load_tensorflow, model_bytes, set_seed
 from edgecv.models.training.schedule import Schedule
-from edgecv.pipeline.run import check_techniques
+from edgecv.pipeline.run_checks import check_techniques
 from edgecv.techniques.cluster import Cluster, cluster
 from edgecv.techniques.layer_selection import clone
 from edgecv.techniques.prune import Prune, keep_largest, keep_two_of_four

@@ -15,7 +15,8 @@ from edgecv.pipeline.context import open_run
 from edgecv.pipeline.judge_again import check_made_of, is_judged_by
 from edgecv.pipeline.recipe.from_flags import CompressOptions
 from edgecv.pipeline.recipe.recipe import Recipe
-from edgecv.pipeline.run import Check, compress, preflight, run
+from edgecv.pipeline.run import Check, compress, run
+from edgecv.pipeline.run_checks import preflight
 from edgecv.pipeline.search.checks import check_store_takes_more
 from edgecv.pipeline.search.front import nearest
 from edgecv.pipeline.search.halving import needs_control
