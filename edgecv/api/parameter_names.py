@@ -56,8 +56,9 @@ def errors_in_parameters(arguments: Mapping[str, str]) -> Iterator[None]:
 
 def _where(where: str, arguments: Mapping[str, str]) -> str:
     """Translate the place of an error: anything after a flag is its value."""
-    if where in arguments:
-        return arguments[where]
+    place = where.removeprefix("the teacher ")
+    if place in arguments:
+        return arguments[place]
     flag, _, value = where.partition(" ")
     if flag in flags() and value and "--" not in value:
         return _written(flags()[flag], value)

@@ -66,7 +66,7 @@ def paired_statistics(
 
 def _changed(outputs: Outputs, baseline: Outputs) -> int:
     """Return the number of images with another number in any output."""
-    pairs = [(each, baseline.arrays[name]) for name, each in outputs.arrays.items()]
+    pairs = [*zip(outputs.arrays.values(), baseline.arrays.values(), strict=True)]
     return sum(
         not all(np.array_equal(one[place], other[place]) for one, other in pairs)
         for place in range(len(outputs))

@@ -105,7 +105,7 @@ def test_what_was_asked_for_was_not_found(tmp_path: Path, given: dict[str, Any])
 def test_of_several_tasks_those_that_were_asked_for_were_not_found(tmp_path: Path) -> None:
     (tmp_path / "m.keras").write_bytes(b"a model")
     one: dict[str, Any] = {"task": "classification", "output": "a"}
-    two: dict[str, Any] = {"task": "regression", "output": "b"}
+    two: dict[str, Any] = {"task": "classification", "output": "b"}
     table = a_recipe(model=str(tmp_path / "m.keras"), epochs=None).table()
     first, both = (parse_recipe({**table, "task": each}, "own") for each in ([one], [one, two]))
     report = replace(report_of(both), given=first.given)

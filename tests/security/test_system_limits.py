@@ -47,7 +47,7 @@ def seconds_of_the_command(folder: Path) -> int:
     subprocess.run(missing, capture_output=True, check=False, timeout=120)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return math.ceil(used + 1)
+    return math.ceil(1.5 * used + 1)  # It varies with the load.
 
 
 def test_the_limit_is_named_and_the_file_is_not_blamed(model: Path) -> None:

@@ -37,10 +37,11 @@ class Quantization:
 
     def _beside(self, given: NDArray[Any], codes: NDArray[Any]) -> NDArray[np.float64]:
         """Return scales or zero points in a shape that goes with the integers'."""
-        values, side = given.astype(np.float64), codes.shape[self.axis] if codes.ndim else 1
-        if values.size == 1:
+        values = given.astype(np.float64)
+        if values.size == 1:  # The axis, which is 1 where none is given, may be none of theirs.
             return values.reshape(())
         if self.block:
+            side = codes.shape[self.axis]
             return values.repeat(min(self.block, side), self.axis).take(range(side), self.axis)
         sides = [1] * codes.ndim
         sides[self.axis] = -1
