@@ -45,7 +45,7 @@ class DeviceBench(Bench):
         Where one fails it is left out, and the round of the others begins again.
         """
         self.announce(len(self.alive()), number)
-        while files := [file for file in self._files if file.path in self._alive_paths()]:
+        while files := self._alive_files():
             images = [random_image(file) for file in files]
             try:
                 found = self._session.round(files, images, number)
@@ -57,8 +57,8 @@ class DeviceBench(Bench):
                 self.blocks.setdefault(self._combination(file.path), []).append(blocks)
             return
 
-    def _alive_paths(self) -> set[Path]:
-        return {each.path for each in self.alive()}
+    def _alive_files(self) -> list[DeployedFile]:
+        return [file for file in self._files if self._combination(file.path) not in self.failures]
 
     def _combination(self, path: Path) -> Combination:
         return Combination(path, *self.settings.threads, *self.settings.batch)
